@@ -1,0 +1,289 @@
+//! `connectors`: upstream identity providers, and how each is watched.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{GoDuration, Secret, continuity::Continuity};
+
+/// One upstream identity provider, or a group of them.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Connector {
+    /// Any OpenID provider: discovery, code and PKCE.
+    Oidc(Oidc),
+    /// Any SAML 2.0 identity provider; not built yet.
+    Saml(Saml),
+    /// A directory by LDAP; not built yet.
+    Ldap(Ldap),
+    /// Active Directory by LDAP; not built yet.
+    ActiveDirectory(Ldap),
+    /// A file of users on this node.
+    Local(Local),
+    /// An ordered group of connectors.
+    Continuity(Continuity),
+}
+
+impl Connector {
+    /// The connector's unique name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Oidc(c) => &c.name,
+            Self::Saml(c) => &c.name,
+            Self::Ldap(c) | Self::ActiveDirectory(c) => &c.name,
+            Self::Local(c) => &c.name,
+            Self::Continuity(c) => &c.name,
+        }
+    }
+
+    /// How the connector is watched; groups are not.
+    pub fn health_check(&self) -> Option<&HealthCheck> {
+        match self {
+            Self::Oidc(c) => c.health_check.as_ref(),
+            Self::Saml(c) => c.health_check.as_ref(),
+            Self::Ldap(c) | Self::ActiveDirectory(c) => c.health_check.as_ref(),
+            Self::Local(_) | Self::Continuity(_) => None,
+        }
+    }
+}
+
+/// Any OpenID provider.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Oidc {
+    /// Unique name.
+    pub name: String,
+    /// URL of the discovery document.
+    #[serde(rename = "oidcWellKnownURL")]
+    pub well_known_url: url::Url,
+    /// This node's client id at the provider.
+    #[serde(rename = "oauthClientID")]
+    pub client_id: String,
+    /// This node's client secret at the provider; none for a public client.
+    #[serde(rename = "oauthClientSecret")]
+    pub client_secret: Option<Secret>,
+    /// This node's redirect URL at the provider. Without it the connector loads and cannot be chosen.
+    #[serde(rename = "oauthRedirectURL")]
+    pub redirect_url: Option<url::Url>,
+    /// Older form of `oauthRedirectURL`: the first URL counts.
+    pub oauth_login_redirect: Option<RedirectUrls>,
+    /// Where the provider may send the browser after logout.
+    pub oauth_logout_redirect: Option<RedirectUrls>,
+    /// Scopes, separated by spaces. Defaults to `openid profile email`.
+    #[serde(default = "default_scopes")]
+    pub scopes: String,
+    /// Sends no PKCE challenge. Defaults to false.
+    #[serde(default, rename = "disablePKCE")]
+    pub disable_pkce: bool,
+    /// Parameters added to the authorization request.
+    #[serde(default)]
+    pub oauth_extra_params: BTreeMap<String, String>,
+    /// Signature algorithms accepted on ID tokens. Defaults to what the provider lists, of RS256, RS384, RS512, PS256,
+    /// PS384, PS512, ES256, ES384 and EdDSA.
+    #[serde(default)]
+    pub allowed_algorithms: Vec<String>,
+    /// Refresh tokens upstream.
+    #[serde(default)]
+    pub offline_access: OfflineAccess,
+    /// TLS profile for connections to the provider.
+    pub tls: Option<String>,
+    /// HTTP proxy for connections to the provider. Defaults to none; the environment is not read.
+    pub proxy: Option<url::Url>,
+    /// The provider is a Mangrove root. Defaults to false.
+    #[serde(default)]
+    pub root: bool,
+    /// Believe the provider's e-mail addresses although it does not mark them verified. Defaults to false.
+    #[serde(default)]
+    pub trust_email: bool,
+    /// How long keys and metadata are used after the last good fetch. Defaults to `24h`.
+    pub keys_max_age: Option<GoDuration>,
+    /// How the connector is watched.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A list of redirect URLs.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+pub struct RedirectUrls {
+    /// The URLs; the first counts.
+    pub urls: Vec<url::Url>,
+}
+
+/// Refresh tokens upstream.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+pub struct OfflineAccess {
+    /// Accepted; no upstream tokens are kept until a mode needs them.
+    pub enabled: bool,
+}
+
+/// A SAML 2.0 identity provider.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Saml {
+    /// Unique name.
+    pub name: String,
+    /// URL of the provider's metadata, `https://...` or `file:///...`.
+    #[serde(rename = "samlMetadataURL")]
+    pub metadata_url: url::Url,
+    /// This node's assertion consumer service.
+    #[serde(rename = "samlConsumerServiceURL")]
+    pub consumer_service_url: url::Url,
+    /// This node's entity id.
+    #[serde(rename = "samlEntityID")]
+    pub entity_id: String,
+    /// This node's single logout service.
+    #[serde(rename = "samlLogoutCallbackURL")]
+    pub logout_callback_url: Option<url::Url>,
+    /// PEM file with this node's certificate as a service provider.
+    #[serde(rename = "samlSPCertPath")]
+    pub sp_cert_path: Option<String>,
+    /// PEM file with the key of that certificate.
+    #[serde(rename = "samlSPKeyPath")]
+    pub sp_key_path: Option<String>,
+    /// Format of the name id to ask for.
+    #[serde(rename = "samlNameIDFormat")]
+    pub name_id_format: Option<String>,
+    /// TLS profile for fetching the metadata.
+    pub tls: Option<String>,
+    /// How the connector is watched.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A directory.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ldap {
+    /// Unique name.
+    pub name: String,
+    /// One URL or several, tried in order.
+    pub url: OneOrMany,
+    /// Where users are searched.
+    #[serde(rename = "baseDN")]
+    pub base_dn: String,
+    /// The service account.
+    #[serde(rename = "bindDN", alias = "serviceAccountUsername")]
+    pub bind_dn: Option<String>,
+    /// Its password.
+    #[serde(alias = "serviceAccountPassword")]
+    pub bind_password: Option<Secret>,
+    /// Attribute that holds the user name. Defaults to `uid`, for Active Directory `sAMAccountName`.
+    pub username_search_key: Option<String>,
+    /// TLS profile.
+    pub tls: Option<String>,
+    /// How the connector is watched.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// One string or a list.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// Users in a file on this node.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Local {
+    /// Unique name.
+    pub name: String,
+    /// YAML file with users and argon2id hashes, written by `mangrove-root user add`.
+    pub users_file: String,
+    /// Whose password the sign-in page asks for. Defaults to the connector's name.
+    pub title: Option<String>,
+}
+
+/// How a connector is watched.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HealthCheck {
+    /// Runs the check. Defaults to false.
+    pub enabled: bool,
+    /// Time between two probes. Defaults to `30s`.
+    pub interval: GoDuration,
+    /// Longest time of one probe. Defaults to `30s`.
+    pub timeout: GoDuration,
+    /// Consecutive failures that make the connector Down. Defaults to 2.
+    pub unhealthy_threshold: u32,
+    /// Consecutive successes that make it Healthy again. Defaults to 2.
+    pub healthy_threshold: u32,
+    /// Asks this endpoint instead of the provider.
+    pub custom_endpoint: Option<CustomEndpoint>,
+    /// Rehearses an outage; not built yet.
+    pub simulation: Option<Simulation>,
+}
+
+/// An endpoint that tells whether the connector is to be used.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomEndpoint {
+    /// `http`.
+    #[serde(rename = "type")]
+    pub kind: CustomEndpointKind,
+    /// URL to ask.
+    pub endpoint: url::Url,
+    /// What a healthy answer looks like. Defaults to any status from 200 to 299.
+    #[serde(default)]
+    pub response_matcher: ResponseMatcher,
+}
+
+/// Kind of a custom endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CustomEndpointKind {
+    /// An HTTP GET.
+    Http,
+}
+
+/// What a healthy answer looks like; all that is given must hold.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResponseMatcher {
+    /// Statuses that are healthy. Defaults to 200 to 299.
+    pub expected_statuses: Vec<u16>,
+    /// What the body must hold.
+    pub body: BodyMatcher,
+    /// Headers that must be there with these values.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What the body must hold.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BodyMatcher {
+    /// A substring.
+    pub contains: Option<String>,
+}
+
+/// A rehearsed outage.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Simulation {
+    /// Switches it on.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Time until the outage begins.
+    pub start_after: Option<GoDuration>,
+    /// How long it lasts.
+    pub downtime: Option<GoDuration>,
+}
+
+fn default_scopes() -> String {
+    "openid profile email".into()
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            interval: GoDuration::seconds(30),
+            timeout: GoDuration::seconds(30),
+            unhealthy_threshold: 2,
+            healthy_threshold: 2,
+            custom_endpoint: None,
+            simulation: None,
+        }
+    }
+}

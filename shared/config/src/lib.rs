@@ -1,0 +1,58 @@
+//! What an operator writes. One file per YAML section, typed, validated whole; secret references and their
+//! providers. Nothing here runs: a [`Config`] is plain data.
+
+pub mod apps;
+pub mod connectors;
+pub mod continuity;
+pub mod duration;
+pub mod http;
+pub mod node;
+pub mod provider;
+pub mod secret;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use apps::App;
+pub use connectors::Connector;
+pub use duration::GoDuration;
+pub use secret::Secret;
+
+/// The whole configuration of a node, root or edge.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    /// Version of the configuration language, or of this configuration. Informs only.
+    pub version: Option<String>,
+    /// Feature flags: `"true"` or `"enabled"` switch on, anything else off.
+    pub features: BTreeMap<String, String>,
+    /// Where and how the node listens.
+    pub http: http::Http,
+    /// Named TLS profiles, for the listener and for connectors.
+    pub tls: BTreeMap<String, http::TlsProfile>,
+    /// Log level and form.
+    pub logger: node::Logger,
+    /// The status endpoint and the heartbeat in the log.
+    pub health: node::Health,
+    /// Where the node keeps what it makes: keys, device-cookie key, node id.
+    pub state: node::State,
+    /// The admin interface.
+    pub admin: node::Admin,
+    /// Browser sessions.
+    pub session: node::Session,
+    /// Logout at this node, everywhere at once.
+    pub single_logout: Option<node::SingleLogout>,
+    /// Caches shared by nodes.
+    pub caches: Vec<node::Cache>,
+    /// Upstream identity providers and continuity groups over them.
+    pub connectors: Vec<Connector>,
+    /// Downstream applications.
+    pub apps: Vec<App>,
+    /// The OIDC provider mode.
+    pub oidc_provider: Option<provider::OidcProvider>,
+    /// The SAML provider mode.
+    pub saml_provider: Option<provider::SamlProvider>,
+    /// OpenTelemetry export; accepted, not built yet.
+    pub telemetry: Option<serde_json::Value>,
+}
