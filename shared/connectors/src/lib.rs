@@ -1,1 +1,22 @@
-//! placeholder
+//! Upstream: every way in which somebody else vouches for a person, and all of them end in one [`Identity`].
+//!
+//! A [`Connector`] can start a login, finish it, be probed and name a logout page. Which connector is asked, and whom to
+//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `local` reads a file of users, `http` is the one outgoing
+//! HTTP client of the process and `dns` the names it resolves.
+
+pub mod connector;
+pub mod dns;
+pub mod failure;
+pub mod http;
+pub mod identity;
+pub mod local;
+mod not_built;
+pub mod oidc;
+pub mod step;
+
+pub use connector::{BuildError, Connector, Parts, ProbeResult};
+pub use failure::Failure;
+pub use http::HttpClient;
+pub use identity::Identity;
+pub use mangrove_continuity::Blame;
+pub use step::{Answer, Ask, Begin, Pending, Prompt, PromptError};

@@ -1,0 +1,179 @@
+//! One upstream, whatever it speaks.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use mangrove_config::Config;
+use mangrove_config::connectors::Connector as Written;
+use url::Url;
+
+use crate::{
+    Answer, Ask, Begin, Failure, HttpClient, Identity, Pending, http::HttpBuildError, local::Local,
+    not_built::NotBuilt, oidc::Oidc,
+};
+
+/// One upstream that can be asked to vouch for a person.
+#[derive(Debug)]
+pub enum Connector {
+    /// An OpenID provider.
+    Oidc(Box<Oidc>),
+    /// A file of users on this node.
+    Local(Local),
+    /// Configured, and not built in this version.
+    NotBuilt(NotBuilt),
+}
+
+/// What connectors share.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The process's outgoing HTTP client.
+    pub http: HttpClient,
+    /// Folder for what the node keeps.
+    pub state_dir: PathBuf,
+}
+
+/// What a look at a connector found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeResult {
+    /// It answered as it should.
+    Answered {
+        /// How long that took.
+        took: Duration,
+    },
+    /// It did not answer, or not as it should.
+    Failed {
+        /// In words, for the log.
+        why: String,
+        /// Nobody answered: refused or timed out.
+        no_answer: bool,
+    },
+    /// The custom endpoint answered and does not match.
+    EndpointRefused {
+        /// In words, for the log.
+        why: String,
+    },
+}
+
+/// A configuration that cannot become a connector.
+#[derive(Debug, thiserror::Error)]
+#[error("connector {connector}: {why}")]
+pub struct BuildError {
+    /// The connector's name.
+    pub connector: String,
+    /// What is wrong, in words.
+    pub why: String,
+}
+
+impl Connector {
+    /// Builds every connector of a configuration, in order; groups are not connectors and are left out. Opens nothing: an
+    /// unreachable provider does not stop a start.
+    ///
+    /// # Errors
+    /// Settings that can never work: a TLS profile that does not exist or load, plain HTTP to another machine.
+    pub fn build(config: &Config, parts: &Parts) -> Result<Vec<Arc<Self>>, BuildError> {
+        let mut built = Vec::new();
+        for written in &config.connectors {
+            let refuse =
+                |why: HttpBuildError| BuildError { connector: written.name().into(), why: why.to_string() };
+            let not_built = |what| Self::NotBuilt(NotBuilt { name: written.name().into(), what });
+            built.push(Arc::new(match written {
+                Written::Oidc(oidc) => {
+                    Self::Oidc(Box::new(Oidc::build(oidc, config, parts).map_err(refuse)?))
+                }
+                Written::Local(local) => Self::Local(Local::build(local)),
+                Written::Saml(_) => not_built("SAML"),
+                Written::Ldap(_) | Written::ActiveDirectory(_) => not_built("LDAP"),
+                Written::Continuity(_) => continue,
+            }));
+        }
+        Ok(built)
+    }
+
+    /// The connector's unique name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Oidc(c) => c.name(),
+            Self::Local(c) => c.name(),
+            Self::NotBuilt(c) => &c.name,
+        }
+    }
+
+    /// Whether anybody could sign in here at all, from the settings alone.
+    ///
+    /// # Errors
+    /// What is missing, in words for an operator.
+    pub fn able(&self) -> Result<(), String> {
+        match self {
+            Self::Oidc(c) => c.able(),
+            Self::Local(c) => c.able(),
+            Self::NotBuilt(c) => Err(c.why()),
+        }
+    }
+
+    /// Whether an operator marked the upstream as a Mangrove root.
+    pub fn is_root(&self) -> bool {
+        matches!(self, Self::Oidc(c) if c.is_root())
+    }
+
+    /// Path of this connector's redirect URL, where answers arrive.
+    pub fn redirect_path(&self) -> Option<&str> {
+        match self {
+            Self::Oidc(c) => c.redirect_path(),
+            Self::Local(_) | Self::NotBuilt(_) => None,
+        }
+    }
+
+    /// Starts a login.
+    ///
+    /// # Errors
+    /// The provider's metadata is neither known nor to be had, or the connector cannot be used.
+    pub async fn begin(&self, ask: &Ask) -> Result<Begin, Failure> {
+        match self {
+            Self::Oidc(c) => c.begin(ask).await,
+            Self::Local(c) => Ok(c.begin()),
+            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+        }
+    }
+
+    /// Finishes a login that [`begin`](Self::begin) started, with what the browser brought back.
+    ///
+    /// # Errors
+    /// See [`Failure`]: each says who is to blame.
+    pub async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
+        match self {
+            Self::Oidc(c) => c.finish(pending, answer).await,
+            Self::Local(_) => {
+                Err(Failure::protocol("an answer from a browser to a connector that redirects nobody"))
+            }
+            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+        }
+    }
+
+    /// Checks a password that this node asked for.
+    ///
+    /// # Errors
+    /// `Rejected` for a wrong user name or password alike; `Unavailable` when too many are being checked.
+    pub async fn verify_password(&self, username: &str, password: &str) -> Result<Identity, Failure> {
+        match self {
+            Self::Local(c) => c.verify_password(username, password).await,
+            Self::Oidc(_) => Err(Failure::protocol("a password for a connector that takes none")),
+            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+        }
+    }
+
+    /// Looks whether the upstream would answer a login now.
+    pub async fn probe(&self) -> ProbeResult {
+        match self {
+            Self::Oidc(c) => c.probe().await,
+            Self::Local(c) => c.probe(),
+            Self::NotBuilt(c) => ProbeResult::Failed { why: c.why(), no_answer: false },
+        }
+    }
+
+    /// Where the browser goes to end the upstream's session too, if the upstream has such a page.
+    pub fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
+        match self {
+            Self::Oidc(c) => c.logout(identity, back_to),
+            Self::Local(_) | Self::NotBuilt(_) => None,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why an upstream did not vouch, and who has to act.
+
+use mangrove_continuity::Blame;
+
+/// A login that an upstream did not finish. Carries two messages: `outside` may be shown to a person, `log` may not.
+/// Neither holds secrets, tokens or bodies of answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{log}")]
+pub struct Failure {
+    /// Who is to blame.
+    pub blame: Blame,
+    /// The back channel was refused or timed out: the only failure that is a sample of health.
+    pub no_answer: bool,
+    /// The OAuth error code the upstream gave, if it gave one.
+    pub oauth_error: Option<String>,
+    /// One sentence for the person.
+    pub outside: String,
+    /// One sentence for the operator.
+    pub log: String,
+}
+
+impl Failure {
+    /// The upstream gave no usable answer now; another one may. `no_answer` stays false.
+    pub fn unavailable(log: impl Into<String>) -> Self {
+        Self::new(Blame::Unavailable, "The sign-in service cannot be used right now.", log)
+    }
+
+    /// The upstream was refused or timed out on the back channel.
+    pub fn no_answer(log: impl Into<String>) -> Self {
+        Self { no_answer: true, ..Self::new(Blame::Unavailable, "The sign-in service does not answer.", log) }
+    }
+
+    /// The upstream is alive and said no to the person.
+    pub fn rejected(outside: impl Into<String>, log: impl Into<String>) -> Self {
+        Self::new(Blame::Rejected, outside, log)
+    }
+
+    /// An operator has to act.
+    pub fn misconfigured(log: impl Into<String>) -> Self {
+        Self::new(Blame::Misconfigured, "This way to sign in is not set up correctly.", log)
+    }
+
+    /// Malformed, forged or replayed.
+    pub fn protocol(log: impl Into<String>) -> Self {
+        Self::new(Blame::Protocol, "The answer of the sign-in service could not be accepted.", log)
+    }
+
+    /// The same failure, with the upstream's OAuth error code.
+    #[must_use]
+    pub fn with_oauth_error(mut self, code: &str) -> Self {
+        self.oauth_error = Some(printable(code));
+        self
+    }
+
+    fn new(blame: Blame, outside: impl Into<String>, log: impl Into<String>) -> Self {
+        Self { blame, no_answer: false, oauth_error: None, outside: outside.into(), log: log.into() }
+    }
+}
+
+/// Text from outside, fit for a log line: printable ASCII, at most 200 characters.
+pub(crate) fn printable(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars().take(LONGEST).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_start_a_line_of_its_own_in_the_log() {
+        let failure = Failure::rejected("no", "no").with_oauth_error("access_denied\nlevel=info");
+        assert_eq!(failure.oauth_error.as_deref(), Some("access_denied?level=info"));
+        assert_eq!(printable(&"x".repeat(1000)).len(), 200);
+    }
+
+    #[test]
+    fn only_a_silent_back_channel_is_a_sample() {
+        assert!(Failure::no_answer("refused").no_answer);
+        assert!(!Failure::unavailable("503").no_answer);
+        assert_eq!(Failure::no_answer("refused").blame, Blame::Unavailable);
+    }
+}
