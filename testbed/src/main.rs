@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! `mangrove-testbed`: see the library.
+
+fn main() -> std::process::ExitCode {
+    mangrove_testbed::cli::main()
+}

@@ -1,0 +1,197 @@
+//! `expect`: what must hold, as data. The verdict decides whether it does.
+
+use std::time::Duration;
+
+use super::read::{Reader, nearest};
+use super::tree::{Kind, Tree};
+use super::units;
+
+/// One thing that must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// As the author wrote it, for the verdict: `in branch-a: acts per login <= 1`.
+    pub text: String,
+    /// Only people of this region; all when none.
+    pub region: Option<String>,
+    /// Only logins that began this long or longer after the last change of the network or of a process; none for all.
+    /// (`after change: 4s`: what the probes need to notice does not count.)
+    pub after_change: Option<Duration>,
+    /// Least number of attempts; the topology's when none.
+    pub attempts: Option<u32>,
+    /// What is measured.
+    pub measure: Measure,
+    /// What it must be.
+    pub bound: Bound,
+    /// Line of the file.
+    pub line: u64,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// `logins lost`: count.
+    LoginsLost,
+    /// `logins wrong`: count; 0 is always expected.
+    LoginsWrong,
+    /// `logins told`: count.
+    LoginsTold,
+    /// `logins cut off`: count.
+    LoginsCutOff,
+    /// `logins signed in`: share (`>= 90%`) or count.
+    LoginsSignedIn,
+    /// `first login after fault`: time added over the fault-free median.
+    FirstLoginAfterFault,
+    /// `back after heal`: time from the heal to the start of the first login that ends signed in.
+    BackAfterHeal,
+    /// `acts per login`: most acts beyond those of a login without a fault.
+    ActsPerLogin,
+    /// `slower`: yes or no, with and without the fault.
+    Slower,
+    /// `one person, one subject`: the map person to (iss, sub) is one-to-one.
+    OneSubject,
+    /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
+    SessionsLost,
+}
+
+/// What kind of bound a measure takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Count,
+    CountOrShare,
+    Time,
+    YesNo,
+}
+
+const MEASURES: [(&str, Measure, Takes); 11] = [
+    ("logins lost", Measure::LoginsLost, Takes::Count),
+    ("logins wrong", Measure::LoginsWrong, Takes::Count),
+    ("logins told", Measure::LoginsTold, Takes::Count),
+    ("logins cut off", Measure::LoginsCutOff, Takes::Count),
+    ("logins signed in", Measure::LoginsSignedIn, Takes::CountOrShare),
+    ("first login after fault", Measure::FirstLoginAfterFault, Takes::Time),
+    ("back after heal", Measure::BackAfterHeal, Takes::Time),
+    ("acts per login", Measure::ActsPerLogin, Takes::Count),
+    ("slower", Measure::Slower, Takes::YesNo),
+    ("one person, one subject", Measure::OneSubject, Takes::YesNo),
+    ("sessions lost", Measure::SessionsLost, Takes::Count),
+];
+
+impl Measure {
+    /// The measure's name in a file.
+    pub fn name(self) -> &'static str {
+        MEASURES.iter().find(|(_, measure, _)| *measure == self).map_or("", |(name, ..)| name)
+    }
+}
+
+/// What a measure must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// At most.
+    AtMost(Limit),
+    /// At least.
+    AtLeast(Limit),
+    /// Exactly.
+    Exactly(Limit),
+}
+
+/// A number with its meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// A number of things.
+    Count(f64),
+    /// A share, 0 to 1.
+    Share(f64),
+    /// A time.
+    Time(Duration),
+    /// Yes or no.
+    Yes(bool),
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtMost(limit) => write!(f, "<= {limit}"),
+            Self::AtLeast(limit) => write!(f, ">= {limit}"),
+            Self::Exactly(limit) => write!(f, "{limit}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Share(share) => write!(f, "{}%", share * 100.0),
+            Self::Time(time) => f.write_str(&units::show(*time)),
+            Self::Yes(yes) => f.write_str(if *yes { "yes" } else { "no" }),
+        }
+    }
+}
+
+/// Reads one entry of `expect`; an entry may hold several measures that share `in` and `after change`.
+pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expectation>) {
+    let Kind::Map(fields) = &entry.kind else {
+        reader.problem(
+            entry.place,
+            "expect",
+            "an expectation is a measure and its bound",
+            "write `logins lost: 0`",
+        );
+        return;
+    };
+    let mut section = reader.section("expect", entry);
+    let region = section.text("in");
+    let after_change = section.parsed("after change", units::duration);
+    let attempts = section.parsed("attempts", units::count);
+    for (name, place, value) in fields {
+        if ["in", "after change", "attempts"].contains(&name.as_str()) {
+            continue;
+        }
+        let Some((_, measure, takes)) = MEASURES.iter().find(|(known, ..)| known == name) else {
+            let hint = nearest(name, MEASURES.iter().map(|(known, ..)| *known));
+            section.reader.problem(*place, "expect", &format!("`{name}` is no measure"), &hint);
+            continue;
+        };
+        match bound(value.text().unwrap_or_default(), *takes) {
+            Ok(bound) => into.push(Expectation {
+                text: say(region.as_deref(), after_change, name, bound),
+                region: region.clone(),
+                after_change,
+                attempts,
+                measure: *measure,
+                bound,
+                line: place.line,
+            }),
+            Err(hint) => section.reader.problem(value.place, name, "the bound cannot be read", &hint),
+        }
+    }
+}
+
+fn say(region: Option<&str>, after_change: Option<Duration>, name: &str, bound: Bound) -> String {
+    let place = region.map(|region| format!("in {region}: ")).unwrap_or_default();
+    let tail =
+        after_change.map(|time| format!(" (from {} after a change)", units::show(time))).unwrap_or_default();
+    format!("{place}{name} {bound}{tail}")
+}
+
+fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
+    let text = text.trim();
+    let (make, rest): (fn(Limit) -> Bound, &str) = if let Some(rest) = text.strip_prefix("<=") {
+        (Bound::AtMost, rest)
+    } else if let Some(rest) = text.strip_prefix(">=") {
+        (Bound::AtLeast, rest)
+    } else {
+        (Bound::Exactly, text)
+    };
+    let rest = rest.trim();
+    let limit = match takes {
+        Takes::YesNo => units::yes_no(rest).map(Limit::Yes),
+        Takes::Time => units::duration(rest.strip_suffix("added").unwrap_or(rest).trim()).map(Limit::Time),
+        Takes::CountOrShare if rest.ends_with('%') => units::share(rest).map(Limit::Share),
+        Takes::Count | Takes::CountOrShare => rest
+            .parse()
+            .map(Limit::Count)
+            .map_err(|_| format!("`{rest}` is not a number; write `0` or `\"<= 1\"`")),
+    }?;
+    Ok(make(limit))
+}

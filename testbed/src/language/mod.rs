@@ -1,0 +1,190 @@
+//! The language of topologies: regions, links, nodes, people, a timeline of faults, and what is expected.
+//!
+//! [`Topology`] is what a good file means; [`parse`](parse::parse) makes it from text and says everything that is wrong
+//! at once. Nothing here runs.
+
+pub mod check;
+pub mod expect;
+pub mod parse;
+pub mod read;
+pub mod timeline;
+pub mod tree;
+pub mod units;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use expect::{Bound, Expectation, Limit, Measure};
+pub use timeline::{Cut, How, Step, Verb};
+
+/// A topology: one failure mode, and all it needs.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// The file's name without its ending.
+    pub name: String,
+    /// The first comment: which failure mode this is, in an operator's sentence.
+    pub says: String,
+    /// The file itself.
+    pub file: PathBuf,
+    /// Names of the regions, in order; other places name regions by their text.
+    pub regions: Vec<String>,
+    /// Which regions reach each other; nothing else forwards.
+    pub links: Vec<Link>,
+    /// Identity providers that the lab itself makes.
+    pub idps: Vec<Idp>,
+    /// Nodes: real processes with an operator's configuration.
+    pub nodes: Vec<Node>,
+    /// Applications: relying parties that people want to use.
+    pub apps: Vec<App>,
+    /// People, by group.
+    pub people: Vec<People>,
+    /// Faults, by time.
+    pub timeline: Vec<Step>,
+    /// What must hold.
+    pub expect: Vec<Expectation>,
+    /// How long, how patient, which chance.
+    pub settings: Settings,
+}
+
+/// A pair of regions that reach each other; every number is for one way and holds both ways.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// The two regions.
+    pub between: (String, String),
+    /// Time a packet takes one way.
+    pub delay: Duration,
+    /// A packet takes up to this much more or less; order is kept.
+    pub jitter: Duration,
+    /// Bits per second each way; none for no limit.
+    pub rate: Option<u64>,
+    /// Share of packets lost, 0 to 1.
+    pub loss: f64,
+}
+
+/// An identity provider that the lab makes; reached as `https://NAME.mesh.test`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idp {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// What it is.
+    pub kind: IdpKind,
+    /// Line of the file.
+    pub line: u64,
+}
+
+/// What an identity provider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdpKind {
+    /// A `mangrove-root` with the local connector.
+    Local,
+}
+
+/// A node; reached as `https://NAME.mesh.test`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Which binary.
+    pub role: Role,
+    /// The operator's configuration, found.
+    pub config: PathBuf,
+    /// Line of the file.
+    pub line: u64,
+}
+
+/// Which binary a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `mangrove-root`.
+    Root,
+    /// `mangrove-edge`.
+    Edge,
+}
+
+impl Role {
+    /// Name of the binary.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Self::Root => "mangrove-root",
+            Self::Edge => "mangrove-edge",
+        }
+    }
+}
+
+/// An application; reached as `https://NAME.mesh.test`, its redirect URL is `https://NAME.mesh.test/callback`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// The node that it asks to sign people in.
+    pub at: String,
+    /// Its client id there.
+    pub client: String,
+    /// Line of the file.
+    pub line: u64,
+}
+
+/// A group of people with the same habits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct People {
+    /// Where they sit.
+    pub region: String,
+    /// How many.
+    pub count: u32,
+    /// The application that they use.
+    pub app: String,
+    /// Each of them signs in once in this time.
+    pub sign_in_every: Duration,
+    /// They keep their cookies from one sign-in to the next.
+    pub keep_session: bool,
+    /// Line of the file.
+    pub line: u64,
+}
+
+/// How long, how patient, which chance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long people sign in. Defaults to the last step of the timeline and 15 seconds.
+    pub duration: Duration,
+    /// How long a person waits before reloading. Defaults to 10 s.
+    pub patience: Duration,
+    /// Seed of all chance in the run. Defaults to 1.
+    pub seed: u64,
+    /// Least number of attempts that an expectation needs. Defaults to 30.
+    pub attempts: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { duration: Duration::from_secs(60), patience: Duration::from_secs(10), seed: 1, attempts: 30 }
+    }
+}
+
+/// The lab's domain: every node, IdP and application is `NAME.mesh.test`.
+pub const DOMAIN: &str = "mesh.test";
+
+/// DNS name of a node, IdP or application.
+pub fn host(name: &str) -> String {
+    format!("{name}.{DOMAIN}")
+}
+
+impl Topology {
+    /// Region of a node, IdP or application.
+    pub fn region_of(&self, name: &str) -> Option<&str> {
+        let idps = self.idps.iter().map(|it| (&it.name, &it.region));
+        let nodes = self.nodes.iter().map(|it| (&it.name, &it.region));
+        let apps = self.apps.iter().map(|it| (&it.name, &it.region));
+        idps.chain(nodes).chain(apps).find(|(n, _)| *n == name).map(|(_, region)| region.as_str())
+    }
+
+    /// Index of a region: the number in its addresses is this plus one.
+    pub fn region_index(&self, name: &str) -> Option<usize> {
+        self.regions.iter().position(|region| region == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! A run: supervisor, timeline, live view, and leaving nothing behind.
