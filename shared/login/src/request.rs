@@ -79,6 +79,11 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
+    /// The handle of the session that a token names, as one of an application's `idps`.
+    pub fn new(sid: impl Into<String>, via: impl Into<String>) -> Self {
+        Self { sid: sid.into(), via: via.into() }
+    }
+
     /// The session's id for tokens (`sid`); the same for all applications of one session.
     pub fn sid(&self) -> &str {
         &self.sid
