@@ -69,6 +69,9 @@ pub struct Oidc {
     pub oauth_login_redirect: Option<RedirectUrls>,
     /// Where the provider may send the browser after logout.
     pub oauth_logout_redirect: Option<RedirectUrls>,
+    /// Older form of `oauthLogoutRedirect`.
+    #[serde(rename = "oidcLogoutCallbackURL")]
+    pub logout_callback_url: Option<url::Url>,
     /// Scopes, separated by spaces. Defaults to `openid profile email`.
     #[serde(default = "default_scopes")]
     pub scopes: String,
@@ -77,6 +80,7 @@ pub struct Oidc {
     pub disable_pkce: bool,
     /// Parameters added to the authorization request.
     #[serde(default)]
+    #[schemars(extend("x-scalar" = true))]
     pub oauth_extra_params: BTreeMap<String, String>,
     /// Signature algorithms accepted on ID tokens. Defaults to what the provider lists, of RS256, RS384, RS512, PS256,
     /// PS384, PS512, ES256, ES384 and EdDSA.
@@ -135,13 +139,18 @@ pub struct Saml {
     pub logout_callback_url: Option<url::Url>,
     /// PEM file with this node's certificate as a service provider.
     #[serde(rename = "samlSPCertPath")]
+    #[schemars(extend("x-file" = "certificates"))]
     pub sp_cert_path: Option<String>,
     /// PEM file with the key of that certificate.
     #[serde(rename = "samlSPKeyPath")]
+    #[schemars(extend("x-file" = "key"))]
     pub sp_key_path: Option<String>,
     /// Format of the name id to ask for.
     #[serde(rename = "samlNameIDFormat")]
     pub name_id_format: Option<String>,
+    /// Believe the provider's e-mail addresses. Defaults to false.
+    #[serde(default)]
+    pub trust_email: bool,
     /// TLS profile for fetching the metadata.
     pub tls: Option<String>,
     /// How the connector is watched.
@@ -161,16 +170,52 @@ pub struct Ldap {
     pub base_dn: String,
     /// The service account.
     #[serde(rename = "bindDN", alias = "serviceAccountUsername")]
+    #[schemars(extend("x-aliases" = ["serviceAccountUsername"]))]
     pub bind_dn: Option<String>,
     /// Its password.
     #[serde(alias = "serviceAccountPassword")]
+    #[schemars(extend("x-aliases" = ["serviceAccountPassword"]))]
     pub bind_password: Option<Secret>,
     /// Attribute that holds the user name. Defaults to `uid`, for Active Directory `sAMAccountName`.
     pub username_search_key: Option<String>,
+    /// Attribute of a user's own name under `baseDN`: binds as that name without a search. Defaults to none: a search
+    /// by `usernameSearchKey`.
+    #[serde(rename = "userRDNKey")]
+    pub user_rdn_key: Option<String>,
+    /// How deep under `baseDN` users are searched. Defaults to `wholeSubtree`.
+    #[serde(default)]
+    pub scope: LdapScope,
+    /// Name of an attribute here, and of the directory's. Attributes that are not named keep their names.
+    #[serde(default)]
+    pub attribute_mapping: BTreeMap<String, String>,
+    /// What joins several values of one attribute into one text. Defaults to none: a list; for Active Directory `,`.
+    pub attribute_delimiter: Option<String>,
+    /// Path of the sign-in page. Defaults to `/.ldap-login`.
+    #[serde(rename = "loginURL")]
+    pub login_url: Option<String>,
+    /// Allows passwords over `ldap://` without TLS. Defaults to false.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// Believe the directory's e-mail addresses. Defaults to false.
+    #[serde(default)]
+    pub trust_email: bool,
     /// TLS profile.
     pub tls: Option<String>,
     /// How the connector is watched.
     pub health_check: Option<HealthCheck>,
+}
+
+/// How deep a directory is searched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LdapScope {
+    /// `baseDN` itself.
+    BaseObject,
+    /// What is right below it.
+    SingleLevel,
+    /// All that is below it.
+    #[default]
+    WholeSubtree,
 }
 
 /// One string or a list.
@@ -183,6 +228,18 @@ pub enum OneOrMany {
     Many(Vec<String>),
 }
 
+impl OneOrMany {
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+        .iter()
+        .map(String::as_str)
+    }
+}
+
 /// Users in a file on this node.
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +247,7 @@ pub struct Local {
     /// Unique name.
     pub name: String,
     /// YAML file with users and argon2id hashes, written by `mangrove-root user add`.
+    #[schemars(extend("x-file" = "users"))]
     pub users_file: String,
     /// Whose password the sign-in page asks for. Defaults to the connector's name.
     pub title: Option<String>,
@@ -246,6 +304,7 @@ pub struct ResponseMatcher {
     /// What the body must hold.
     pub body: BodyMatcher,
     /// Headers that must be there with these values.
+    #[schemars(extend("x-scalar" = true))]
     pub headers: BTreeMap<String, String>,
 }
 

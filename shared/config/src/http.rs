@@ -12,6 +12,8 @@ pub struct Http {
     pub address: String,
     /// Name of the TLS profile for the listener; without one the node speaks plain HTTP, and says so.
     pub tls: Option<String>,
+    /// Older form of `tls`: one host, whose `tls` counts. Several are not supported yet. Defaults to none.
+    pub hosts: Vec<Host>,
     /// Origin under which browsers reach this node, `https://host[:port]`. Defaults to the issuer's origin, then to
     /// that of the first connector's redirect URL.
     #[serde(rename = "publicURL")]
@@ -40,6 +42,16 @@ pub struct Http {
     pub access_log: AccessLog,
 }
 
+/// A host name that the listener answers to.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Host {
+    /// Answers for every name that no other host has. Defaults to false.
+    pub default: bool,
+    /// Name of the TLS profile.
+    pub tls: Option<String>,
+}
+
 /// One line a request.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -53,17 +65,22 @@ pub struct AccessLog {
 #[serde(rename_all = "camelCase", default)]
 pub struct TlsProfile {
     /// PEM file with the certificate chain.
+    #[schemars(extend("x-file" = "certificates"))]
     pub cert_file: Option<String>,
     /// PEM file with the private key.
+    #[schemars(extend("x-file" = "key"))]
     pub key_file: Option<String>,
     /// PEM file with further authorities to trust, added to those of the operating system.
+    #[schemars(extend("x-file" = "certificates"))]
     pub ca_file: Option<String>,
     /// What the listener asks of clients. Defaults to `NoClientCert`.
     pub client_auth: ClientAuth,
     /// PEM files with the authorities of client certificates.
     #[serde(rename = "clientCAFiles")]
+    #[schemars(extend("x-file" = "certificates"))]
     pub client_ca_files: Vec<String>,
     /// `1.2` or `1.3`. Defaults to `1.2`; lower is refused.
+    #[schemars(extend("x-scalar" = true))]
     pub min_version: Option<String>,
     /// Cipher suites for TLS 1.2. Defaults to all that are safe.
     pub enabled_ciphers: Vec<String>,
@@ -90,6 +107,7 @@ impl Default for Http {
         Self {
             address: "0.0.0.0:9443".into(),
             tls: None,
+            hosts: Vec::new(),
             public_url: None,
             read_timeout_seconds: 20,
             read_header_timeout_seconds: 5,

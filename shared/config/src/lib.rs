@@ -5,10 +5,21 @@ pub mod apps;
 pub mod connectors;
 pub mod continuity;
 pub mod duration;
+pub mod environment;
+pub mod files;
+pub mod finding;
 pub mod http;
 pub mod node;
 pub mod provider;
 pub mod secret;
+pub mod secrets;
+pub mod tree;
+
+mod decode;
+mod load;
+mod references;
+mod resolved;
+mod trail;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +28,10 @@ use serde::{Deserialize, Serialize};
 pub use apps::App;
 pub use connectors::Connector;
 pub use duration::GoDuration;
+pub use environment::{Environment, Problem, locate, locate_with};
+pub use finding::{Finding, Report, Severity};
+pub use load::{Loader, Resolver, load};
+pub use resolved::{issuer_text, origin};
 pub use secret::Secret;
 
 /// The whole configuration of a node, root or edge.
@@ -24,8 +39,10 @@ pub use secret::Secret;
 #[serde(rename_all = "camelCase", default)]
 pub struct Config {
     /// Version of the configuration language, or of this configuration. Informs only.
+    #[schemars(extend("x-scalar" = true))]
     pub version: Option<String>,
     /// Feature flags: `"true"` or `"enabled"` switch on, anything else off.
+    #[schemars(extend("x-scalar" = true))]
     pub features: BTreeMap<String, String>,
     /// Where and how the node listens.
     pub http: http::Http,

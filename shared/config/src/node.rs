@@ -72,6 +72,7 @@ pub struct Heartbeat {
 pub struct State {
     /// Directory for generated keys and the node's id. Defaults to `/var/lib/mangrove`, or `$STATE_DIRECTORY` under
     /// systemd.
+    #[schemars(extend("x-file" = "path"))]
     pub directory: Option<String>,
 }
 
@@ -80,6 +81,7 @@ pub struct State {
 #[serde(rename_all = "camelCase", default)]
 pub struct Admin {
     /// Path of the admin's Unix socket, mode 0600. Defaults to `admin.sock` in the state directory.
+    #[schemars(extend("x-file" = "path"))]
     pub socket: Option<String>,
     /// TCP address of the admin interface as well, loopback only; needs `token`. Defaults to none.
     pub address: Option<String>,
@@ -126,6 +128,8 @@ pub struct SessionStore {
     pub kind: SessionStoreKind,
     /// Most sessions kept at once; the least recently used goes first. Defaults to 50000.
     pub capacity: usize,
+    /// The cluster of `type: cluster`; not built yet.
+    pub cluster: Option<ClusterName>,
 }
 
 /// Where sessions are kept.
@@ -149,6 +153,9 @@ pub struct SingleLogout {
     /// What happens afterwards.
     #[serde(default)]
     pub post_logout: PostLogout,
+    /// Older form of `postLogout.redirectURL`.
+    #[serde(rename = "postLogoutRedirectURL")]
+    pub post_logout_redirect_url: Option<url::Url>,
 }
 
 /// What happens after a logout.
@@ -166,12 +173,89 @@ pub struct PostLogout {
 pub struct Cache {
     /// Name of the cache; `local_default` is reserved.
     pub name: String,
-    /// `redis`, `cluster` or `memory`.
+    /// Where the cache is.
     #[serde(rename = "type")]
-    pub kind: String,
-    /// What the type needs.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
+    pub kind: CacheKind,
+    /// What `type: redis` needs.
+    pub redis: Option<Redis>,
+    /// The cluster of `type: cluster`.
+    pub cluster: Option<ClusterName>,
+    /// How values are sealed before they leave the node.
+    #[serde(default)]
+    pub encryption: CacheEncryption,
+    /// How keys are hashed before they leave the node.
+    #[serde(default)]
+    pub hashing: CacheHashing,
+}
+
+/// Where a cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheKind {
+    /// In this node's memory.
+    Memory,
+    /// On Redis; not built yet.
+    Redis,
+    /// In a cluster of nodes; not built yet.
+    Cluster,
+}
+
+/// A Redis.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Redis {
+    /// `host:port` of the server; of a Redis Cluster, of all its nodes.
+    pub addresses: Vec<String>,
+    /// User name (Redis ACL).
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Option<crate::Secret>,
+    /// TLS profile.
+    pub tls: Option<String>,
+}
+
+/// A cluster of nodes.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterName {
+    /// Its name.
+    pub name: String,
+}
+
+/// How values are sealed.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheEncryption {
+    /// Leaves values as they are. Defaults to false: AES-256-GCM.
+    pub disabled: bool,
+    /// The keys.
+    pub keys: CacheKeys,
+}
+
+/// Keys of a cache, 64 hexadecimal digits each.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheKeys {
+    /// The key that seals and opens.
+    pub current: Option<crate::Secret>,
+    /// Keys that open only, while keys change. Defaults to none.
+    pub old: Vec<crate::Secret>,
+}
+
+/// How keys of values are hashed.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheHashing {
+    /// The keys of values.
+    pub keys: CacheKeyHashing,
+}
+
+/// Whether the keys of values are hashed.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheKeyHashing {
+    /// Leaves them as they are. Defaults to false.
+    pub disabled: bool,
 }
 
 impl Default for Health {
@@ -200,6 +284,6 @@ impl Default for SessionLifetime {
 
 impl Default for SessionStore {
     fn default() -> Self {
-        Self { kind: SessionStoreKind::Local, capacity: 50_000 }
+        Self { kind: SessionStoreKind::Local, capacity: 50_000, cluster: None }
     }
 }

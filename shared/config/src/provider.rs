@@ -66,6 +66,7 @@ pub struct SigningKey {
     #[serde(rename = "type")]
     pub kind: Option<KeyKind>,
     /// PEM file with the private key.
+    #[schemars(extend("x-file" = "key"))]
     pub file: Option<String>,
     /// `RSA256`, `RS256` or `ES256`: the other form of `type`.
     pub algorithm: Option<String>,
