@@ -1,0 +1,131 @@
+//! What the supervisor tells the process that lives in one region: one JSON line on standard input, then
+//! [`Command`]s, one a line. End of input ends the process at once. Events come back as JSON lines on standard output;
+//! an application that listens says so as a `process` event with state `running`.
+//! Passwords and keys in here belong to the lab and die with the run.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::Micros;
+
+/// Everything that lives in one region.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Spec {
+    /// Name of the region.
+    pub region: String,
+    /// The lab's CA, PEM: the only one that browsers and applications here trust.
+    pub ca_pem: String,
+    /// Applications that run here.
+    #[serde(default)]
+    pub apps: Vec<AppSpec>,
+    /// People who are here.
+    #[serde(default)]
+    pub people: Vec<PersonSpec>,
+    /// Servers to which TCP connections are tried from here, to check the faults.
+    #[serde(default)]
+    pub probes: Vec<ProbeSpec>,
+    /// Between two such tries of one server.
+    #[serde(default = "one_second")]
+    pub probe_interval_us: Micros,
+    /// A person's patience with one page.
+    #[serde(default = "ten_seconds")]
+    pub patience_us: Micros,
+    /// How often a person goes back to the application and starts again before giving up.
+    #[serde(default = "three")]
+    pub restarts: u32,
+    /// Seed of the people's schedules. The same seed repeats them.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// An application: an OIDC relying party with a TLS listener of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AppSpec {
+    /// Name of its server in the history.
+    pub name: String,
+    /// Host name, such as `branch-app.mesh.test`; its origin is `https://HOST` (with the port unless 443).
+    pub host: String,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Certificate chain, PEM.
+    pub certificate_pem: String,
+    /// Key of the certificate, PEM.
+    pub key_pem: String,
+    /// Issuer of its provider (its edge), such as `https://edge-a.mesh.test`.
+    pub issuer: String,
+    /// Client id there. The redirect URI is `https://HOST/callback`.
+    pub client_id: String,
+    /// Client secret there, sent as `client_secret_basic`; `None`: a public client.
+    #[serde(default)]
+    pub client_secret: Option<String>,
+    /// Scopes to ask for.
+    #[serde(default = "default_scope")]
+    pub scope: String,
+}
+
+/// Somebody with a browser.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PersonSpec {
+    /// Unique in the run; also the value of `lab_person` at every identity provider.
+    pub name: String,
+    /// What is typed as user name.
+    pub username: String,
+    /// What is typed as password.
+    pub password: String,
+    /// Name of the application's server in the history.
+    pub app: String,
+    /// What is typed into the address bar, such as `https://branch-app.mesh.test/`.
+    pub url: String,
+    /// Between the beginnings of two sign-ins (or visits, for those who keep a session).
+    pub every_us: Micros,
+    /// Whether the browser keeps its cookies: signs in once, then comes back.
+    #[serde(default)]
+    pub keep_session: bool,
+}
+
+/// A server to try connections to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProbeSpec {
+    /// Name of the server in the history.
+    pub server: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// A line on standard input after the [`Spec`]: `{"begin":true}` or `{"stop":true}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// People start to sign in. Until then only the applications and the probes run.
+    Begin(bool),
+    /// Nobody starts anything new; what is going on may end within one patience, then the process ends.
+    Stop(bool),
+}
+
+fn one_second() -> Micros {
+    1_000_000
+}
+
+fn ten_seconds() -> Micros {
+    10_000_000
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn default_scope() -> String {
+    "openid profile email".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_spec_gets_the_usual_patience() {
+        let spec: Spec = serde_json::from_str(r#"{"region":"branch-a","ca_pem":""}"#).unwrap();
+        assert_eq!((spec.patience_us, spec.restarts, spec.probe_interval_us), (10_000_000, 3, 1_000_000));
+    }
+}
