@@ -1,1 +1,130 @@
-//! placeholder
+//! What nodes share: put, get, take-once, expiry. Values are bytes; what they mean, and what a session is, is not known
+//! here.
+//!
+//! Everything lies on a [`Shelf`], a name space: a code can never be read as a refresh token. Today's cache is this
+//! process's memory; calls are async and can fail because tomorrow's is on a network. What is full refuses: a live code
+//! is never dropped silently to make room for another.
+
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memory::Memory;
+
+/// A name space. Make each one a constant of the room that owns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shelf(pub &'static str);
+
+impl Shelf {
+    /// The name space of this name.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+}
+
+/// Why a cache could not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CacheError {
+    /// No room left; nothing was dropped and nothing was stored.
+    #[error("the cache is full ({capacity} entries)")]
+    Full {
+        /// How many entries it holds.
+        capacity: usize,
+    },
+    /// A key or a value past the limits of any honest use; nothing was stored.
+    #[error("a {what} of {size} bytes is too large for the cache (at most {limit})")]
+    TooLarge {
+        /// `key` or `value`.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The cache could not be reached; whether anything was stored or taken is unknown.
+    #[error("the cache cannot be reached: {0}")]
+    Unavailable(String),
+}
+
+/// A cache; clones are the same cache.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    memory: Arc<Memory>,
+}
+
+impl Cache {
+    /// An empty cache in memory for at most `capacity` entries, all shelves together.
+    pub fn in_memory(capacity: usize) -> Self {
+        Self { memory: Arc::new(Memory::new(capacity)) }
+    }
+
+    /// Stores a value for `ttl`, in place of what was there.
+    ///
+    /// # Errors
+    /// [`CacheError::Full`] if the key is new and there is no room; [`CacheError::TooLarge`].
+    pub async fn put(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<(), CacheError> {
+        self.memory.put(shelf, key, value, ttl, memory::Over::Anything).map(|_| ())
+    }
+
+    /// Stores a value for `ttl` unless something is there. Returns whether it was stored; of several callers at once
+    /// exactly one gets `true`.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn put_new(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
+        self.memory.put(shelf, key, value, ttl, memory::Over::Nothing)
+    }
+
+    /// The value, if it is there and has not expired.
+    ///
+    /// # Errors
+    /// None in memory.
+    pub async fn get(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        Ok(self.memory.get(shelf, key))
+    }
+
+    /// The value, which is gone afterwards. Of several callers at once exactly one gets it.
+    ///
+    /// # Errors
+    /// None in memory.
+    pub async fn take(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        Ok(self.memory.take(shelf, key))
+    }
+
+    /// Drops a value, if it is there.
+    ///
+    /// # Errors
+    /// None in memory.
+    pub async fn forget(&self, shelf: Shelf, key: &str) -> Result<(), CacheError> {
+        self.memory.take(shelf, key);
+        Ok(())
+    }
+
+    /// Frees what has expired. What expired is never given out, so this is about memory only: once a minute is plenty.
+    pub fn sweep(&self) {
+        self.memory.sweep();
+    }
+
+    /// How many entries take up room: those that live, and those that expired and were not swept yet.
+    pub fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Whether nothing takes up room.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
