@@ -4,12 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mangrove_config::Config;
 use mangrove_config::connectors::Connector as Written;
+use mangrove_continuity::HealthPolicy;
 use url::Url;
 
-use crate::{
-    Answer, Ask, Begin, Failure, HttpClient, Identity, Pending, http::HttpBuildError, local::Local,
-    not_built::NotBuilt, oidc::Oidc,
-};
+use crate::http::HttpBuildError;
+use crate::local::{Local, Queue};
+use crate::not_built::NotBuilt;
+use crate::oidc::Oidc;
+use crate::{Answer, Ask, Begin, Failure, HttpClient, Identity, Pending};
 
 /// One upstream that can be asked to vouch for a person.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl Connector {
     /// Settings that can never work: a TLS profile that does not exist or load, plain HTTP to another machine.
     pub fn build(config: &Config, parts: &Parts) -> Result<Vec<Arc<Self>>, BuildError> {
         let mut built = Vec::new();
+        let queue = Arc::new(Queue::default());
         for written in &config.connectors {
             let refuse =
                 |why: HttpBuildError| BuildError { connector: written.name().into(), why: why.to_string() };
@@ -79,7 +82,7 @@ impl Connector {
                 Written::Oidc(oidc) => {
                     Self::Oidc(Box::new(Oidc::build(oidc, config, parts).map_err(refuse)?))
                 }
-                Written::Local(local) => Self::Local(Local::build(local)),
+                Written::Local(local) => Self::Local(Local::build(local, &queue)),
                 Written::Saml(_) => not_built("SAML"),
                 Written::Ldap(_) | Written::ActiveDirectory(_) => not_built("LDAP"),
                 Written::Continuity(_) => continue,
@@ -106,6 +109,14 @@ impl Connector {
             Self::Oidc(c) => c.able(),
             Self::Local(c) => c.able(),
             Self::NotBuilt(c) => Err(c.why()),
+        }
+    }
+
+    /// How the connector is to be watched.
+    pub fn health_policy(&self) -> HealthPolicy {
+        match self {
+            Self::Oidc(c) => c.health_policy(),
+            Self::Local(_) | Self::NotBuilt(_) => HealthPolicy { probed: false, ..HealthPolicy::default() },
         }
     }
 
@@ -166,6 +177,19 @@ impl Connector {
             Self::Oidc(c) => c.probe().await,
             Self::Local(c) => c.probe(),
             Self::NotBuilt(c) => ProbeResult::Failed { why: c.why(), no_answer: false },
+        }
+    }
+
+    /// Looks whether the upstream knows this node, by what only this node can ask: at an OpenID provider a code that nobody
+    /// issued must be answered `invalid_grant`. For connectors that are Misconfigured, about once a minute.
+    ///
+    /// # Errors
+    /// What a login would meet now.
+    pub async fn rehearse(&self) -> Result<(), Failure> {
+        match self {
+            Self::Oidc(c) => c.rehearse().await,
+            Self::Local(_) => Ok(()),
+            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
         }
     }
 

@@ -11,6 +11,9 @@ pub struct Failure {
     pub blame: Blame,
     /// The back channel was refused or timed out: the only failure that is a sample of health.
     pub no_answer: bool,
+    /// `Misconfigured` until somebody acts: the provider does not know this node, or is not who it should be. Without it a
+    /// `Misconfigured` is that login's only, such as a token whose times are wrong.
+    pub keeps_out: bool,
     /// The OAuth error code the upstream gave, if it gave one.
     pub oauth_error: Option<String>,
     /// One sentence for the person.
@@ -53,7 +56,14 @@ impl Failure {
     }
 
     fn new(blame: Blame, outside: impl Into<String>, log: impl Into<String>) -> Self {
-        Self { blame, no_answer: false, oauth_error: None, outside: outside.into(), log: log.into() }
+        Self {
+            blame,
+            no_answer: false,
+            keeps_out: false,
+            oauth_error: None,
+            outside: outside.into(),
+            log: log.into(),
+        }
     }
 }
 

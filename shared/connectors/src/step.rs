@@ -78,6 +78,7 @@ impl Prompt {
 
 /// How a login at a connector starts.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one is made per login and moved once")]
 pub enum Begin {
     /// The browser goes to `url`; `pending` comes back with the answer.
     Redirect {
@@ -104,7 +105,6 @@ pub struct Pending {
     /// Seconds since 1970.
     pub(crate) began: u64,
     pub(crate) max_age: Option<u64>,
-    pub(crate) prompt: Option<Prompt>,
 }
 
 impl Pending {
@@ -174,7 +174,6 @@ mod tests {
             redirect_url: Url::parse("https://node.example/cb").unwrap(),
             began: 0,
             max_age: None,
-            prompt: None,
         };
         assert!(!format!("{pending:?}").contains("s3cret"));
     }

@@ -1,42 +1,101 @@
-//! OpenID Connect, as a relying party.
+//! OpenID Connect, as a relying party: code flow with PKCE.
+//!
+//! Read in the order of a login: [`begin`] sends the browser away, [`finish`] takes its answer, [`exchange`] trades the
+//! code, [`verify`] checks the ID token, [`userinfo`] asks for what is missing. [`provider`] keeps what the provider
+//! publishes; [`probe`] looks whether it would answer. No token of the provider outlives the login, except the ID token as
+//! a hint for its logout page.
+
+mod begin;
+mod exchange;
+mod finish;
+mod metadata;
+mod probe;
+mod provider;
+mod settings;
+mod userinfo;
+mod verify;
 
 use mangrove_config::{Config, connectors::Oidc as Written};
+use mangrove_continuity::HealthPolicy;
 use url::Url;
 
-use crate::{Answer, Ask, Begin, Failure, Identity, Parts, Pending, ProbeResult, http::HttpBuildError};
+pub use self::begin::HOPS_PARAMETER;
+use self::provider::Provider;
+use self::settings::Settings;
+use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 
 /// An OpenID provider.
 #[derive(Debug)]
 pub struct Oidc {
-    written: Written,
+    settings: Settings,
+    http: HttpClient,
+    provider: Provider,
 }
 
 impl Oidc {
-    pub(crate) fn build(written: &Written, _config: &Config, _parts: &Parts) -> Result<Self, HttpBuildError> {
-        Ok(Self { written: written.clone() })
+    pub(crate) fn build(written: &Written, config: &Config, parts: &Parts) -> Result<Self, HttpBuildError> {
+        let settings = Settings::read(written)?;
+        let profile = match &written.tls {
+            None => None,
+            Some(name) => Some(
+                config
+                    .tls
+                    .get(name)
+                    .ok_or_else(|| HttpBuildError(format!("there is no TLS profile called {name}")))?,
+            ),
+        };
+        let http = parts.http.share(profile, written.proxy.as_ref())?;
+        let provider = Provider::new(&settings, http.clone());
+        Ok(Self { settings, http, provider })
     }
+
     pub(crate) fn name(&self) -> &str {
-        &self.written.name
+        &self.settings.name
     }
+
     pub(crate) fn is_root(&self) -> bool {
-        self.written.root
+        self.settings.root
     }
+
     pub(crate) fn able(&self) -> Result<(), String> {
-        self.redirect_path().map(drop).ok_or_else(|| "it has no oauthRedirectURL".into())
+        match self.settings.redirect_url {
+            Some(_) => Ok(()),
+            None => Err("it has no redirect URL: add oauthRedirectURL".into()),
+        }
     }
+
+    pub(crate) fn health_policy(&self) -> HealthPolicy {
+        self.settings.health.clone()
+    }
+
     pub(crate) fn redirect_path(&self) -> Option<&str> {
-        self.written.redirect_url.as_ref().map(Url::path)
+        self.settings.redirect_url.as_ref().map(Url::path)
     }
-    pub(crate) async fn begin(&self, _ask: &Ask) -> Result<Begin, Failure> {
-        Err(Failure::unavailable("not built yet"))
+
+    /// RP-initiated logout, from what is known of the provider; nothing is fetched for it.
+    pub(crate) fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
+        let mut url = self.provider.last_good()?.metadata.end_session_endpoint.clone()?;
+        let back_to = self.settings.logout_redirect.as_ref().unwrap_or(back_to);
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(hint) = &identity.id_token_hint {
+                query.append_pair("id_token_hint", hint);
+            }
+            query.append_pair("client_id", &self.settings.client_id);
+            query.append_pair("post_logout_redirect_uri", back_to.as_str());
+        }
+        Some(url)
     }
-    pub(crate) async fn finish(&self, _pending: &Pending, _answer: &Answer) -> Result<Identity, Failure> {
-        Err(Failure::unavailable("not built yet"))
+
+    /// What every message to the log begins with.
+    fn said(&self, what: impl std::fmt::Display) -> String {
+        format!("{}: {what}", self.settings.name)
     }
-    pub(crate) async fn probe(&self) -> ProbeResult {
-        ProbeResult::Failed { why: "not built yet".into(), no_answer: false }
-    }
-    pub(crate) fn logout(&self, _identity: &Identity, _back_to: &Url) -> Option<Url> {
-        None
+
+    fn redirect_url(&self) -> Result<&Url, Failure> {
+        self.settings
+            .redirect_url
+            .as_ref()
+            .ok_or_else(|| Failure::misconfigured(self.said("it has no redirect URL")))
     }
 }

@@ -1,0 +1,195 @@
+//! One connection: name, address, proxy, TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base64::Engine;
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use super::error::{HttpBuildError, HttpError, NoAnswer};
+use super::race::{STAGGER, race};
+use crate::dns::Names;
+
+/// How long all attempts to connect to a machine may take, its name included.
+const CONNECT: Duration = Duration::from_millis(1_500);
+/// Attempts at least: the same address is dialled again, because a lost first packet is sent again only after a second.
+const ATTEMPTS: usize = 4;
+/// A kept connection whose peer acknowledges nothing for so long is dead; a peer that is merely slow acknowledges.
+const UNACKNOWLEDGED: Duration = Duration::from_millis(1_500);
+/// Silence on a kept connection before the kernel asks whether the peer is there.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Longest head of a proxy's answer.
+const PROXY_HEAD: usize = 8 * 1024;
+
+/// Opens connections for one client.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub(super) names: Arc<Names>,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) proxy: Option<Arc<Proxy>>,
+}
+
+impl Dialer {
+    async fn dial(self, uri: Uri) -> Result<Stream, HttpError> {
+        let host = uri.host().ok_or_else(|| HttpError::NotAllowed("a URL without a host".into()))?.to_owned();
+        let secure = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let tcp = match &self.proxy {
+            None => self.tcp(&host, port).await?,
+            Some(proxy) => proxy.tunnel(self.tcp(&proxy.host, proxy.port).await?, &host, port).await?,
+        };
+        if !secure {
+            return Ok(Stream { io: TokioIo::new(Box::new(tcp)), h2: false });
+        }
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare)
+            .map_err(|_| HttpError::Tls("the host is not a name for TLS".into()))?;
+        let stream =
+            TlsConnector::from(self.tls).connect(name, tcp).await.map_err(|why| HttpError::from_io(&why))?;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Stream { io: TokioIo::new(Box::new(stream)), h2 })
+    }
+
+    /// Resolves and connects; addresses race.
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        let connect = async {
+            let found = self.names.addresses(host).await.map_err(|_| HttpError::NoAnswer(NoAnswer::Dns))?;
+            let attempts = found.len().max(ATTEMPTS);
+            let candidates =
+                found.iter().cycle().take(attempts).map(|ip| SocketAddr::new(*ip, port)).collect();
+            let won = race(candidates, STAGGER, connect_to).await;
+            won.unwrap_or(Err(HttpError::NoAnswer(NoAnswer::Dns)))
+        };
+        timeout(CONNECT, connect).await.unwrap_or(Err(HttpError::NoAnswer(NoAnswer::Timeout)))
+    }
+}
+
+async fn connect_to(address: SocketAddr) -> Result<TcpStream, HttpError> {
+    let dial = async {
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        let socket = SockRef::from(&tcp);
+        let keepalive =
+            TcpKeepalive::new().with_time(KEEPALIVE).with_interval(Duration::from_secs(5)).with_retries(3);
+        socket.set_tcp_keepalive(&keepalive)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+        io::Result::Ok(tcp)
+    };
+    dial.await.map_err(|why| HttpError::from_io(&why))
+}
+
+impl tower::Service<Uri> for Dialer {
+    type Response = Stream;
+    type Error = HttpError;
+    type Future = BoxFuture<'static, Result<Stream, HttpError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// An HTTP proxy that a connector names; it only ever sees host and port.
+pub(super) struct Proxy {
+    host: String,
+    port: u16,
+    authorization: Option<String>,
+}
+
+impl Proxy {
+    pub(super) fn parse(url: &Url) -> Result<Self, HttpBuildError> {
+        if url.scheme() != "http" {
+            return Err(HttpBuildError("proxy: only http:// proxies are spoken to".into()));
+        }
+        let host = match url.host() {
+            Some(Host::Ipv6(ip)) => ip.to_string(),
+            Some(host) => host.to_string(),
+            None => return Err(HttpBuildError("proxy: a URL without a host".into())),
+        };
+        let credentials = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+        let basic = || format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
+        let authorization = (!url.username().is_empty()).then(basic);
+        Ok(Self { host, port: url.port_or_known_default().unwrap_or(80), authorization })
+    }
+
+    /// `CONNECT` (RFC 9110 section 9.3.6). The head is read byte by byte: what follows it belongs to the tunnel.
+    async fn tunnel(&self, mut tcp: TcpStream, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        let exchange = async {
+            let authorization =
+                self.authorization.as_ref().map(|value| format!("Proxy-Authorization: {value}\r\n"));
+            let authorization = authorization.unwrap_or_default();
+            let ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n");
+            tcp.write_all(ask.as_bytes()).await?;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") && head.len() < PROXY_HEAD {
+                head.push(tcp.read_u8().await?);
+            }
+            io::Result::Ok(head)
+        };
+        let head = exchange.await.map_err(|why| HttpError::from_io(&why))?;
+        let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        match status {
+            b"200" => Ok(tcp),
+            other => Err(HttpError::Proxy(crate::failure::printable(&String::from_utf8_lossy(other)))),
+        }
+    }
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection, with TLS or without.
+pub(super) struct Stream {
+    io: TokioIo<Box<dyn Io>>,
+    h2: bool,
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        if self.h2 { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
