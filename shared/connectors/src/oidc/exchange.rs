@@ -80,6 +80,15 @@ impl Oidc {
         metadata: &Metadata,
         form: Vec<(&str, &str)>,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let request = self.token_request(metadata, form)?;
+        let answer = self.http.send(request, &Limits::default()).await;
+        let response = answer.map_err(|why| self.unanswered("token endpoint", &why))?;
+        Ok((response.status(), response.into_body()))
+    }
+
+    /// The request, with this client's authentication. Apart from the sending, because the form's writer cannot cross an
+    /// await.
+    fn token_request(&self, metadata: &Metadata, form: Vec<(&str, &str)>) -> Result<Request<Vec<u8>>, Failure> {
         let mut body = Serializer::new(String::new());
         body.extend_pairs(form);
         let mut request = Request::post(metadata.token_endpoint.as_str())
@@ -101,12 +110,9 @@ impl Oidc {
                 return Err(Failure { keeps_out: true, ..Failure::misconfigured(log) });
             }
         }
-        let request = request.body(body.finish().into_bytes()).map_err(|_| {
+        request.body(body.finish().into_bytes()).map_err(|_| {
             Failure::misconfigured(self.said("the client id or secret does not fit into a header"))
-        })?;
-        let answer = self.http.send(request, &Limits::default()).await;
-        let response = answer.map_err(|why| self.unanswered("token endpoint", &why))?;
-        Ok((response.status(), response.into_body()))
+        })
     }
 
     /// The back channel gave nothing that can be used.
