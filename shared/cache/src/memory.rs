@@ -146,9 +146,12 @@ struct Shard {
     shelves: HashMap<Shelf, HashMap<Arc<str>, Entry>>,
     count: usize,
     /// Every entry, by expiry. Also entries that are gone or have a later expiry by now: their serial gives them away.
-    queue: BinaryHeap<Reverse<(Instant, u64, Shelf, Arc<str>)>>,
+    queue: BinaryHeap<Reverse<Due>>,
     last_serial: u64,
 }
+
+/// When an entry expires, the serial it had, and its shelf and name.
+type Due = (Instant, u64, Shelf, Arc<str>);
 
 #[derive(Debug)]
 struct Entry {

@@ -118,8 +118,8 @@ pub fn choose(candidates: &[Candidate<'_>], now: Moment) -> Choice {
         candidates.iter().zip(&obstacles).position(|(c, o)| o.is_none() && wanted(c))
     };
 
-    if let Some(at) = first(&|c| forced(c).is_some()) {
-        let (who, why) = forced(&candidates[at]).expect("was just found to be forced");
+    if let Some(at) = first(&|c| forced(c, now).is_some()) {
+        let (who, why) = forced(&candidates[at], now).expect("was just found to be forced");
         return picked(candidates, &obstacles, at, Reason::Forced { who, why });
     }
     if let Some(at) = first(&|c| !c.standing.doubted) {
@@ -143,7 +143,7 @@ fn obstacle(candidate: &Candidate<'_>, now: Moment) -> Option<SkipReason> {
     if let Err(why) = candidate.able {
         return Some(SkipReason::NotAble { why: why.to_owned() });
     }
-    match &standing.order {
+    match standing.order.as_ref().filter(|order| order.holds(now)) {
         Some(order) if order.what == What::Force => return None,
         Some(order) => {
             return Some(SkipReason::Drained {
@@ -166,8 +166,9 @@ fn obstacle(candidate: &Candidate<'_>, now: Moment) -> Option<SkipReason> {
 }
 
 /// Who forced this candidate, and why.
-fn forced(candidate: &Candidate<'_>) -> Option<(String, String)> {
-    let order = candidate.standing.order.as_ref().filter(|order| order.what == What::Force)?;
+fn forced(candidate: &Candidate<'_>, now: Moment) -> Option<(String, String)> {
+    let order = candidate.standing.order.as_ref();
+    let order = order.filter(|order| order.what == What::Force && order.holds(now))?;
     Some((order.who.clone(), order.why.clone()))
 }
 

@@ -7,14 +7,16 @@ pub mod blame;
 pub mod choose;
 pub mod health;
 pub mod order;
+pub mod sample;
 pub mod schema;
 pub mod subject;
 pub mod time;
 
 pub use blame::Blame;
 pub use choose::{Candidate, Choice, Reason, SkipReason, Skipped, choose};
-pub use health::{Health, HealthPolicy, Sample, State, Transition};
+pub use health::Health;
 pub use order::{Order, Standing, What};
+pub use sample::{HealthPolicy, Sample, State, Transition};
 pub use schema::{AttributeRule, Path, PathError, normalise};
 pub use subject::SubjectRefusal;
 pub use time::Moment;
