@@ -1,2 +1,176 @@
 //! What a run was worth: a history goes in, and out come the end of each login, each expectation with its number, and
 //! an exit code. Reads the history only, never a node's word about itself.
+//!
+//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`judge`] what of that was expected.
+
+pub mod ends;
+pub mod judge;
+pub mod stats;
+pub mod world;
+
+use std::collections::BTreeMap;
+
+use self::ends::{End, Ends};
+use self::judge::{Court, Outcome, Ruling};
+use self::world::World;
+use crate::history::{Event, Micros, Probing, What};
+use crate::language::{Bound, Expectation, Limit, Measure};
+
+/// So many probes may disagree with the faults by chance, or this share of them.
+const PROBES_BY_CHANCE: usize = 3;
+const PROBES_BY_CHANCE_SHARE: usize = 50;
+
+/// A run, judged.
+pub struct Verdict<'a> {
+    /// The mesh over time.
+    pub world: World<'a>,
+    /// What people did, judged.
+    pub ends: Ends<'a>,
+    /// Each expectation, in the order of the file; that nobody is wrong is always among them.
+    pub outcomes: Vec<Outcome>,
+    /// Whether TCP probes met what the faults say.
+    pub probes: Probes,
+    /// How the logins ended, by region: before the probes could notice a change, and otherwise.
+    pub counts: BTreeMap<String, Counts>,
+}
+
+/// How many logins ended how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// While the probes could not have noticed the last change yet.
+    pub unnoticed: BTreeMap<End, usize>,
+    /// All others.
+    pub noticed: BTreeMap<End, usize>,
+}
+
+/// Whether TCP probes met what the faults say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// Probes that could be held against the faults.
+    pub compared: usize,
+    /// Those that met something else.
+    pub disagreed: usize,
+    /// The first of them, in words.
+    pub example: String,
+}
+
+impl Probes {
+    /// Whether so many disagree that the faults cannot have been what the history says.
+    pub fn doubtful(&self) -> bool {
+        self.disagreed > PROBES_BY_CHANCE.max(self.compared / PROBES_BY_CHANCE_SHARE)
+    }
+}
+
+/// Judges a history. `attempts`: least number where an expectation names none. The error says what the history lacks.
+pub fn judge<'a>(
+    events: &'a [Event],
+    expected: &[Expectation],
+    attempts: u32,
+) -> Result<Verdict<'a>, String> {
+    let world = World::read(events)?;
+    let ends = Ends::judge(&world, events);
+    let court = Court { world: &world, ends: &ends, attempts };
+    let mut outcomes: Vec<Outcome> = expected.iter().map(|expected| court.judge(expected)).collect();
+    if !expected.iter().any(|expected| expected.measure == Measure::LoginsWrong && expected.region.is_none())
+    {
+        outcomes.push(court.judge(&never_wrong()));
+    }
+    let counts = counts(&world, &court, &ends);
+    let probes = probes(&world, events);
+    Ok(Verdict { outcomes, probes, counts, world, ends })
+}
+
+impl Verdict<'_> {
+    /// 0: everything holds. 1: something does not. 2: it cannot be judged.
+    pub fn code(&self) -> u8 {
+        let any = |ruling| self.outcomes.iter().any(|outcome| outcome.ruling == ruling);
+        if any(Ruling::Fails) {
+            1
+        } else if any(Ruling::CannotJudge) || self.probes.doubtful() {
+            2
+        } else {
+            0
+        }
+    }
+
+    /// The verdict in a sentence.
+    pub fn sentence(&self) -> String {
+        let total = self.ends.logins.len();
+        let number = |end| self.ends.logins.iter().filter(|login| login.end == end).count();
+        let mut parts = vec![format!("{total} logins: {} signed in", number(End::SignedIn))];
+        for end in [End::Told, End::CutOff, End::Lost, End::Wrong, End::Apart] {
+            if number(end) > 0 || matches!(end, End::Lost | End::Wrong) {
+                parts.push(format!(
+                    "{} {}",
+                    number(end),
+                    if end == End::Apart { "listed apart" } else { end.words() }
+                ));
+            }
+        }
+        let ruled = |ruling| self.outcomes.iter().filter(|outcome| outcome.ruling == ruling).count();
+        let all = self.outcomes.len();
+        let head = match self.code() {
+            0 => format!("Passed: all {all} expectations hold."),
+            1 => format!("Failed: {} of {all} expectations do not hold.", ruled(Ruling::Fails)),
+            _ if self.probes.doubtful() => "Void: the network was not what the faults say.".to_owned(),
+            _ => format!(
+                "Cannot judge: {} of {all} expectations were tried too little.",
+                ruled(Ruling::CannotJudge)
+            ),
+        };
+        format!("{head} {}.", parts.join(", "))
+    }
+}
+
+/// Always expected.
+fn never_wrong() -> Expectation {
+    Expectation {
+        text: "logins wrong 0 (always)".to_owned(),
+        region: None,
+        after_change: None,
+        attempts: None,
+        measure: Measure::LoginsWrong,
+        bound: Bound::Exactly(Limit::Count(0.0)),
+        line: 0,
+    }
+}
+
+/// How long the slowest prober may need to notice something: that a member died, or that it is back.
+pub fn noticed_within(world: &World<'_>) -> Micros {
+    let time = |probing: &Probing| {
+        let most = probing.unhealthy_threshold.max(probing.healthy_threshold);
+        probing.interval_us.saturating_mul(u64::from(most)) + probing.timeout_us
+    };
+    world.run.servers.iter().filter_map(|server| server.probing.as_ref()).map(time).max().unwrap_or_default()
+}
+
+fn counts(world: &World<'_>, court: &Court<'_, '_>, ends: &Ends<'_>) -> BTreeMap<String, Counts> {
+    let time = noticed_within(world);
+    let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
+    for login in &ends.logins {
+        let here = counts.entry(login.login.region.clone()).or_default();
+        let side =
+            if court.before_noticed(login.span(), time) { &mut here.unnoticed } else { &mut here.noticed };
+        *side.entry(login.end).or_default() += 1;
+    }
+    counts
+}
+
+fn probes(world: &World<'_>, events: &[Event]) -> Probes {
+    let mut probes = Probes::default();
+    for event in events {
+        let What::Probe(probe) = &event.what else { continue };
+        let Some(expected) = world.expected(probe, event.at) else { continue };
+        probes.compared += 1;
+        if expected != probe.connected {
+            probes.disagreed += 1;
+            if probes.example.is_empty() {
+                let met = if probe.connected { "was answered" } else { "was not answered" };
+                let after = judge::in_words(probe.began.saturating_sub(world.begin));
+                probes.example =
+                    format!("{after} into the run a probe from {} to {} {met}", probe.from, probe.to);
+            }
+        }
+    }
+    probes
+}

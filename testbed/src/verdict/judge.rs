@@ -1,0 +1,414 @@
+//! Each expectation held against what happened: its number, whether it holds, and whether enough was tried to say so.
+//! An expectation cannot pass empty: with too few attempts in its window it cannot be judged.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::ends::{End, Ends, Judged, JudgedVisit, VisitEnd};
+use super::stats;
+use super::world::{Span, World};
+use crate::history::{MILLISECOND, Micros, SECOND, StepKind};
+use crate::language::{Bound, Expectation, Limit, Measure};
+
+/// Faults that have to be followed by a login where the first one after each is asked for.
+const REPEATS: usize = 3;
+/// A median that moves less than this, or than a quarter of itself, is not slower.
+const LEAST_SLOWER: Micros = 30 * MILLISECOND;
+
+/// What became of one expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// As it was written.
+    pub expected: String,
+    /// What was found, with its number.
+    pub found: String,
+    /// Whether it holds.
+    pub ruling: Ruling,
+    /// How often it was tried.
+    pub attempts: usize,
+    /// How often at least it had to be.
+    pub needed: usize,
+}
+
+/// Whether an expectation holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// It does.
+    Holds,
+    /// It does not.
+    Fails,
+    /// Too little happened to say, or the machine was too busy.
+    CannotJudge,
+}
+
+/// Everything that expectations are held against.
+pub struct Court<'c, 'a> {
+    /// The mesh over time.
+    pub world: &'c World<'a>,
+    /// What people did.
+    pub ends: &'c Ends<'a>,
+    /// Least number of attempts where an expectation names none.
+    pub attempts: u32,
+}
+
+/// A number that was found, in words, and as compared.
+struct Finding {
+    number: Option<f64>,
+    words: String,
+    attempts: usize,
+}
+
+impl Court<'_, '_> {
+    /// Holds one expectation against the run.
+    pub fn judge(&self, expected: &Expectation) -> Outcome {
+        let needed = self.needed(expected);
+        let finding = match expected.measure {
+            Measure::LoginsLost => self.count(expected, End::Lost),
+            Measure::LoginsWrong => self.wrong(expected),
+            Measure::LoginsTold => self.count(expected, End::Told),
+            Measure::LoginsCutOff => self.count(expected, End::CutOff),
+            Measure::LoginsSignedIn => self.signed_in(expected),
+            Measure::FirstLoginAfterFault => self.first_login(expected),
+            Measure::BackAfterHeal => self.back(expected),
+            Measure::ActsPerLogin => self.acts(expected),
+            Measure::Slower => self.slower(expected),
+            Measure::OneSubject => self.one_subject(expected),
+            Measure::SessionsLost => self.sessions(expected),
+        };
+        let holds = finding.number.map(|number| holds(expected.bound, number));
+        let ruling = match holds {
+            Some(false) => Ruling::Fails, // a counterexample needs no company
+            _ if finding.attempts < needed => Ruling::CannotJudge,
+            Some(true) => Ruling::Holds,
+            None => Ruling::CannotJudge,
+        };
+        let few = if ruling == Ruling::CannotJudge && finding.attempts < needed {
+            format!("; {} of at least {needed} attempts", finding.attempts)
+        } else {
+            String::new()
+        };
+        Outcome {
+            expected: expected.text.clone(),
+            found: format!("{}{few}", finding.words),
+            ruling,
+            attempts: finding.attempts,
+            needed,
+        }
+    }
+
+    fn needed(&self, expected: &Expectation) -> usize {
+        let usual = match (expected.measure, expected.bound) {
+            (Measure::FirstLoginAfterFault, _) => REPEATS,
+            (Measure::LoginsWrong, _) => 1,
+            // The number demanded is the number of attempts.
+            (
+                Measure::LoginsTold | Measure::LoginsCutOff | Measure::LoginsSignedIn,
+                Bound::AtLeast(Limit::Count(_)),
+            ) => 0,
+            _ => self.attempts as usize,
+        };
+        expected.attempts.map_or(usual, |attempts| attempts as usize)
+    }
+
+    /// Logins that the expectation is about.
+    fn logins<'l>(&'l self, expected: &'l Expectation) -> impl Iterator<Item = &'l Judged<'l>> + 'l {
+        self.ends.logins.iter().filter(move |login| {
+            let here = expected.region.as_ref().is_none_or(|region| *region == login.login.region);
+            here && !self.excused(expected.after_change, login.span())
+        })
+    }
+
+    /// Whether this happened before the probes had the time to notice.
+    fn excused(&self, after_change: Option<Duration>, span: Span) -> bool {
+        after_change.is_some_and(|time| self.before_noticed(span, micros(time)))
+    }
+
+    /// Whether the span meets a change or the given time after it.
+    pub fn before_noticed(&self, span: Span, time: Micros) -> bool {
+        self.world
+            .changes
+            .iter()
+            .any(|change| span.meets(Span { from: change.from, until: change.until + time }))
+    }
+
+    /// Logins in the window that counts as tried: from the first fault on, or all if there was none.
+    fn tried<'l>(&'l self, expected: &'l Expectation) -> impl Iterator<Item = &'l Judged<'l>> + 'l {
+        let first = self.world.first_fault();
+        let from = if first >= self.world.end { 0 } else { first };
+        self.logins(expected).filter(move |login| login.login.start >= from && login.end != End::Apart)
+    }
+
+    fn count(&self, expected: &Expectation, end: End) -> Finding {
+        let count = self.logins(expected).filter(|login| login.end == end).count();
+        let attempts = self.tried(expected).count();
+        let early = self.ends.logins.iter().filter(|login| {
+            let here = expected.region.as_ref().is_none_or(|region| *region == login.login.region);
+            here && login.end == end && self.excused(expected.after_change, login.span())
+        });
+        let early = match early.count() {
+            0 => String::new(),
+            more => format!(", and {more} before the probes could notice"),
+        };
+        let words = format!("{count} {} of {attempts} logins since the first fault{early}", end.words());
+        Finding { number: Some(count as f64), words, attempts }
+    }
+
+    fn wrong(&self, expected: &Expectation) -> Finding {
+        let logins = self.logins(expected).filter(|login| login.end == End::Wrong);
+        let here = |visit: &&JudgedVisit<'_>| {
+            expected.region.as_ref().is_none_or(|region| *region == visit.visit.region)
+        };
+        let visits = self.ends.visits.iter().filter(here).filter(|visit| visit.end == VisitEnd::Wrong);
+        let all: Vec<&str> =
+            logins.map(|login| login.why.as_str()).chain(visits.map(|visit| visit.why.as_str())).collect();
+        let signed_in: Vec<_> = self.logins(expected).filter(|login| login.end == End::SignedIn).collect();
+        let blind = signed_in
+            .iter()
+            .filter(|login| login.login.who.as_ref().is_none_or(|who| who.lab_person.is_none()));
+        let blind = blind.count();
+        if all.is_empty() && blind > 0 {
+            let words = format!(
+                "{blind} logins came without the hidden attribute `lab_person`: map it in the nodes' configurations"
+            );
+            return Finding { number: None, words, attempts: signed_in.len() };
+        }
+        let first = all.first().map(|why| format!(", the first: {why}")).unwrap_or_default();
+        let attempts = signed_in.len() + all.len();
+        Finding { number: Some(all.len() as f64), words: format!("{} wrong{first}", all.len()), attempts }
+    }
+
+    fn signed_in(&self, expected: &Expectation) -> Finding {
+        let count = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
+        let attempts = self.tried(expected).count();
+        let share = matches!(
+            expected.bound,
+            Bound::AtMost(Limit::Share(_))
+                | Bound::AtLeast(Limit::Share(_))
+                | Bound::Exactly(Limit::Share(_))
+        );
+        let number = if share { count as f64 / attempts.max(1) as f64 } else { count as f64 };
+        Finding {
+            number: Some(number),
+            words: format!("{count} of {attempts} logins since the first fault signed in"),
+            attempts,
+        }
+    }
+
+    /// For each fault and region the first login that had a live path: its time over the fault-free median.
+    fn first_login(&self, expected: &Expectation) -> Finding {
+        let faults = self.world.steps.iter().filter(|step| step.kind == StepKind::Fault);
+        let mut worst: Option<(f64, String)> = None;
+        let mut attempts = 0;
+        for fault in faults {
+            for login in self.firsts(expected, fault.span.until) {
+                attempts += 1;
+                let usual = self.ends.usual.get(login.login.region.as_str());
+                let usual = usual.and_then(|usual| usual.median(&login.by.join(" › ")));
+                let (added, words) = match (login.end, usual) {
+                    (End::SignedIn, Some(usual)) => {
+                        let added = login.took().saturating_sub(usual);
+                        (
+                            added as f64,
+                            format!(
+                                "{} added in {} after “{}”",
+                                in_words(added),
+                                login.login.region,
+                                fault.words
+                            ),
+                        )
+                    }
+                    (End::SignedIn, None) => continue,
+                    (end, _) => (
+                        f64::INFINITY,
+                        format!("{} in {} after “{}”", end.words(), login.login.region, fault.words),
+                    ),
+                };
+                if worst.as_ref().is_none_or(|(most, _)| added > *most) {
+                    worst = Some((added, words));
+                }
+            }
+        }
+        let words = worst
+            .as_ref()
+            .map_or("no login after a fault".to_owned(), |(_, words)| format!("at most {words}"));
+        Finding { number: worst.map(|(most, _)| most), words, attempts }
+    }
+
+    fn firsts<'l>(&'l self, expected: &'l Expectation, after: Micros) -> Vec<&'l Judged<'l>> {
+        let mut firsts: BTreeMap<&str, &Judged<'_>> = BTreeMap::new();
+        let here =
+            |login: &&Judged<'_>| expected.region.as_ref().is_none_or(|region| *region == login.login.region);
+        for login in self.ends.logins.iter().filter(here).filter(|login| {
+            login.login.start >= after
+                && login.end != End::Apart
+                && (login.live || login.end == End::SignedIn)
+        }) {
+            let first = firsts.entry(&login.login.region).or_insert(login);
+            if login.login.start < first.login.start {
+                *first = login;
+            }
+        }
+        firsts.into_values().collect()
+    }
+
+    /// For each heal: the time from it to the start of the first login from which on everybody was signed in.
+    fn back(&self, expected: &Expectation) -> Finding {
+        let mut worst: Option<f64> = None;
+        let mut attempts = 0;
+        let steps = &self.world.steps;
+        for (index, heal) in steps.iter().enumerate().filter(|(_, step)| step.kind == StepKind::Heal) {
+            let next = steps[index + 1..].iter().find(|step| step.kind == StepKind::Fault);
+            let until = next.map_or(self.world.end, |step| step.span.from);
+            let mut after: Vec<&Judged<'_>> = self
+                .logins(expected)
+                .filter(|login| {
+                    login.login.start >= heal.span.until && login.ended <= until && login.end != End::Apart
+                })
+                .collect();
+            after.sort_by_key(|login| login.login.start);
+            attempts += after.len();
+            let last_bad = after.iter().rposition(|login| login.end != End::SignedIn);
+            let back =
+                after.get(last_bad.map_or(0, |bad| bad + 1)).map(|login| login.login.start - heal.span.until);
+            let time = back.map_or(f64::INFINITY, |time| time as f64);
+            worst = Some(worst.map_or(time, |worst: f64| worst.max(time)));
+        }
+        let words = match worst {
+            None => "nothing was healed".to_owned(),
+            Some(time) if time.is_infinite() => "not back before the end".to_owned(),
+            Some(time) => format!("everybody signed in from {} after the heal on", in_words(time as Micros)),
+        };
+        Finding { number: worst, words, attempts }
+    }
+
+    fn acts(&self, expected: &Expectation) -> Finding {
+        let most =
+            self.logins(expected).filter(|login| login.end == End::SignedIn).map(|login| login.acts).max();
+        let some = self.logins(expected).filter(|login| login.end == End::SignedIn && login.acts > 0).count();
+        let words = match most {
+            None => "nobody signed in".to_owned(),
+            Some(most) => format!("at most {most}; {some} logins needed any"),
+        };
+        let attempts = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
+        Finding { number: most.map(f64::from), words, attempts }
+    }
+
+    /// With faults compared with before them, in the same region, and how sure that is.
+    fn slower(&self, expected: &Expectation) -> Finding {
+        let first = self.world.first_fault();
+        let times = |late: bool| -> Vec<Micros> {
+            let signed_in = self.logins(expected).filter(|login| login.end == End::SignedIn);
+            let side =
+                signed_in.filter(|login| if late { login.login.start >= first } else { login.ended < first });
+            side.map(Judged::took).collect()
+        };
+        let (before, during) = (times(false), times(true));
+        let attempts = before.len().min(during.len());
+        let median = stats::median(&before).unwrap_or_default();
+        let (Some(middle), Some(slow)) =
+            (stats::shift(&before, &during, 0.5), stats::shift(&before, &during, 0.9))
+        else {
+            return Finding { number: None, words: "nothing to compare".to_owned(), attempts };
+        };
+        let allowed = i64::try_from(LEAST_SLOWER.max(median / 4)).unwrap_or(i64::MAX);
+        let words = format!(
+            "median {} → {} (95 of 100 draws: {} to {}), slowest tenth {} ({} before, {} since the first fault)",
+            in_words(median),
+            in_words(stats::median(&during).unwrap_or_default()),
+            signed(middle.low),
+            signed(middle.high),
+            signed(slow.measured),
+            before.len(),
+            during.len(),
+        );
+        let number = match (middle.low > allowed, middle.measured > allowed || slow.low > 2 * allowed) {
+            (true, _) => Some(1.0),
+            (false, true) => None, // it looks slower, and chance would do as an explanation
+            (false, false) => Some(0.0),
+        };
+        let words = if number.is_none() { format!("void: {words}") } else { words };
+        Finding { number, words, attempts }
+    }
+
+    fn one_subject(&self, expected: &Expectation) -> Finding {
+        let mut of_person: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
+        let mut of_subject: BTreeMap<(&str, &str, &str), &str> = BTreeMap::new();
+        let mut trouble: Option<String> = None;
+        let here = |region: &str| expected.region.as_ref().is_none_or(|wanted| wanted == region);
+        let logins = self.ends.logins.iter().filter(|login| here(&login.login.region));
+        let logins = logins
+            .filter_map(|login| Some((&login.login.app, &login.login.person, login.login.who.as_ref()?)));
+        let visits = self.ends.visits.iter().filter(|visit| here(&visit.visit.region));
+        let visits = visits
+            .filter_map(|visit| Some((&visit.visit.app, &visit.visit.person, visit.visit.who.as_ref()?)));
+        let mut attempts = 0;
+        for (app, person, who) in logins.chain(visits) {
+            attempts += 1;
+            let subject = (who.iss.as_str(), who.sub.as_str());
+            let first = *of_person.entry((app, person)).or_insert(subject);
+            let owner = *of_subject.entry((app, subject.0, subject.1)).or_insert(person);
+            if first != subject {
+                trouble.get_or_insert(format!("{person} is {} and {} at {app}", first.1, subject.1));
+            } else if owner != person {
+                trouble.get_or_insert(format!("{person} and {owner} are both {} at {app}", subject.1));
+            }
+        }
+        let words = trouble.clone().unwrap_or_else(|| {
+            format!("{} people at their applications, one to one over {attempts} answers", of_person.len())
+        });
+        Finding { number: Some(f64::from(u8::from(trouble.is_none()))), words, attempts }
+    }
+
+    fn sessions(&self, expected: &Expectation) -> Finding {
+        let here = |visit: &&JudgedVisit<'_>| {
+            let span = Span { from: visit.visit.start, until: visit.ended };
+            expected.region.as_ref().is_none_or(|region| *region == visit.visit.region)
+                && !self.excused(expected.after_change, span)
+        };
+        let judged: Vec<_> =
+            self.ends.visits.iter().filter(here).filter(|visit| visit.end != VisitEnd::Excused).collect();
+        let lost: Vec<_> = judged.iter().filter(|visit| visit.end != VisitEnd::Kept).collect();
+        let first = lost
+            .first()
+            .map(|visit| format!(", the first: {} ({})", visit.visit.person, visit.why))
+            .unwrap_or_default();
+        let words = format!("{} lost in {} visits of people with a session{first}", lost.len(), judged.len());
+        Finding { number: Some(lost.len() as f64), words, attempts: judged.len() }
+    }
+}
+
+fn holds(bound: Bound, number: f64) -> bool {
+    let limit = |limit: Limit| match limit {
+        Limit::Count(count) => count,
+        Limit::Share(share) => share,
+        Limit::Time(time) => micros(time) as f64,
+        Limit::Yes(yes) => f64::from(u8::from(yes)),
+    };
+    match bound {
+        Bound::AtMost(most) => number <= limit(most),
+        Bound::AtLeast(least) => number >= limit(least),
+        // A time without a sign means "within".
+        Bound::Exactly(time @ Limit::Time(_)) => number <= limit(time),
+        Bound::Exactly(exact) => (number - limit(exact)).abs() < 1e-9,
+    }
+}
+
+fn micros(time: Duration) -> Micros {
+    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
+}
+
+fn signed(time: i64) -> String {
+    let sign = if time < 0 { "−" } else { "+" };
+    format!("{sign}{}", in_words(time.unsigned_abs()))
+}
+
+/// A time as a person would say it.
+pub fn in_words(time: Micros) -> String {
+    match time {
+        0 => "0 s".to_owned(),
+        1..MILLISECOND => format!("{time} µs"),
+        MILLISECOND..SECOND => format!("{} ms", (time + 500) / MILLISECOND),
+        _ if time.is_multiple_of(SECOND) => format!("{} s", time / SECOND),
+        _ => format!("{:.1} s", time as f64 / SECOND as f64),
+    }
+}

@@ -1,0 +1,239 @@
+//! The mesh as the faults left it at each time: which region reached which, and which process ran. Built from the
+//! changes that the kernel accepted; a change counts for both sides from when it was begun until it was done, so that
+//! "surely reachable" means surely. From it: whether a login had a live path. Never the product's word.
+
+use std::collections::BTreeMap;
+
+use crate::history::{
+    Event, MILLISECOND, Micros, Probe, ProcessState, Run, Server, StepKind, What, servers_by_host,
+};
+
+/// Trees deeper than this are refused by the product.
+const DEEPEST: usize = 8;
+/// A change so shortly before or after a probe may fall on either side of it.
+const PROBE_SLACK: Micros = 200 * MILLISECOND;
+
+/// The mesh over time.
+pub struct World<'a> {
+    /// As it stood at first.
+    pub run: &'a Run,
+    /// When people began.
+    pub begin: Micros,
+    /// When the run ended.
+    pub end: Micros,
+    /// Steps of the time line.
+    pub steps: Vec<Stage<'a>>,
+    /// Every change of a path or a process after the beginning, in order.
+    pub changes: Vec<Span>,
+    paths: BTreeMap<(&'a str, &'a str), Vec<Change>>,
+    processes: BTreeMap<&'a str, Vec<Change>>,
+    servers: BTreeMap<&'a str, &'a Server>,
+    hosts: BTreeMap<&'a str, &'a Server>,
+}
+
+/// A step of the time line.
+#[derive(Debug, Clone, Copy)]
+pub struct Stage<'a> {
+    /// In words.
+    pub words: &'a str,
+    /// What it means.
+    pub kind: StepKind,
+    /// From its begin until all of it had taken effect.
+    pub span: Span,
+}
+
+/// From one time until another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// First moment.
+    pub from: Micros,
+    /// Last moment.
+    pub until: Micros,
+}
+
+/// A path or process from a change on.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    span: Span,
+    good: bool,
+    /// Whether probes must agree: not while packets get lost or processes sleep.
+    clear: bool,
+}
+
+impl Span {
+    /// Whether the two have a moment in common.
+    pub fn meets(self, other: Self) -> bool {
+        self.from <= other.until && other.from <= self.until
+    }
+}
+
+impl<'a> World<'a> {
+    /// Reads the history; the error says what it lacks.
+    pub fn read(events: &'a [Event]) -> Result<Self, String> {
+        let run = events
+            .iter()
+            .find_map(|event| if let What::Run(run) = &event.what { Some(&**run) } else { None });
+        let run = run.ok_or("the history does not describe its mesh")?;
+        let at = |wanted: &What| events.iter().find(|event| event.what == *wanted).map(|event| event.at);
+        let mut world = Self {
+            run,
+            begin: at(&What::Begin).ok_or("the people never began")?,
+            end: at(&What::End).or(events.iter().map(|event| event.at).max()).unwrap_or_default(),
+            steps: Vec::new(),
+            changes: Vec::new(),
+            paths: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            servers: run.servers.iter().map(|server| (server.name.as_str(), server)).collect(),
+            hosts: servers_by_host(run),
+        };
+        for link in &run.links {
+            for pair in [(link.a.as_str(), link.b.as_str()), (link.b.as_str(), link.a.as_str())] {
+                world
+                    .paths
+                    .insert(pair, vec![Change { span: Span { from: 0, until: 0 }, good: true, clear: true }]);
+            }
+        }
+        for event in events {
+            world.take(event);
+        }
+        world.changes.sort_unstable();
+        Ok(world)
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        let span = |began: Micros| Span { from: began.min(event.at), until: event.at };
+        let changed = match &event.what {
+            What::Path(path) => {
+                let clear = !matches!(path.state, crate::history::PathState::Impaired { .. });
+                let change = Change { span: span(path.began), good: path.state.is_open(), clear };
+                self.paths.entry((&path.from, &path.to)).or_default().push(change);
+                change.span
+            }
+            What::Process(process) => {
+                let good = process.state == ProcessState::Running;
+                let clear = matches!(process.state, ProcessState::Running | ProcessState::Stopped);
+                let change = Change { span: span(process.began), good, clear };
+                self.processes.entry(&process.server).or_default().push(change);
+                change.span
+            }
+            What::Step(step) => {
+                self.steps.push(Stage { words: &step.words, kind: step.kind, span: span(step.began) });
+                return;
+            }
+            _ => return,
+        };
+        if changed.until > self.begin {
+            self.changes.push(changed);
+        }
+    }
+
+    /// When the first fault began; the end of the run if none did.
+    pub fn first_fault(&self) -> Micros {
+        let faults = self.steps.iter().filter(|step| step.kind == StepKind::Fault).map(|step| step.span.from);
+        faults.chain(self.changes.iter().map(|change| change.from)).min().unwrap_or(self.end)
+    }
+
+    /// A server by its name.
+    pub fn server(&self, name: &str) -> Option<&'a Server> {
+        self.servers.get(name).copied()
+    }
+
+    /// A server by a host name of its.
+    pub fn server_at(&self, host: &str) -> Option<&'a Server> {
+        self.hosts.get(host).copied()
+    }
+
+    /// Whether both ways between two regions were surely open all the time.
+    pub fn linked(&self, a: &str, b: &str, during: Span) -> bool {
+        let way =
+            |from, to| self.paths.get(&(from, to)).is_some_and(|changes| surely(changes, during, false));
+        a == b || (way(a, b) && way(b, a))
+    }
+
+    /// Whether a process surely ran and answered all the time.
+    pub fn running(&self, server: &str, during: Span) -> bool {
+        self.processes.get(server).is_none_or(|changes| surely(changes, during, true))
+    }
+
+    /// Whether somebody in a region surely could use a server all the time.
+    pub fn in_reach(&self, region: &str, server: &Server, during: Span) -> bool {
+        self.linked(region, &server.region, during) && self.running(&server.name, during)
+    }
+
+    /// One fixed chain, from the application to whoever vouches, that was live all the time for this person.
+    pub fn live_path(&self, person: &str, region: &str, app: &str, during: Span) -> Option<Vec<&'a str>> {
+        let app = self.server(app)?;
+        if !self.in_reach(region, app, during) {
+            return None;
+        }
+        let mut chain = vec![app.name.as_str()];
+        self.extend(&mut chain, app, (person, region), during).then_some(chain)
+    }
+
+    fn extend(&self, chain: &mut Vec<&'a str>, at: &'a Server, who: (&str, &str), during: Span) -> bool {
+        if at.vouches && at.knows.as_ref().is_none_or(|known| known.iter().any(|name| name == who.0)) {
+            return true;
+        }
+        for next in at.upstreams.iter().filter_map(|name| self.server(name)) {
+            let by_browser = !next.by_browser || self.linked(who.1, &next.region, during);
+            let live = by_browser && self.in_reach(&at.region, next, during);
+            if !live || chain.len() > DEEPEST || chain.contains(&next.name.as_str()) {
+                continue;
+            }
+            chain.push(&next.name);
+            if self.extend(chain, next, who, during) {
+                return true;
+            }
+            chain.pop();
+        }
+        false
+    }
+
+    /// Whether a server stopped at any time in between.
+    pub fn stopped(&self, server: &str, during: Span) -> bool {
+        !self.running(server, during)
+    }
+
+    /// What the faults say a probe must have met; `None` where it may be either.
+    pub fn expected(&self, probe: &Probe, at: Micros) -> Option<bool> {
+        let server = self.server(&probe.to)?;
+        let during = Span { from: probe.began.saturating_sub(PROBE_SLACK), until: at + PROBE_SLACK };
+        let way = |from: &str, to: &str| match self.paths.get(&(from, to)) {
+            _ if from == to => Some(true),
+            None => Some(false),
+            Some(changes) => steady(changes, during, false),
+        };
+        let process =
+            self.processes.get(server.name.as_str()).map_or(Some(true), |all| steady(all, during, true));
+        match (way(&probe.from, &server.region), way(&server.region, &probe.from), process) {
+            (Some(false), _, _) | (_, Some(false), _) | (_, _, Some(false)) => Some(false),
+            (Some(true), Some(true), Some(true)) => Some(true),
+            _ => None,
+        }
+    }
+}
+
+/// The states that were in force at some time of the span: the last one before it, and all that began within.
+fn in_force(changes: &[Change], during: Span) -> impl Iterator<Item = &Change> {
+    let before = changes.iter().rfind(|change| change.span.until <= during.from);
+    let within = changes
+        .iter()
+        .filter(move |change| change.span.until > during.from && change.span.from <= during.until);
+    before.into_iter().chain(within)
+}
+
+fn surely(changes: &[Change], during: Span, at_first: bool) -> bool {
+    let known = changes.first().is_some_and(|change| change.span.until <= during.from);
+    (known || at_first) && in_force(changes, during).all(|change| change.good)
+}
+
+/// The one state of the span, if it was one and probes must agree with it.
+fn steady(changes: &[Change], during: Span, at_first: bool) -> Option<bool> {
+    let known = changes.first().is_some_and(|change| change.span.until <= during.from);
+    let mut all = in_force(changes, during);
+    let Some(first) = all.next() else { return Some(at_first) };
+    if !first.clear || (!known && first.good != at_first) {
+        return None;
+    }
+    all.all(|other| other.clear && other.good == first.good).then_some(first.good)
+}
