@@ -71,6 +71,10 @@ pub struct OidcApp {
     pub authorization: Authorization,
     /// Signature algorithm of this application's ID tokens. Defaults to that of the first key.
     pub id_token_signed_response_alg: Option<String>,
+    /// ID tokens and userinfo say over which nodes the login came, as `mangrove_path`. For edges, and whoever must know;
+    /// defaults to false.
+    #[serde(default)]
+    pub path_claim: bool,
 }
 
 /// Several client secrets.

@@ -1,0 +1,172 @@
+//! Claims about a person: by scope from the attributes that the login ended in, and by `claimsMapping`.
+//!
+//! They go into the ID token and userinfo and never into an access token, which other parties read.
+
+use std::collections::BTreeMap;
+
+use mangrove_continuity::schema::Path;
+use serde_json::{Map, Value};
+
+use super::scope::Scopes;
+
+/// Attributes of a person, by the name of the connector or group that they came through.
+pub(super) type Attributes = BTreeMap<String, Map<String, Value>>;
+
+/// Claims that the provider itself makes: a mapping must not forge them.
+const RESERVED: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "azp",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "events",
+    "cnf",
+    "act",
+    "client_id",
+    "scope",
+    PATH_CLAIM,
+];
+
+/// The nodes and providers that a login came through; only for applications whose configuration asks.
+pub(super) const PATH_CLAIM: &str = "mangrove_path";
+
+/// An application's `claimsMapping`, parsed once.
+#[derive(Debug, Default)]
+pub(super) struct Mapping(Vec<Mapped>);
+
+#[derive(Debug)]
+struct Mapped {
+    claim: String,
+    source: String,
+    path: Path,
+}
+
+impl Mapping {
+    /// Parses `claim: connector.attribute` for each claim. Names may hold dots, so the longest known one is meant.
+    ///
+    /// # Errors
+    /// What is wrong with which claim, for the operator.
+    pub(super) fn parse(written: &BTreeMap<String, String>, known: &[&str]) -> Result<Self, String> {
+        written
+            .iter()
+            .map(|(claim, reference)| {
+                if RESERVED.contains(&claim.as_str()) {
+                    return Err(format!("`{claim}` is made by the provider and cannot be mapped"));
+                }
+                let (source, attribute) = split(reference, known).ok_or_else(|| {
+                    format!("`{claim}: {reference}` names no connector; write connector.attribute")
+                })?;
+                let path = Path::parse(attribute).map_err(|why| format!("`{claim}: {reference}`: {why}"))?;
+                Ok(Mapped { claim: claim.clone(), source: source.to_owned(), path })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The names of the claims, for the discovery document.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|mapped| mapped.claim.as_str())
+    }
+
+    /// The claims about a person: what `scopes` ask for, from what came through `via`, then the mapped ones.
+    pub(super) fn claims(&self, scopes: &Scopes, attributes: &Attributes, via: &str) -> Map<String, Value> {
+        let mut claims = Map::new();
+        if let Some(own) = attributes.get(via) {
+            for name in scopes.claims() {
+                if let Some(value) = own.get(name).filter(|value| says_something(value)) {
+                    claims.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        let asserted = claims.get("email").cloned();
+        for mapped in &self.0 {
+            let found = attributes.get(&mapped.source).and_then(|own| mapped.path.find(own));
+            if let Some(value) = found.filter(|value| says_something(value)) {
+                claims.insert(mapped.claim.clone(), value.clone());
+            }
+        }
+        // `email_verified` speaks of the address it came with, not of another one that a mapping put in its place.
+        if claims.get("email") != asserted.as_ref() && !self.names().any(|name| name == "email_verified") {
+            claims.remove("email_verified");
+        }
+        claims
+    }
+}
+
+fn split<'a>(reference: &'a str, known: &[&str]) -> Option<(&'a str, &'a str)> {
+    let name = known
+        .iter()
+        .filter(|name| reference.strip_prefix(**name).is_some_and(|rest| rest.starts_with('.')))
+        .max_by_key(|name| name.len())?;
+    let (source, rest) = reference.split_at(name.len());
+    Some((source, &rest[1..]))
+}
+
+fn says_something(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn attributes() -> Attributes {
+        let own = json!({
+            "email": "alice@example.com", "email_verified": true, "name": "Alice", "upn": "a@corp.example",
+            "realm_access": { "roles": ["admin"] }, "phone_number": null,
+        });
+        BTreeMap::from([("group.a".to_owned(), own.as_object().unwrap().clone())])
+    }
+
+    fn mapping(pairs: &[(&str, &str)]) -> Result<Mapping, String> {
+        let written = pairs.iter().map(|(claim, from)| ((*claim).to_owned(), (*from).to_owned())).collect();
+        Mapping::parse(&written, &["group", "group.a"])
+    }
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::granted(text, |_| true)
+    }
+
+    #[test]
+    fn a_scope_that_was_not_asked_for_gives_no_claim() {
+        let claims = Mapping::default().claims(&scopes("openid profile phone"), &attributes(), "group.a");
+        assert_eq!(Value::Object(claims), json!({ "name": "Alice" }));
+    }
+
+    #[test]
+    fn a_mapped_claim_comes_from_the_attribute_it_names() {
+        let mapping =
+            mapping(&[("roles", "group.a.realm_access.roles"), ("none", "group.a.absent")]).unwrap();
+        let claims = mapping.claims(&scopes("openid"), &attributes(), "group.a");
+        assert_eq!(Value::Object(claims), json!({ "roles": ["admin"] }));
+    }
+
+    #[test]
+    fn a_verified_mark_never_moves_to_another_address() {
+        let mapping = mapping(&[("email", "group.a.upn")]).unwrap();
+        let claims = mapping.claims(&scopes("openid email"), &attributes(), "group.a");
+        assert_eq!(Value::Object(claims), json!({ "email": "a@corp.example" }));
+    }
+
+    #[test]
+    fn a_mapping_cannot_forge_what_the_provider_itself_says() {
+        for claim in ["sub", "aud", "sid", "mangrove_path"] {
+            assert!(mapping(&[(claim, "group.a.email")]).is_err(), "{claim}");
+        }
+        assert!(mapping(&[("email", "nobody.email")]).is_err());
+        assert!(mapping(&[("email", "groupemail")]).is_err());
+    }
+}
