@@ -1,1 +1,18 @@
 //! The lab: regions as network namespaces, the switch between them, DNS, the certificate authority, processes.
+//!
+//! Everything here lives as long as one process: namespaces are anonymous, the TUN devices hang on file descriptors, files
+//! are on a memory file system that only the run sees. When the process dies, however it dies, nothing is left.
+
+pub mod addresses;
+pub mod ca;
+pub mod dns;
+
+pub mod packet;
+pub mod paths;
+
+pub mod region;
+pub mod switch;
+mod sys;
+
+#[cfg(test)]
+mod tests;

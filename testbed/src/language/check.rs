@@ -1,1 +1,216 @@
 //! What a topology means across its sections: names that must exist, regions that must be linked, files that must load.
+
+use std::collections::BTreeSet;
+
+use super::read::{Reader, nearest};
+use super::tree::{Place, Tree};
+use super::{Role, Topology, Verb};
+
+/// Most regions: their number is one byte of an address.
+pub const MOST_REGIONS: usize = 100;
+/// Most nodes, IdPs and applications in all.
+pub const MOST_SERVERS: usize = 200;
+
+/// Notes everything that does not fit together.
+pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
+    let file = Place::default();
+    if topology.says.is_empty() {
+        let hint =
+            "begin the file with `# ...`: which failure mode it is, in a sentence an operator would say";
+        reader.problem(Place { line: 1, column: 1 }, "", "the first comment is missing", hint);
+    }
+    for (part, empty, hint) in [
+        ("regions", topology.regions.is_empty(), "write `regions:` with `cloud: {}`, one a line"),
+        ("nodes", topology.nodes.is_empty(), "write `nodes:` with at least one root or edge"),
+        ("apps", topology.apps.is_empty(), "write `apps:` with an application that people want to use"),
+        (
+            "people",
+            topology.people.is_empty(),
+            "write `people:`, `- { in: branch-a, count: 20, app: app-a }`",
+        ),
+        ("expect", topology.expect.is_empty(), "write `expect:`, `- logins lost: 0`"),
+    ] {
+        if empty {
+            reader.problem(file, part, &format!("`{part}` is missing or empty"), hint);
+        }
+    }
+    sizes(topology, reader);
+    regions(topology, reader);
+    names(topology, reader);
+    steps(topology, reader);
+    paths(topology, reader);
+    for node in &topology.nodes {
+        config(node, reader);
+    }
+}
+
+fn at(line: u64) -> Place {
+    Place { line, column: 1 }
+}
+
+fn sizes(topology: &Topology, reader: &mut Reader<'_>) {
+    let servers = topology.idps.len() + topology.nodes.len() + topology.apps.len();
+    if topology.regions.len() > MOST_REGIONS || servers > MOST_SERVERS {
+        let what = format!("{} regions and {servers} servers are too many", topology.regions.len());
+        let hint = format!("at most {MOST_REGIONS} regions and {MOST_SERVERS} nodes, IdPs and applications");
+        reader.problem(Place::default(), "regions", &what, &hint);
+    }
+}
+
+/// Every region that is named exists.
+fn regions(topology: &Topology, reader: &mut Reader<'_>) {
+    let mut named: Vec<(u64, String, &str)> = Vec::new();
+    let each = |path: &str, name: &str| format!("{path}.{name}.region");
+    named.extend(topology.idps.iter().map(|it| (it.line, each("idps", &it.name), it.region.as_str())));
+    named.extend(topology.nodes.iter().map(|it| (it.line, each("nodes", &it.name), it.region.as_str())));
+    named.extend(topology.apps.iter().map(|it| (it.line, each("apps", &it.name), it.region.as_str())));
+    named.extend(topology.people.iter().map(|it| (it.line, "people.in".to_owned(), it.region.as_str())));
+    for link in &topology.links {
+        named.extend([
+            (0, "links".to_owned(), link.between.0.as_str()),
+            (0, "links".to_owned(), link.between.1.as_str()),
+        ]);
+    }
+    for step in &topology.timeline {
+        let ways = step.verb.cuts().iter().flat_map(|cut| [&cut.from, &cut.to]);
+        named.extend(ways.map(|name| (step.line, "timeline".to_owned(), name.as_str())));
+    }
+    for expectation in &topology.expect {
+        let region = expectation.region.iter();
+        named.extend(region.map(|name| (expectation.line, "expect.in".to_owned(), name.as_str())));
+    }
+    for (line, path, name) in named {
+        if topology.region_index(name).is_none() {
+            let hint = nearest(name, topology.regions.iter().map(String::as_str));
+            reader.problem(at(line), &path, &format!("there is no region `{name}`"), &hint);
+        }
+    }
+}
+
+/// Every node and application that is named exists, and no two things share a name.
+fn names(topology: &Topology, reader: &mut Reader<'_>) {
+    let mut seen = BTreeSet::new();
+    let idps = topology.idps.iter().map(|it| (&it.name, it.line));
+    let nodes = topology.nodes.iter().map(|it| (&it.name, it.line));
+    let apps = topology.apps.iter().map(|it| (&it.name, it.line));
+    for (name, line) in idps.chain(nodes).chain(apps) {
+        if !seen.insert(name) {
+            let hint = "nodes, IdPs and applications share one name space: each is NAME.mesh.test";
+            reader.problem(at(line), name, &format!("`{name}` is there twice"), hint);
+        }
+    }
+    for app in &topology.apps {
+        if !topology.nodes.iter().any(|node| node.name == app.at) {
+            let hint = nearest(&app.at, topology.nodes.iter().map(|node| node.name.as_str()));
+            let path = format!("apps.{}.at", app.name);
+            reader.problem(at(app.line), &path, &format!("there is no node `{}`", app.at), &hint);
+        }
+    }
+    for people in &topology.people {
+        if !topology.apps.iter().any(|app| app.name == people.app) {
+            let hint = nearest(&people.app, topology.apps.iter().map(|app| app.name.as_str()));
+            reader.problem(
+                at(people.line),
+                "people.app",
+                &format!("there is no application `{}`", people.app),
+                &hint,
+            );
+        }
+    }
+}
+
+/// Every verb acts on something that is there, and starts only what was killed.
+fn steps(topology: &Topology, reader: &mut Reader<'_>) {
+    let known: Vec<&str> = topology
+        .idps
+        .iter()
+        .map(|it| it.name.as_str())
+        .chain(topology.nodes.iter().map(|it| it.name.as_str()))
+        .collect();
+    for step in &topology.timeline {
+        if let Some(node) = step.verb.node() {
+            if !known.contains(&node) {
+                let hint = nearest(node, known.iter().copied());
+                reader.problem(
+                    at(step.line),
+                    "timeline",
+                    &format!("there is no node or IdP `{node}`"),
+                    &hint,
+                );
+            }
+        }
+        for cut in step.verb.cuts() {
+            let both = topology.region_index(&cut.from).is_some() && topology.region_index(&cut.to).is_some();
+            let explicit = step.verb.cuts().len() <= 2;
+            if both && explicit && !linked(topology, &cut.from, &cut.to) {
+                let what = format!("{} and {} have no link to act on", cut.from, cut.to);
+                reader.problem(at(step.line), "timeline", &what, "name two regions that `links` connects");
+            }
+        }
+    }
+    let mut ordered: Vec<_> = topology.timeline.iter().collect();
+    ordered.sort_by_key(|step| step.after);
+    let mut dead = BTreeSet::new();
+    for step in ordered {
+        match &step.verb {
+            Verb::Kill { node } => {
+                dead.insert(node.clone());
+            }
+            Verb::Start { node } if !dead.remove(node) => {
+                let hint = "everything runs from the beginning: kill it first, or write `restart`";
+                reader.problem(
+                    at(step.line),
+                    "timeline.start",
+                    &format!("`{node}` was not killed before"),
+                    hint,
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn linked(topology: &Topology, a: &str, b: &str) -> bool {
+    let pair = |link: &super::Link| {
+        (link.between.0 == a && link.between.1 == b) || (link.between.0 == b && link.between.1 == a)
+    };
+    a == b || topology.links.iter().any(pair)
+}
+
+/// People reach their application and its edge, as long as nothing is cut.
+fn paths(topology: &Topology, reader: &mut Reader<'_>) {
+    for people in &topology.people {
+        let Some(app) = topology.apps.iter().find(|app| app.name == people.app) else { continue };
+        let Some(node) = topology.nodes.iter().find(|node| node.name == app.at) else { continue };
+        for (what, to) in [(&app.name, &app.region), (&node.name, &node.region)] {
+            let both = topology.region_index(&people.region).is_some() && topology.region_index(to).is_some();
+            if both && !linked(topology, &people.region, to) {
+                let words = format!("people in {} cannot reach {what} in {to}", people.region);
+                let hint =
+                    format!("add `- {{ between: [{}, {to}], delay: 10ms }}` to `links`", people.region);
+                reader.problem(at(people.line), "people", &words, &hint);
+            }
+        }
+    }
+}
+
+/// The configuration is there, and is YAML.
+fn config(node: &super::Node, reader: &mut Reader<'_>) {
+    let path = format!("nodes.{}.config", node.name);
+    let role = if node.role == Role::Root { "root" } else { "edge" };
+    match std::fs::read_to_string(&node.config) {
+        Err(error) => {
+            let what = format!("{} cannot be read: {error}", node.config.display());
+            let hint = format!(
+                "write the {role}'s configuration there, or name one from `configs/` beside the topology"
+            );
+            reader.problem(at(node.line), &path, &what, &hint);
+        }
+        Ok(text) => {
+            if let Err((place, what)) = Tree::parse(&text) {
+                let what = format!("{}:{}:{}: {what}", node.config.display(), place.line, place.column);
+                reader.problem(at(node.line), &path, &what, "the configuration must be YAML");
+            }
+        }
+    }
+}

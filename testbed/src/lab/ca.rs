@@ -1,0 +1,66 @@
+//! The lab's certificate authority: made for each run, good for the lab's domain only, its key in memory and never
+//! elsewhere.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
+};
+
+use crate::language::{DOMAIN, host};
+
+/// The authority; dropping it forgets its key.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A server's certificate and key.
+pub struct Leaf {
+    /// Chain, PEM.
+    pub certificate_pem: String,
+    /// Key, PEM.
+    pub key_pem: String,
+}
+
+impl Authority {
+    /// Makes an authority that can vouch for names under the lab's domain and for nothing else.
+    ///
+    /// # Errors
+    /// When the random source or the encoder fails.
+    pub fn create() -> Result<Self, rcgen::Error> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(DOMAIN.to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        params.distinguished_name = name("Mangrove testbed, this run only");
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// The authority's certificate, PEM: what everybody in the lab trusts.
+    pub fn certificate_pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A certificate for the server `NAME.mesh.test`.
+    ///
+    /// # Errors
+    /// When the random source or the encoder fails.
+    pub fn leaf(&self, server: &str) -> Result<Leaf, rcgen::Error> {
+        let mut params = CertificateParams::new(vec![host(server)])?;
+        params.distinguished_name = name(server);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Leaf { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+}
+
+fn name(common: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    name
+}
