@@ -1,12 +1,47 @@
-//! A browser's session, and a login in progress: from an application's request to somebody who vouches, and back.
+//! A browser's session, and a login in progress: from an application's request to somebody who vouches, and back, however
+//! many members have to be asked on the way.
 //!
-//! Knows no downstream protocol (a [`Mode`] gives it a [`Request`] and gets it back with the outcome) and no upstream one
-//! (a connector begins and finishes).
+//! Knows no downstream protocol (a [`Mode`] hands over a [`Request`] and gets it back with its outcome) and no upstream one
+//! (a connector begins and finishes). One dispatcher over persisted state leads every login:
+//!
+//! ```text
+//!  authenticate ─► session good enough? ─► signed in
+//!        │ no
+//!        ▼
+//!     advance ◄──────────────────┬──────────────┐
+//!        │ choose, begin         │ unavailable, │ again
+//!        ▼                       │ misconfigured│
+//!   redirect / sign-in page ─► answer      nobody left: 503, by itself again
+//!                                │ vouched ─► session ─► Mode::resume
+//!                                │ rejected ─► the application is told
+//!                                └ protocol ─► a page, the security log
+//! ```
+//!
+//! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
+//! [`watch`], the dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
+mod book;
 mod browser;
+mod callback;
+mod cookies;
+mod decisions;
+mod device;
+mod digest;
+mod dispatch;
+mod guessing;
 mod login;
+mod logout;
+mod loops;
+mod pages;
+mod password;
+mod plan;
 mod request;
+mod sessions;
+mod watch;
 
 pub use browser::{Browser, Peer, Site};
-pub use login::{EndAsk, Ended, Login, LoginParts};
+pub use decisions::{Decision, DecisionLog, End, KEPT, What};
+pub use login::{Login, LoginParts};
+pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};
+pub use watch::{MemberStatus, OrderStatus, UnknownConnector, Watch};

@@ -1,16 +1,47 @@
-//! The room's door: what modes and the runtime call.
+//! The room's door: what it is built from, what modes and the runtime call, and which paths it serves.
+//!
+//! | path | what |
+//! |---|---|
+//! | redirect path of each connector, GET and POST | an upstream's answer ([`crate::callback`]) |
+//! | `/login/password`, POST | the sign-in page's form ([`crate::password`]) |
+//! | `/login/again`, GET | tries an open login again ([`crate::callback`]) |
+//! | path of `singleLogout.logoutURL`, GET | ends the session, or asks ([`crate::logout`]) |
+//! | `/login/sign-out`, POST | the answer to that question |
+//! | `/login/signed-out` and paths of `oauthLogoutRedirect`, GET | back from an upstream's logout page |
 
-use std::sync::{Arc, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
 use futures::future::BoxFuture;
-use http::StatusCode;
+use mangrove_cache::Cache;
 use mangrove_config::Config;
 use mangrove_connectors::Connector;
+use mangrove_keys::{ambient, seal::Sealer};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::{Browser, Mode, Outcome, Request, SessionHandle, SignedIn};
+use crate::book::Book;
+use crate::cookies::Cookies;
+use crate::decisions::DecisionLog;
+use crate::device::Devices;
+use crate::guessing::Guessing;
+use crate::loops::Unanswered;
+use crate::plan::Plan;
+use crate::sessions::{Limits, Session, Sessions};
+use crate::watch::Watch;
+use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password};
+
+/// Most bytes of a form: a SAML response will be the largest.
+const LARGEST_FORM: usize = 256 * 1024;
+
+/// How often sessions and cached logins that have lived their time are cleared away.
+const SWEEP: Duration = Duration::from_secs(15);
 
 /// What a login room is built from.
 pub struct LoginParts {
@@ -18,6 +49,12 @@ pub struct LoginParts {
     pub config: Arc<Config>,
     /// All connectors.
     pub connectors: Vec<Arc<Connector>>,
+    /// Where logins in progress are kept.
+    pub cache: Cache,
+    /// Where decisions are written.
+    pub decisions: DecisionLog,
+    /// Seals device cookies.
+    pub sealer: Sealer,
     /// Origin under which browsers reach this node.
     pub public_url: Url,
     /// This node's opaque id on a login's way.
@@ -26,64 +63,183 @@ pub struct LoginParts {
 
 /// Browser sessions and logins in progress of one node.
 pub struct Login {
-    modes: RwLock<Vec<Arc<dyn Mode>>>,
-}
-
-/// A wish to end a session, from a mode's logout endpoint.
-#[derive(Debug, Clone, Default)]
-pub struct EndAsk {
-    /// The session that the request names (`id_token_hint`), whether or not the browser has its cookie.
-    pub session: Option<SessionHandle>,
-    /// The mode has proof that the person, or the application for them, wants this: no page asks again.
-    pub proven: bool,
-    /// Where the browser goes afterwards; judged by the mode.
-    pub back_to: Option<Url>,
-}
-
-/// What a logout came to.
-#[derive(Debug)]
-pub struct Ended {
-    /// There was a session, and it has ended.
-    pub ended: bool,
-    /// Connectors that vouched and could not be told.
-    pub untold: Vec<String>,
-    /// What the browser gets: a way through upstreams' logout pages, a page, or the way back.
-    pub response: Response,
+    pub(crate) node_id: String,
+    /// The node, as people know it.
+    pub(crate) node: String,
+    pub(crate) plan: Plan,
+    pub(crate) cookies: Cookies,
+    pub(crate) sessions: Sessions,
+    pub(crate) book: Book,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) decisions: DecisionLog,
+    pub(crate) guessing: Arc<Guessing>,
+    pub(crate) devices: Devices,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) unanswered: Unanswered,
+    pub(crate) exits: logout::Exits,
+    modes: ArcSwap<BTreeMap<&'static str, Arc<dyn Mode>>>,
+    redirect_paths: BTreeSet<String>,
+    cache: Cache,
 }
 
 impl Login {
     /// Builds the room; opens nothing and starts nothing.
-    pub fn new(_parts: LoginParts) -> Arc<Self> {
-        Arc::new(Self { modes: RwLock::default() })
+    pub fn new(parts: LoginParts) -> Arc<Self> {
+        let session = &parts.config.session;
+        let sealer = Arc::new(parts.sealer);
+        let idle = session.lifetime.idle_timeout.0;
+        let limits = Limits {
+            idle: (!idle.is_zero()).then_some(idle),
+            maximum: session.lifetime.max_timeout.0,
+            capacity: session.store.capacity.max(1),
+        };
+        let paths = parts.connectors.iter().filter_map(|c| c.redirect_path().map(str::to_owned));
+        Arc::new(Self {
+            node_id: parts.node_id,
+            node: parts.public_url.host_str().unwrap_or("this node").to_owned(),
+            plan: Plan::new(&parts.config, &parts.connectors),
+            cookies: Cookies::new(&parts.public_url, &session.cookie.name),
+            sessions: Sessions::new(limits),
+            book: Book::new(parts.cache.clone()),
+            watch: Watch::new(&parts.connectors, ambient::now()),
+            decisions: parts.decisions,
+            guessing: Guessing::new(),
+            devices: Devices::new(Arc::clone(&sealer)),
+            sealer,
+            unanswered: Unanswered::new(),
+            exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
+            modes: ArcSwap::default(),
+            redirect_paths: paths.collect(),
+            cache: parts.cache,
+        })
     }
 
     /// Adds a downstream protocol.
     pub fn add_mode(&self, mode: Arc<dyn Mode>) {
-        self.modes.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(mode);
+        let added = BTreeMap::from([(mode.name(), mode)]);
+        self.modes.rcu(|modes| {
+            modes.iter().chain(&added).map(|(n, m)| (*n, Arc::clone(m))).collect::<BTreeMap<_, _>>()
+        });
     }
 
     /// Redirect paths of connectors, sign-in page, single logout.
-    pub fn router(self: &Arc<Self>) -> axum::Router {
-        axum::Router::new()
-    }
-
-    /// Signs a browser in for an application, or says what to send it.
-    pub async fn authenticate(&self, _browser: &Browser, _request: Request) -> Outcome {
-        Outcome::Respond(StatusCode::SERVICE_UNAVAILABLE.into_response())
+    pub fn router(self: &Arc<Self>) -> Router {
+        let mut routes: BTreeMap<String, MethodRouter<Arc<Self>>> = BTreeMap::new();
+        for path in self.redirect_paths.iter().filter(|path| routable(path)) {
+            routes.insert(path.clone(), get(callback::by_query).post(callback::by_form));
+        }
+        for path in self.exits.return_paths().filter(|path| routable(path)) {
+            routes.entry(path.to_owned()).or_insert_with(|| get(logout::back));
+        }
+        if let Some(path) = self.exits.logout_path().filter(|path| routable(path)) {
+            routes.entry(path.to_owned()).or_insert_with(|| get(logout::asked));
+        }
+        routes.insert(logout::SIGN_OUT_PATH.to_owned(), post(logout::confirmed));
+        routes.insert(pages::PASSWORD_PATH.to_owned(), post(password::posted).get(password::revisited));
+        routes.insert(callback::AGAIN_PATH.to_owned(), get(callback::again));
+        routes
+            .into_iter()
+            .fold(Router::new(), |router, (path, route)| router.route(&path, route))
+            .layer(DefaultBodyLimit::max(LARGEST_FORM))
+            .with_state(Arc::clone(self))
     }
 
     /// The session behind a handle, if it lives; using it keeps it from being idle.
-    pub async fn session(&self, _handle: &SessionHandle) -> Option<SignedIn> {
-        None
+    pub async fn session(&self, handle: &SessionHandle) -> Option<SignedIn> {
+        self.sessions.by_sid(&handle.sid, ambient::now())?.signed_in(&handle.via)
     }
 
-    /// Ends the browser's session.
-    pub async fn end(&self, _browser: &Browser, _ask: EndAsk) -> Ended {
-        Ended { ended: false, untold: Vec::new(), response: StatusCode::SERVICE_UNAVAILABLE.into_response() }
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Health of every connector.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The decision log.
+    pub fn decisions(&self) -> &DecisionLog {
+        &self.decisions
     }
 
     /// The room's tasks: probes, one for each connector, and expiry. Each ends when `shutdown` is cancelled.
-    pub fn tasks(self: &Arc<Self>, _shutdown: CancellationToken) -> Vec<(String, BoxFuture<'static, ()>)> {
-        Vec::new()
+    pub fn tasks(self: &Arc<Self>, shutdown: CancellationToken) -> Vec<(String, BoxFuture<'static, ()>)> {
+        let mut tasks = self.watch.tasks(&shutdown);
+        let (login, until) = (Arc::clone(self), shutdown.clone());
+        let expiry: BoxFuture<'static, ()> = Box::pin(async move {
+            until.run_until_cancelled(login.sweep_for_ever()).await;
+        });
+        let watch = Arc::clone(&self.watch);
+        let rehearsal: BoxFuture<'static, ()> = Box::pin(async move {
+            shutdown.run_until_cancelled(watch.rehearse_for_ever()).await;
+        });
+        tasks.extend([("sessions".to_owned(), expiry), ("rehearsals".to_owned(), rehearsal)]);
+        tasks
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> Option<Arc<dyn Mode>> {
+        self.modes.load().get(name).cloned()
+    }
+
+    /// Tells every mode that sessions ended.
+    pub(crate) async fn tell_ended(&self, sessions: &[Session]) {
+        let modes = self.modes.load_full();
+        for handle in sessions.iter().flat_map(Session::handles) {
+            for mode in modes.values() {
+                mode.session_ended(&handle).await;
+            }
+        }
+    }
+
+    pub(crate) fn frame<'a>(&'a self, login_id: Option<&'a str>) -> pages::Frame<'a> {
+        pages::Frame { node: &self.node, login_id }
+    }
+
+    async fn sweep_for_ever(&self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let ended = self.sessions.expire(ambient::now());
+            self.tell_ended(&ended).await;
+            self.cache.sweep();
+        }
+    }
+}
+
+/// Configured paths become routes as they are; what the router would read as a pattern is left out and said.
+fn routable(path: &str) -> bool {
+    let plain = path.starts_with('/')
+        && path.len() > 1
+        && !path.contains("/:")
+        && !path.contains("/*")
+        && !path.contains(['{', '}']);
+    if !plain {
+        tracing::error!(
+            path,
+            "a configured path cannot be served; use letters, digits, `-`, `_`, `.` and `/`"
+        );
+    }
+    plain
+}
+
+/// The headers of `response` stay, `crumbs` are added.
+pub(crate) fn with_crumbs(mut response: Response, crumbs: Vec<crate::cookies::Crumb>) -> Response {
+    for crumb in crumbs {
+        crumb.drop_on(&mut response);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_the_router_would_read_as_a_pattern_is_not_served() {
+        assert!(routable("/oidc/callback"));
+        for pattern in ["/oidc/:id", "/*rest", "/{id}", "/", "relative"] {
+            assert!(!routable(pattern), "{pattern}");
+        }
     }
 }

@@ -38,7 +38,6 @@ impl Resume {
 
 /// How [`crate::Login::authenticate`] goes on.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once and taken apart at once")]
 pub enum Outcome {
     /// The browser's session is good enough: answer the application.
     SignedIn(SignedIn),

@@ -1,0 +1,154 @@
+//! Logins in progress, in the cache: a [`Flow`] for each login, a [`Ticket`] for each attempt.
+//!
+//! A ticket's key is a hash over the attempt's one-time `state` *and* the secret in the browser's login cookie: with only
+//! one of the two there is nothing to find, nothing to use up, and nobody else's login is touched. Tickets are taken once;
+//! a flow is closed by taking it, which one answer can do, so that of several attempts of one login one ends it.
+
+use std::time::Duration;
+
+use mangrove_cache::{Cache, CacheError, Shelf};
+use mangrove_connectors::{Pending, Prompt};
+use mangrove_continuity::Moment;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Request, cookies::LOGIN_SECONDS, digest};
+
+const FLOWS: Shelf = Shelf("login.flow");
+const TICKETS: Shelf = Shelf("login.ticket");
+const TRIPS: Shelf = Shelf("login.logout");
+
+const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
+
+/// A login in progress: the application's request and how far it got.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Flow {
+    /// 256 random bits; only the browser's login cookies have them.
+    pub(crate) id: String,
+    /// Id in the decision log.
+    pub(crate) login_id: String,
+    /// What the application asked.
+    pub(crate) request: Request,
+    /// Members asked so far in this round.
+    pub(crate) tried: Vec<String>,
+    /// How often nobody was left.
+    pub(crate) rounds: u32,
+    /// The browser, as the loop guard counts it.
+    pub(crate) browser: String,
+    /// When it began, on the clock of the node that began it; for durations in the log.
+    pub(crate) began: Moment,
+}
+
+impl Flow {
+    /// No page may be shown.
+    pub(crate) fn silent(&self) -> bool {
+        self.request.ask.prompt == Some(Prompt::None)
+    }
+}
+
+/// One attempt of a login at one member.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    /// The login.
+    pub(crate) flow: String,
+    /// The connector.
+    pub(crate) member: String,
+    /// How it is asked.
+    pub(crate) how: How,
+}
+
+/// How a member is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum How {
+    /// The browser was sent there.
+    Redirect(Box<Pending>),
+    /// This node shows a page.
+    Password {
+        /// Whose password is asked for.
+        title: String,
+    },
+}
+
+/// A logout on its way through upstreams' pages.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Trip {
+    /// Identities whose upstreams are still to be told.
+    pub(crate) ahead: Vec<mangrove_connectors::Identity>,
+    /// Connectors that could not be told.
+    pub(crate) untold: Vec<String>,
+    /// There was a session.
+    pub(crate) was: bool,
+    /// Where the browser goes afterwards.
+    pub(crate) back_to: Option<url::Url>,
+}
+
+/// The cache, as this room uses it.
+#[derive(Clone)]
+pub(crate) struct Book {
+    cache: Cache,
+}
+
+impl Book {
+    /// Over a cache.
+    pub(crate) fn new(cache: Cache) -> Self {
+        Self { cache }
+    }
+
+    /// Keeps a login for another 15 minutes.
+    pub(crate) async fn keep(&self, flow: &Flow) -> Result<(), CacheError> {
+        self.put(FLOWS, &flow_key(&flow.id), flow).await
+    }
+
+    /// A login that is still open.
+    pub(crate) async fn flow(&self, id: &str) -> Result<Option<Flow>, CacheError> {
+        Ok(read(self.cache.get(FLOWS, &flow_key(id)).await?))
+    }
+
+    /// Closes a login; true for the one who did.
+    pub(crate) async fn close(&self, id: &str) -> Result<bool, CacheError> {
+        Ok(self.cache.take(FLOWS, &flow_key(id)).await?.is_some())
+    }
+
+    /// Keeps an attempt.
+    pub(crate) async fn issue(&self, state: &str, secret: &str, ticket: &Ticket) -> Result<(), CacheError> {
+        self.put(TICKETS, &ticket_key(state, secret), ticket).await
+    }
+
+    /// Looks at an attempt.
+    pub(crate) async fn look(&self, state: &str, secret: &str) -> Result<Option<Ticket>, CacheError> {
+        Ok(read(self.cache.get(TICKETS, &ticket_key(state, secret)).await?))
+    }
+
+    /// Uses up an attempt; true for the one who did.
+    pub(crate) async fn take(&self, state: &str, secret: &str) -> Result<bool, CacheError> {
+        Ok(self.cache.take(TICKETS, &ticket_key(state, secret)).await?.is_some())
+    }
+
+    /// Keeps a logout.
+    pub(crate) async fn set_out(&self, id: &str, trip: &Trip) -> Result<(), CacheError> {
+        self.put(TRIPS, &digest::text("logout", &[id.as_bytes()]), trip).await
+    }
+
+    /// Takes a logout up again.
+    pub(crate) async fn come_back(&self, id: &str) -> Result<Option<Trip>, CacheError> {
+        Ok(read(self.cache.take(TRIPS, &digest::text("logout", &[id.as_bytes()])).await?))
+    }
+
+    async fn put(&self, shelf: Shelf, key: &str, value: &impl Serialize) -> Result<(), CacheError> {
+        let bytes = serde_json::to_vec(value).expect("plain data with text keys becomes JSON");
+        self.cache.put(shelf, key, bytes, LIFE).await
+    }
+}
+
+/// What cannot be read is as good as gone: another version of this node wrote it.
+fn read<T: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
+    serde_json::from_slice(&bytes?).ok()
+}
+
+fn flow_key(id: &str) -> String {
+    digest::text("flow", &[id.as_bytes()])
+}
+
+fn ticket_key(state: &str, secret: &str) -> String {
+    digest::text("ticket", &[state.as_bytes(), secret.as_bytes()])
+}

@@ -1,0 +1,420 @@
+//! Guessing passwords is made slow, and nobody is locked out by it.
+//!
+//! Every attempt counts as wrong until it turns out right, so that a hundred at once are as slow as a hundred in a row.
+//! Four counters, each forgotten [`FORGET`] after its last wrong attempt:
+//!
+//! | who | free | then | why so |
+//! |---|---|---|---|
+//! | account from one address | 3 | 1, 2, 4 .. 60 s between attempts, in line | one guesser |
+//! | account, all addresses | 10 | up to 5 s, each attempt for itself | many guessers; the person waits 5 s at most |
+//! | address, over *distinct* accounts that failed | 10 | up to 8 s, each attempt for itself | spraying; an office's typos are few accounts |
+//! | device that signed in to this account before | 5 | 1, 2, 4 .. 60 s, in line | counted apart: guessers elsewhere do not slow it |
+//!
+//! A delay up to [`LONGEST_WAIT`] is served by waiting before the password is looked at, by a bounded number of waiters in
+//! all and for each address; past it the answer is 503. A longer one is answered at once by a page that says how long.
+//! Tables are bounded; the one with the fewest failures among a few goes first, so that flooding a table with new names
+//! does not wash out the names under attack.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mangrove_continuity::Moment;
+
+/// Counters are forgotten so long after the last wrong attempt.
+const FORGET: Duration = Duration::from_secs(15 * 60);
+
+/// Longest delay that is served by waiting; a listener gives an endpoint 15 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// Longest distance between two attempts of one address or device on one account.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+
+/// Longest delay by account alone.
+const ACCOUNT_WAIT: Duration = Duration::from_secs(5);
+
+/// Waiters in all, and for one address.
+const WAITERS: usize = 512;
+const WAITERS_EACH: usize = 8;
+
+/// Entries of one table, and how many are compared to find the one that goes.
+const ENTRIES: usize = 50_000;
+const COMPARED: usize = 16;
+
+/// Accounts remembered for one address.
+const ACCOUNTS_EACH: usize = 64;
+
+/// Who tries which account from where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    /// The connector that would check the password.
+    pub(crate) connector: &'a str,
+    /// The account, as typed.
+    pub(crate) account: &'a str,
+    /// From where.
+    pub(crate) address: IpAddr,
+    /// The device, if it proved that it signed in to this account before.
+    pub(crate) device: Option<&'a str>,
+}
+
+/// What an attempt has to do before its password is looked at.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Wait so long, then look; tell the [`Ticket`] how it ended.
+    Wait(Duration, Ticket),
+    /// Come back in so long; nothing was looked at.
+    Later(Duration),
+    /// Too many are waiting; nothing was looked at.
+    Full,
+}
+
+/// The counters.
+#[derive(Debug)]
+pub(crate) struct Guessing {
+    hasher: RandomState,
+    tables: Mutex<Tables>,
+    waiting: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    lines: HashMap<u64, Line>,
+    accounts: HashMap<u64, Count>,
+    addresses: HashMap<u64, Address>,
+}
+
+/// Attempts in line: by account and address, or by account and device.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    failures: u32,
+    last: Moment,
+    next: Moment,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    failures: u32,
+    last: Moment,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    failed: Vec<u64>,
+    waiting: usize,
+    last: Moment,
+}
+
+/// The right to look at one password, and the duty to say how it ended; dropped, it counts as wrong.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    guessing: Arc<Guessing>,
+    line: u64,
+    account: Option<u64>,
+    name: u64,
+    address: u64,
+    ended: bool,
+}
+
+impl Guessing {
+    /// Nothing counted.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { hasher: RandomState::new(), tables: Mutex::default(), waiting: AtomicUsize::new(0) })
+    }
+
+    /// Admits an attempt.
+    pub(crate) fn admit(self: &Arc<Self>, attempt: &Attempt<'_>, now: Moment) -> Verdict {
+        let keys = Keys::of(&self.hasher, attempt);
+        let mut tables = self.lock();
+        let full = self.waiting.load(Ordering::Relaxed) >= WAITERS
+            || tables.addresses.get(&keys.address).is_some_and(|a| a.waiting >= WAITERS_EACH);
+        if full {
+            return Verdict::Full;
+        }
+        let free = if attempt.device.is_some() { 5 } else { 3 };
+        let in_line = match tables.line(keys.line, free, now) {
+            Ok(wait) => wait,
+            Err(wait) => return Verdict::Later(wait),
+        };
+        let apart = attempt.device.is_some();
+        let by_account = if apart { Duration::ZERO } else { tables.account(keys.account, now) };
+        let by_address = if apart { Duration::ZERO } else { tables.address(keys.address, now) };
+        tables.waits(keys.address, now);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let ticket = Ticket {
+            guessing: Arc::clone(self),
+            line: keys.line,
+            account: (!apart).then_some(keys.account),
+            name: keys.account,
+            address: keys.address,
+            ended: false,
+        };
+        Verdict::Wait(in_line.max(by_account).max(by_address), ticket)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// The password was right.
+    pub(crate) fn right(mut self) {
+        self.ended = true;
+        let mut tables = self.guessing.lock();
+        tables.lines.remove(&self.line);
+        self.uncount(&mut tables);
+    }
+
+    /// Nobody looked at the password: it was no guess.
+    pub(crate) fn unseen(mut self) {
+        self.ended = true;
+        let mut tables = self.guessing.lock();
+        if let Some(line) = tables.lines.get_mut(&self.line) {
+            line.failures = line.failures.saturating_sub(1);
+        }
+        self.uncount(&mut tables);
+    }
+
+    fn uncount(&self, tables: &mut Tables) {
+        if let Some(count) = self.account.and_then(|key| tables.accounts.get_mut(&key)) {
+            count.failures = count.failures.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut tables = self.guessing.lock();
+        if let Some(address) = tables.addresses.get_mut(&self.address) {
+            address.waiting = address.waiting.saturating_sub(1);
+            if !self.ended && !address.failed.contains(&self.name) && address.failed.len() < ACCOUNTS_EACH {
+                address.failed.push(self.name);
+            }
+        }
+        self.guessing.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Tables {
+    /// Takes a place in line; the wait for it, or, if that is longer than anybody is kept waiting, how long to stay away.
+    fn line(&mut self, key: u64, free: u32, now: Moment) -> Result<Duration, Duration> {
+        make_room(&mut self.lines, now, |line| (line.last, line.failures));
+        let line = self.lines.entry(key).or_default();
+        if now.since(line.last) >= FORGET {
+            *line = Line::default();
+        }
+        let place = line.next.max(now);
+        let wait = place.since(now);
+        if wait > LONGEST_WAIT {
+            return Err(wait);
+        }
+        line.failures = line.failures.saturating_add(1);
+        line.last = now;
+        line.next = place + doubling(line.failures, free, LONGEST_GAP);
+        Ok(wait)
+    }
+
+    fn account(&mut self, key: u64, now: Moment) -> Duration {
+        make_room(&mut self.accounts, now, |count| (count.last, count.failures));
+        let count = self.accounts.entry(key).or_default();
+        if now.since(count.last) >= FORGET {
+            *count = Count::default();
+        }
+        count.failures = count.failures.saturating_add(1);
+        count.last = now;
+        doubling(count.failures, 10, ACCOUNT_WAIT)
+    }
+
+    fn address(&mut self, key: u64, now: Moment) -> Duration {
+        let Some(address) = self.addresses.get_mut(&key) else { return Duration::ZERO };
+        if now.since(address.last) >= FORGET {
+            address.failed.clear();
+        }
+        doubling(u32::try_from(address.failed.len()).unwrap_or(u32::MAX), 9, LONGEST_WAIT)
+    }
+
+    fn waits(&mut self, key: u64, now: Moment) {
+        make_room(&mut self.addresses, now, |a| {
+            let weight =
+                if a.waiting > 0 { u32::MAX } else { u32::try_from(a.failed.len()).unwrap_or(u32::MAX) };
+            (a.last, weight)
+        });
+        let address = self.addresses.entry(key).or_default();
+        address.waiting += 1;
+        address.last = now;
+    }
+}
+
+/// Nothing up to `free`, then 1 s, 2 s, 4 s .. `most`.
+fn doubling(failures: u32, free: u32, most: Duration) -> Duration {
+    match failures.checked_sub(free) {
+        None => Duration::ZERO,
+        Some(over) => Duration::from_secs(1 << over.min(10)).min(most),
+    }
+}
+
+/// Makes room in a full table: what is forgotten goes, else the lightest of a few.
+fn make_room<V>(table: &mut HashMap<u64, V>, now: Moment, weigh: impl Fn(&V) -> (Moment, u32)) {
+    if table.len() < ENTRIES {
+        return;
+    }
+    let lightest = table.iter().take(COMPARED).min_by_key(|(_, value)| {
+        let (last, failures) = weigh(value);
+        if now.since(last) >= FORGET { 0 } else { failures.saturating_add(1) }
+    });
+    if let Some(key) = lightest.map(|(key, _)| *key) {
+        table.remove(&key);
+    }
+}
+
+struct Keys {
+    line: u64,
+    account: u64,
+    address: u64,
+}
+
+impl Keys {
+    /// Keys are hashes under a key of this process: no names and no addresses stay in memory. An IPv6 address counts by its
+    /// /64, which is what one subscriber has.
+    fn of(hasher: &RandomState, attempt: &Attempt<'_>) -> Self {
+        let account = attempt.account.trim().to_lowercase();
+        let network = match attempt.address {
+            IpAddr::V4(v4) => u64::from(u32::from(v4)),
+            IpAddr::V6(v6) => u64::from_be_bytes(v6.octets()[..8].try_into().unwrap_or_default()),
+        };
+        let account_key = hasher.hash_one((attempt.connector, &account));
+        let line = match attempt.device {
+            Some(device) => hasher.hash_one((account_key, "device", device)),
+            None => hasher.hash_one((account_key, "address", attempt.address.is_ipv4(), network)),
+        };
+        Self { line, account: account_key, address: hasher.hash_one((attempt.address.is_ipv4(), network)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment(seconds * 1_000_000)
+    }
+
+    fn attempt<'a>(account: &'a str, address: &str, device: Option<&'a str>) -> Attempt<'a> {
+        Attempt { connector: "directory", account, address: address.parse().unwrap(), device }
+    }
+
+    /// Tries a wrong password; the delay it met, or none if it was sent away.
+    fn wrong(guessing: &Arc<Guessing>, attempt: &Attempt<'_>, now: Moment) -> Option<Duration> {
+        match guessing.admit(attempt, now) {
+            Verdict::Wait(delay, ticket) => {
+                drop(ticket);
+                Some(delay)
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_guesser_waits_longer_and_longer_and_is_never_locked_out() {
+        let guessing = Guessing::new();
+        let guess = attempt("alice", "192.0.2.1", None);
+        let mut now = 0;
+        let mut delays = Vec::new();
+        for _ in 0..12 {
+            match guessing.admit(&guess, at(now)) {
+                Verdict::Wait(delay, _) => delays.push(delay.as_secs()),
+                Verdict::Later(delay) => {
+                    now += delay.as_secs();
+                    delays.push(delay.as_secs());
+                }
+                Verdict::Full => panic!("nobody else is here"),
+            }
+        }
+        assert_eq!(&delays[..6], &[0, 0, 0, 1, 3, 7], "each attempt stands in line behind the one before");
+        assert!(delays.iter().all(|delay| *delay <= 60), "{delays:?}");
+    }
+
+    #[test]
+    fn a_hundred_guesses_at_once_are_as_slow_as_a_hundred_in_a_row() {
+        let guessing = Guessing::new();
+        let guess = attempt("alice", "192.0.2.1", None);
+        let admitted = (0..100).filter(|_| wrong(&guessing, &guess, at(0)).is_some()).count();
+        assert!(admitted <= 6, "{admitted}");
+    }
+
+    #[test]
+    fn an_account_guessed_from_everywhere_costs_its_owner_five_seconds_at_most() {
+        let guessing = Guessing::new();
+        for host in 0..200 {
+            wrong(&guessing, &attempt("alice", &format!("198.51.100.{host}"), None), at(0));
+        }
+        let own = wrong(&guessing, &attempt("alice", "192.0.2.1", None), at(1)).unwrap();
+        assert_eq!(own, Duration::from_secs(5));
+        let other = wrong(&guessing, &attempt("bob", "192.0.2.1", None), at(1)).unwrap();
+        assert_eq!(other, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_device_that_knows_the_account_is_counted_apart() {
+        let guessing = Guessing::new();
+        for host in 0..200 {
+            wrong(&guessing, &attempt("alice", &format!("198.51.100.{host}"), None), at(0));
+        }
+        for _ in 0..20 {
+            wrong(&guessing, &attempt("alice", "192.0.2.1", None), at(0));
+        }
+        let known = attempt("alice", "192.0.2.1", Some("her laptop"));
+        assert_eq!(wrong(&guessing, &known, at(1)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn one_address_that_sprays_many_accounts_waits_and_one_with_many_typos_does_not() {
+        let guessing = Guessing::new();
+        for number in 0..10 {
+            wrong(&guessing, &attempt(&format!("user{number}"), "192.0.2.1", None), at(number));
+        }
+        let sprayed = wrong(&guessing, &attempt("next", "192.0.2.1", None), at(20)).unwrap();
+        assert!(sprayed >= Duration::from_secs(1));
+        for second in 0..3 {
+            wrong(&guessing, &attempt("bob", "192.0.2.2", None), at(second));
+        }
+        assert_eq!(wrong(&guessing, &attempt("carol", "192.0.2.2", None), at(20)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_right_password_forgets_what_was_wrong() {
+        let guessing = Guessing::new();
+        let own = attempt("alice", "192.0.2.1", None);
+        for second in [0, 10, 20, 30] {
+            wrong(&guessing, &own, at(second));
+        }
+        let Verdict::Wait(_, ticket) = guessing.admit(&own, at(60)) else { panic!("not admitted") };
+        ticket.right();
+        assert_eq!(wrong(&guessing, &own, at(61)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn waiters_are_bounded_for_each_address_and_another_address_still_gets_in() {
+        let guessing = Guessing::new();
+        let mut held = Vec::new();
+        for number in 0..WAITERS_EACH {
+            held.push(guessing.admit(&attempt(&format!("user{number}"), "192.0.2.1", None), at(0)));
+        }
+        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.1", None), at(0)), Verdict::Full));
+        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.2", None), at(0)), Verdict::Wait(..)));
+        drop(held);
+        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.1", None), at(0)), Verdict::Wait(..)));
+        assert_eq!(guessing.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_full_table_gives_up_the_lightest_and_stays_bounded() {
+        let mut table: HashMap<u64, Count> =
+            (0..ENTRIES as u64).map(|key| (key, Count { failures: 9, last: at(0) })).collect();
+        make_room(&mut table, at(1), |count| (count.last, count.failures));
+        assert_eq!(table.len(), ENTRIES - 1);
+    }
+}

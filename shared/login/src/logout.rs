@@ -1,0 +1,251 @@
+//! Single logout: ends the session here, tells upstreams through the browser, and names who could not be told.
+//!
+//! `singleLogout.logoutURL` ends the session on GET where the browser says that the person came from this site or typed the
+//! address; where another site leads there, or the browser does not say, a page asks first, and its form is bound to the
+//! session. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
+//! logout pages; one that is down, or has no such page, is named. What ends here ends at once, whatever upstreams do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use mangrove_config::{Config, Connector as Written};
+use mangrove_connectors::{Connector, Identity};
+use mangrove_keys::{ambient, secret};
+use url::{Url, form_urlencoded};
+
+use crate::book::Trip;
+use crate::browser::Site;
+use crate::login::{Login, with_crumbs};
+use crate::pages::{self, Way};
+use crate::sessions::Session;
+use crate::{Browser, SessionHandle, digest};
+
+/// Where upstreams send the browser back to, unless `oauthLogoutRedirect` says otherwise.
+const BACK_PATH: &str = "/login/signed-out";
+
+/// Where the page that asks posts its answer.
+pub(crate) const SIGN_OUT_PATH: &str = "/login/sign-out";
+
+/// Purpose of the sealed way back in that page.
+const BACK_TO: &str = "logout: back to";
+
+/// A wish to end a session, from a mode's logout endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct EndAsk {
+    /// The session that the request names (`id_token_hint`), whether or not the browser has its cookie.
+    pub session: Option<SessionHandle>,
+    /// The mode has proof that the person, or the application for them, wants this: no page asks again.
+    pub proven: bool,
+    /// Where the browser goes afterwards; judged by the mode.
+    pub back_to: Option<Url>,
+}
+
+/// What a logout came to.
+#[derive(Debug)]
+pub struct Ended {
+    /// There was a session, and it has ended.
+    pub ended: bool,
+    /// Connectors that vouched and could not be told, as far as known yet.
+    pub untold: Vec<String>,
+    /// What the browser gets: a question, a way through upstreams' logout pages, a page, or the way back.
+    pub response: Response,
+}
+
+/// The ways out that the configuration names.
+#[derive(Debug)]
+pub(crate) struct Exits {
+    connectors: BTreeMap<String, Arc<Connector>>,
+    /// Where each connector's upstream sends the browser back to.
+    back: BTreeMap<String, Url>,
+    logout_path: Option<String>,
+    post_logout: Option<Url>,
+}
+
+impl Exits {
+    /// Reads the configuration.
+    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>], public_url: &Url) -> Self {
+        let own = public_url.join(BACK_PATH).unwrap_or_else(|_| public_url.clone());
+        let back = config.connectors.iter().map(|written| {
+            let configured = match written {
+                Written::Oidc(oidc) => oidc.oauth_logout_redirect.as_ref().and_then(|r| r.urls.first()),
+                _ => None,
+            };
+            let here = configured.filter(|url| url.origin() == public_url.origin());
+            (written.name().to_owned(), here.unwrap_or(&own).clone())
+        });
+        let single = config.single_logout.as_ref();
+        Self {
+            connectors: connectors.iter().map(|c| (c.name().to_owned(), Arc::clone(c))).collect(),
+            back: back.collect(),
+            logout_path: single.map(|s| s.logout_url.path().to_owned()),
+            post_logout: single.and_then(|s| s.post_logout.redirect_url.clone()),
+        }
+    }
+
+    /// Path of the configured logout URL.
+    pub(crate) fn logout_path(&self) -> Option<&str> {
+        self.logout_path.as_deref()
+    }
+
+    /// Paths on which browsers come back from upstreams.
+    pub(crate) fn return_paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(BACK_PATH).chain(self.back.values().map(Url::path))
+    }
+}
+
+/// The configured logout URL was opened.
+pub(crate) async fn asked(State(login): State<Arc<Login>>, browser: Browser) -> Response {
+    let proven = browser.site == Site::Own;
+    login
+        .end(&browser, EndAsk { session: None, proven, back_to: login.exits.post_logout.clone() })
+        .await
+        .response
+}
+
+/// The page's question was answered.
+pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser, form: Bytes) -> Response {
+    let field = |wanted: &str| {
+        let mut fields = form_urlencoded::parse(&form);
+        fields.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let bound = login.cookies.session(&browser).map(form_token);
+    let proven = match (field("token"), &bound) {
+        (Some(token), Some(bound)) => secret::equal(token.as_bytes(), bound.as_bytes()),
+        _ => false,
+    };
+    let back_to = field("back").and_then(|sealed| login.sealer.open(BACK_TO, &sealed));
+    let back_to =
+        back_to.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|url| Url::parse(&url).ok());
+    login.end(&browser, EndAsk { session: None, proven, back_to }).await.response
+}
+
+/// A browser came back from an upstream's logout page.
+pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> Response {
+    let Some(id) = login.cookies.logout(&browser) else {
+        return pages::signed_out(login.frame(None), false, &[], None);
+    };
+    match login.book.come_back(id).await {
+        Ok(trip) => login.travel(trip.unwrap_or_default()).await,
+        Err(why) => login.cache_failed(&why),
+    }
+}
+
+impl Login {
+    /// Ends the browser's session, or the one that `ask` names with proof; see the module. Where the browser has a session
+    /// that nothing proves should end, the response asks.
+    pub async fn end(&self, browser: &Browser, ask: EndAsk) -> Ended {
+        let cookie = self.cookies.session(browser);
+        let here = cookie.and_then(|cookie| self.sessions.by_cookie(cookie, ambient::now()));
+        let named = ask.session.as_ref().filter(|_| ask.proven).map(|handle| handle.sid.clone());
+        let here_is_meant = match (&here, &named) {
+            (Some(here), Some(named)) => *here.sid == **named,
+            (Some(_), None) => ask.proven,
+            (None, _) => true,
+        };
+        let sid = named.or_else(|| here.as_ref().filter(|_| here_is_meant).map(|here| here.sid.to_string()));
+        let session = sid.and_then(|sid| self.sessions.end(&sid));
+        let ended = session.is_some();
+        if let (false, Some(cookie)) = (here_is_meant, cookie) {
+            self.tell_ended(session.as_slice()).await;
+            return Ended {
+                ended,
+                untold: Vec::new(),
+                response: self.question(cookie, ask.back_to.as_ref()),
+            };
+        }
+        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref()) };
+        if let Some(session) = &session {
+            tracing::info!(apps = ?session.apps, "a session was ended by logout");
+        }
+        self.tell_ended(session.as_slice()).await;
+        let untold = trip.untold.clone();
+        let mut response = self.travel(trip).await;
+        if cookie.is_some() {
+            response = with_crumbs(response, vec![self.cookies.clear_session()]);
+        }
+        Ended { ended, untold, response }
+    }
+
+    fn question(&self, cookie: &str, back_to: Option<&Url>) -> Response {
+        let back = back_to.map(|url| self.sealer.seal(BACK_TO, url.as_str().as_bytes()));
+        pages::confirm_logout(self.frame(None), SIGN_OUT_PATH, &form_token(cookie), back.as_deref())
+    }
+
+    /// Whom a logout has to tell, and who cannot be told.
+    fn trip(&self, session: Option<&Session>) -> Trip {
+        let mut trip = Trip::default();
+        for vouched in session.iter().flat_map(|session| session.identities.values()) {
+            let identity = &vouched.identity;
+            match self.exit(identity) {
+                Exit::Nothing => {}
+                Exit::Untold => trip.untold.push(identity.connector.clone()),
+                Exit::Page(_) => trip.ahead.push(identity.clone()),
+            }
+        }
+        trip.untold.sort();
+        trip.untold.dedup();
+        trip
+    }
+
+    /// How an upstream can be told now.
+    fn exit(&self, identity: &Identity) -> Exit {
+        let name = identity.connector.as_str();
+        let (Some(connector), Some(back)) = (self.exits.connectors.get(name), self.exits.back.get(name))
+        else {
+            return Exit::Untold;
+        };
+        if connector.redirect_path().is_none() {
+            return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
+        }
+        match connector.logout(identity, back) {
+            Some(url) if self.watch.usable(name, ambient::now()) => Exit::Page(url),
+            _ => Exit::Untold,
+        }
+    }
+
+    /// Sends the browser to the next upstream, or says how it ended.
+    async fn travel(&self, mut trip: Trip) -> Response {
+        while let Some(identity) = trip.ahead.pop() {
+            let Exit::Page(url) = self.exit(&identity) else {
+                trip.untold.push(identity.connector);
+                continue;
+            };
+            let id = ambient::token();
+            match self.book.set_out(&id, &trip).await {
+                Ok(()) => {
+                    return with_crumbs(pages::redirect(url.as_str()), vec![self.cookies.set_logout(&id)]);
+                }
+                Err(why) => {
+                    tracing::warn!(%why, "a logout could not be kept; the upstream is not told");
+                    trip.untold.push(identity.connector);
+                }
+            }
+        }
+        let response = match (&trip.back_to, trip.untold.is_empty()) {
+            (Some(url), true) => pages::redirect(url.as_str()),
+            (back_to, _) => {
+                let on = back_to.as_ref().map(|url| Way { href: url.to_string(), label: "Continue" });
+                pages::signed_out(self.frame(None), trip.was, &trip.untold, on.as_ref())
+            }
+        };
+        with_crumbs(response, vec![self.cookies.clear_logout()])
+    }
+}
+
+/// How an upstream can be told that a session ended.
+enum Exit {
+    /// It keeps no session of its own.
+    Nothing,
+    /// It cannot be told.
+    Untold,
+    /// By this page.
+    Page(Url),
+}
+
+/// The value that binds the question's form to the session.
+fn form_token(cookie: &str) -> String {
+    digest::text("logout form", &[cookie.as_bytes()])
+}

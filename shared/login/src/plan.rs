@@ -1,0 +1,164 @@
+//! Who may vouch for an application's people, in order, and what the application sees of whoever does.
+//!
+//! Read from the configuration once: groups are flattened, nested ones in place, and each seat remembers the groups it
+//! stands in, because their mappings apply from the innermost outwards. Does not know who is healthy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mangrove_config::{Config, Connector as Written, continuity::Continuity};
+use mangrove_connectors::{Connector, Identity};
+use mangrove_continuity::schema::{AttributeRule, Path, normalise};
+use mangrove_continuity::subject::{self, SubjectRefusal};
+use serde_json::{Map, Value};
+
+/// Groups within groups, at most; configuration refuses cycles before this does.
+const DEEPEST: usize = 8;
+
+/// A connector as seen by one name an application may use.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    /// The connector.
+    pub(crate) connector: Arc<Connector>,
+    /// The group or connector that the application named.
+    pub(crate) via: Arc<str>,
+    /// Groups it stands in, innermost first, each with the name of the member it is there.
+    chain: Vec<(Arc<Group>, Arc<str>)>,
+}
+
+/// What a group says about its members' attributes.
+#[derive(Debug)]
+struct Group {
+    rules: Vec<AttributeRule>,
+    /// Why nobody may sign in through it: a mapping that cannot be read must not silently vanish.
+    broken: Option<String>,
+}
+
+/// A person as applications see them.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Person {
+    /// Stable subject.
+    pub(crate) sub: String,
+    /// Attributes after schema abstraction.
+    pub(crate) attributes: Map<String, Value>,
+}
+
+/// Seats by the name an application may use.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    seats: BTreeMap<String, Vec<Seat>>,
+}
+
+impl Plan {
+    /// Flattens the configuration's groups.
+    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>]) -> Self {
+        let connectors: BTreeMap<&str, &Arc<Connector>> = connectors.iter().map(|c| (c.name(), c)).collect();
+        let groups: BTreeMap<&str, (&Continuity, Arc<Group>)> = config
+            .connectors
+            .iter()
+            .filter_map(|written| match written {
+                Written::Continuity(group) => {
+                    Some((group.name.as_str(), (group, Arc::new(Group::read(group)))))
+                }
+                _ => None,
+            })
+            .collect();
+        let flattener = Flattener { connectors, groups };
+        let seats = config.connectors.iter().map(|c| (c.name().to_owned(), flattener.seats(c.name())));
+        Self { seats: seats.collect() }
+    }
+
+    /// Whom an application that names `idps` may ask, in order; each connector once, by the first name that leads to it.
+    pub(crate) fn seats<'a>(&'a self, idps: &'a [String]) -> Vec<&'a Seat> {
+        let mut seen = BTreeSet::new();
+        idps.iter()
+            .filter_map(|name| self.seats.get(name))
+            .flatten()
+            .filter(|seat| seen.insert(seat.connector.name()))
+            .collect()
+    }
+}
+
+impl Seat {
+    /// Whether anybody could sign in here at all.
+    pub(crate) fn able(&self) -> Result<(), String> {
+        match self.chain.iter().find_map(|(group, _)| group.broken.clone()) {
+            Some(why) => Err(why),
+            None => self.connector.able(),
+        }
+    }
+
+    /// What applications see of an identity: mappings from the innermost group outwards. In a group, `sub` is the stable
+    /// subject at every level, so that an outer mapping can never make one person of two.
+    ///
+    /// # Errors
+    /// Nothing says reliably who the person is.
+    pub(crate) fn person(&self, identity: &Identity) -> Result<Person, SubjectRefusal> {
+        let mut attributes = identity.claims.clone();
+        let mut sub = None;
+        for (group, member) in &self.chain {
+            if let Some(rule) = group.rules.iter().find(|rule| rule.name == "sub") {
+                sub = Some(subject::mapped(rule, member, &attributes, identity.email_trusted)?);
+            }
+            let known = match &sub {
+                Some(known) => known.clone(),
+                None => subject::unmapped(self.connector.name(), &identity.subject)?,
+            };
+            attributes = normalise(&group.rules, member, &attributes);
+            attributes.insert("sub".to_owned(), Value::String(known));
+        }
+        let sub = match sub {
+            Some(sub) => sub,
+            None => subject::unmapped(self.connector.name(), &identity.subject)?,
+        };
+        Ok(Person { sub, attributes })
+    }
+}
+
+struct Flattener<'a> {
+    connectors: BTreeMap<&'a str, &'a Arc<Connector>>,
+    groups: BTreeMap<&'a str, (&'a Continuity, Arc<Group>)>,
+}
+
+impl Flattener<'_> {
+    fn seats(&self, name: &str) -> Vec<Seat> {
+        let mut seats = Vec::new();
+        self.descend(&Arc::from(name), name, &[], &mut seats);
+        seats
+    }
+
+    /// Adds the seats of `name`, which stands in the groups of `outer`, outermost first.
+    fn descend(&self, via: &Arc<str>, name: &str, outer: &[(Arc<Group>, Arc<str>)], seats: &mut Vec<Seat>) {
+        if let Some(connector) = self.connectors.get(name) {
+            let chain = outer.iter().rev().cloned().collect();
+            seats.push(Seat { connector: Arc::clone(connector), via: Arc::clone(via), chain });
+        } else if let Some((written, group)) = self.groups.get(name)
+            && outer.len() < DEEPEST
+        {
+            for member in &written.failover.idps {
+                let mut inner = outer.to_vec();
+                inner.push((Arc::clone(group), Arc::from(member.as_str())));
+                self.descend(via, member, &inner, seats);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn read(written: &Continuity) -> Self {
+        let rules: Result<Vec<_>, String> = written.attributes.iter().map(rule).collect();
+        match rules {
+            Ok(rules) => Self { rules, broken: None },
+            Err(why) => Self { rules: Vec::new(), broken: Some(why) },
+        }
+    }
+}
+
+fn rule(written: &mangrove_config::continuity::Attribute) -> Result<AttributeRule, String> {
+    let mut mapping = BTreeMap::new();
+    for (member, path) in &written.mapping {
+        let path = Path::parse(path).map_err(|why| format!("attribute {}: {why}", written.name))?;
+        mapping.insert(member.clone(), path);
+    }
+    Ok(AttributeRule { name: written.name.clone(), mapping, default: written.default.clone() })
+}

@@ -1,0 +1,89 @@
+//! Browser sessions, in this node's memory.
+//!
+//! The cookie holds 256 random bits and the table only their hash; every login gives the browser a new value. A session
+//! lives until it is idle too long, until the last identity in it is older than the maximum, or until it is the least
+//! recently used of a full table. It knows who vouched, over which hops, when, and which applications it served, so that
+//! a logout or an operator can end what one upstream vouched for. Modes see a [`crate::SessionHandle`], never the cookie.
+//!
+//! The table is sharded: two logins share a lock only by chance. No two locks are ever held at once.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mangrove_connectors::Identity;
+use mangrove_continuity::Moment;
+use serde_json::{Map, Value};
+
+use crate::{SessionHandle, SignedIn};
+pub(crate) use table::{Fresh, Sessions};
+
+/// How long sessions live and how many there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Longest time without use; none where it is not limited.
+    pub(crate) idle: Option<Duration>,
+    /// Longest life of an identity in a session.
+    pub(crate) maximum: Duration,
+    /// Most sessions; the least recently used goes first.
+    pub(crate) capacity: usize,
+}
+
+/// Most applications that one session remembers having served.
+const MOST_APPS: usize = 64;
+
+/// One identity of a session: what an upstream vouched for, as applications see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Vouched {
+    /// The group or connector that the application named.
+    pub(crate) via: String,
+    /// Stable subject.
+    pub(crate) sub: String,
+    /// Attributes after schema abstraction.
+    pub(crate) attributes: Map<String, Value>,
+    /// Who vouched, over which hops; the claims are taken out, `attributes` has them.
+    pub(crate) identity: Identity,
+    /// When the person was authenticated, seconds since the Unix epoch.
+    pub(crate) auth_time: u64,
+    /// When this node heard it.
+    pub(crate) since: Moment,
+    /// The login that brought it.
+    pub(crate) login_id: String,
+}
+
+/// A session as it is at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// Id for tokens.
+    pub(crate) sid: Arc<str>,
+    /// Identities by [`Vouched::via`].
+    pub(crate) identities: BTreeMap<String, Arc<Vouched>>,
+    /// Applications it served, in order of their first login.
+    pub(crate) apps: Vec<String>,
+}
+
+impl Session {
+    /// The handles that modes know this session by.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = SessionHandle> + '_ {
+        self.identities.keys().map(|via| SessionHandle { sid: self.sid.to_string(), via: via.clone() })
+    }
+
+    /// What an application that named `via` is told.
+    pub(crate) fn signed_in(&self, via: &str) -> Option<SignedIn> {
+        let vouched = self.identities.get(via)?;
+        Some(SignedIn {
+            session: SessionHandle { sid: self.sid.to_string(), via: via.to_owned() },
+            sub: vouched.sub.clone(),
+            attributes: self.identities.iter().map(|(via, v)| (via.clone(), v.attributes.clone())).collect(),
+            via: via.to_owned(),
+            member: vouched.identity.connector.clone(),
+            auth_time: vouched.auth_time,
+            acr: vouched.identity.acr.clone(),
+            amr: vouched.identity.amr.clone(),
+            path: vouched.identity.path.clone(),
+            login_id: vouched.login_id.clone(),
+        })
+    }
+}

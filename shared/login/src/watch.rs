@@ -1,0 +1,251 @@
+//! The health of every connector of this node, and the tasks that look after it.
+//!
+//! Owns one small lock for each connector around the pure [`Health`], the probe tasks and operators' orders. Does not
+//! judge (that is `continuity`) and does not choose.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mangrove_connectors::{Connector, ProbeResult};
+use mangrove_continuity::order::Order;
+use mangrove_continuity::{Health, Moment, Sample, Standing, State, Transition};
+use mangrove_keys::ambient;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Least time between two probes of one connector, whatever asks for the second.
+const LEAST_GAP: Duration = Duration::from_millis(250);
+
+/// How often a connector that does not know this node is asked whether it does again.
+const REHEARSE_EVERY: Duration = Duration::from_secs(60);
+
+/// The health of every connector.
+#[derive(Debug)]
+pub struct Watch {
+    members: BTreeMap<String, Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    connector: Arc<Connector>,
+    health: Mutex<Health>,
+    wake: Notify,
+}
+
+/// A connector's health, for an operator.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemberStatus {
+    /// The connector.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// For how long, in seconds.
+    pub seconds: u64,
+    /// Whether new logins can go there now.
+    pub usable: bool,
+    /// Why it cannot be chosen whatever its health, from the settings alone.
+    pub unable: Option<String>,
+    /// Whether it is probed.
+    pub probed: bool,
+    /// Seconds since it last answered.
+    pub last_success_seconds: Option<u64>,
+    /// The last failure, in words.
+    pub last_failure: Option<String>,
+    /// How long an answer usually takes, in milliseconds.
+    pub usual_milliseconds: u64,
+    /// Why it is out although it answers.
+    pub misconfigured: Option<String>,
+    /// An operator's order that holds now.
+    pub order: Option<OrderStatus>,
+}
+
+/// An operator's order, for an operator.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderStatus {
+    /// `drain` or `force`.
+    pub what: mangrove_continuity::order::What,
+    /// Who ordered it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// For how many more seconds; none until it is taken back.
+    pub seconds_left: Option<u64>,
+}
+
+/// There is no connector of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no connector named {0}")]
+pub struct UnknownConnector(pub String);
+
+impl Watch {
+    /// Nothing known about anybody.
+    pub(crate) fn new(connectors: &[Arc<Connector>], now: Moment) -> Arc<Self> {
+        let members = connectors.iter().map(|connector| {
+            let health = Mutex::new(Health::new(connector.health_policy(), now));
+            let member = Member { connector: Arc::clone(connector), health, wake: Notify::new() };
+            (connector.name().to_owned(), member)
+        });
+        Arc::new(Self { members: members.collect() })
+    }
+
+    /// What choosing needs to know about a connector.
+    pub fn standing(&self, name: &str, now: Moment) -> Option<Standing> {
+        Some(self.members.get(name)?.health().standing(now))
+    }
+
+    /// Takes in a sample; says so in the log where it changes the verdict, and probes at once where it raises a doubt.
+    pub fn observe(&self, name: &str, sample: &Sample, now: Moment) {
+        let Some(member) = self.members.get(name) else { return };
+        let (transition, doubt, standing) = {
+            let mut health = member.health();
+            let transition = health.observe(sample, now);
+            (transition, health.wants_probe_now(), health.standing(now))
+        };
+        if let Some(transition) = transition {
+            say(name, &transition, &standing);
+        }
+        if doubt {
+            member.wake.notify_one();
+        }
+    }
+
+    /// Sets an operator's order, or takes it back. Who takes orders says so in the log.
+    ///
+    /// # Errors
+    /// No such connector.
+    pub fn order(&self, name: &str, order: Option<Order>) -> Result<(), UnknownConnector> {
+        let member = self.members.get(name).ok_or_else(|| UnknownConnector(name.to_owned()))?;
+        member.health().order(order);
+        Ok(())
+    }
+
+    /// Whether a connector can be asked now; for a logout upstream.
+    pub(crate) fn usable(&self, name: &str, now: Moment) -> bool {
+        self.standing(name, now).is_some_and(|standing| standing.state.usable() && !standing.doubted)
+    }
+
+    /// All connectors, for an operator.
+    pub fn snapshot(&self, now: Moment) -> Vec<MemberStatus> {
+        self.members.iter().map(|(name, member)| member.status(name, now)).collect()
+    }
+
+    /// One task for each probed connector; each ends when `shutdown` is cancelled.
+    pub(crate) fn tasks(
+        self: &Arc<Self>,
+        shutdown: &CancellationToken,
+    ) -> Vec<(String, futures::future::BoxFuture<'static, ()>)> {
+        let probed = self.members.iter().filter(|(_, member)| member.health().policy().probed);
+        probed
+            .map(|(name, _)| {
+                let (watch, name, shutdown) = (Arc::clone(self), name.clone(), shutdown.clone());
+                let title = format!("probe {name}");
+                let task: futures::future::BoxFuture<'static, ()> = Box::pin(async move {
+                    shutdown.run_until_cancelled(watch.probe_for_ever(&name)).await;
+                });
+                (title, task)
+            })
+            .collect()
+    }
+
+    /// Asks misconfigured connectors once a minute whether they know this node again: discovery would never tell.
+    pub(crate) async fn rehearse_for_ever(&self) {
+        loop {
+            tokio::time::sleep(REHEARSE_EVERY).await;
+            for (name, member) in &self.members {
+                let out = member.health().standing(ambient::now()).misconfigured.is_some();
+                if out && member.connector.rehearse().await.is_ok() {
+                    self.observe(name, &Sample::ConfigurationWorks, ambient::now());
+                }
+            }
+        }
+    }
+
+    async fn probe_for_ever(&self, name: &str) {
+        let Some(member) = self.members.get(name) else { return };
+        loop {
+            let began = ambient::now();
+            self.probe_once(name, member, began).await;
+            member.rest(began).await;
+        }
+    }
+
+    async fn probe_once(&self, name: &str, member: &Member, began: Moment) {
+        member.health().probe_begins(began);
+        let patience = member.health().policy().timeout;
+        let result =
+            timeout(patience, member.connector.probe()).await.unwrap_or_else(|_| ProbeResult::Failed {
+                why: format!("no answer within {} s", patience.as_secs_f64()),
+                no_answer: true,
+            });
+        let sample = match result {
+            ProbeResult::Answered { took } => {
+                member.health().took(took);
+                Sample::ProbeSucceeded
+            }
+            ProbeResult::Failed { why, .. } => Sample::ProbeFailed { why },
+            ProbeResult::EndpointRefused { why } => Sample::EndpointRefused { why },
+        };
+        self.observe(name, &sample, ambient::now());
+    }
+}
+
+impl Member {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the next probe is due, or until something raised a doubt.
+    async fn rest(&self, began: Moment) {
+        tokio::time::sleep(LEAST_GAP).await;
+        let chance = f64::from(u16::from_be_bytes(ambient::random())) / 65_536.0;
+        let due = self.health().next_probe(began, chance);
+        while !self.health().wants_probe_now() {
+            let left = due.since(ambient::now());
+            if left.is_zero() || timeout(left, self.wake.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn status(&self, name: &str, now: Moment) -> MemberStatus {
+        let health = self.health();
+        let standing = health.standing(now);
+        let out = standing.misconfigured.is_some() || !standing.state.usable();
+        MemberStatus {
+            name: name.to_owned(),
+            state: standing.state,
+            seconds: now.since(standing.since).as_secs(),
+            usable: !out && self.connector.able().is_ok(),
+            unable: self.connector.able().err(),
+            probed: health.policy().probed,
+            last_success_seconds: health.last_success().map(|at| now.since(at).as_secs()),
+            last_failure: health.last_failure().map(str::to_owned),
+            usual_milliseconds: u64::try_from(health.usual_time().as_millis()).unwrap_or(u64::MAX),
+            misconfigured: standing.misconfigured,
+            order: standing.order.map(|order| OrderStatus {
+                what: order.what,
+                who: order.who,
+                why: order.why,
+                seconds_left: order.until.map(|until| until.since(now).as_secs()),
+            }),
+        }
+    }
+}
+
+/// One line for each change of verdict: what an operator must act on is `error`, what takes a connector out is `warn`.
+fn say(name: &str, transition: &Transition, standing: &Standing) {
+    let (from, to, why) = (transition.from, transition.to, transition.why.as_str());
+    match (&standing.misconfigured, to) {
+        (Some(_), _) if from == to => {
+            tracing::error!(connector = name, state = %to, why, "connector is misconfigured and stays out");
+        }
+        (_, State::Down) => tracing::warn!(connector = name, %from, state = %to, why, "connector is down"),
+        (_, State::Suspect) => {
+            tracing::warn!(connector = name, %from, state = %to, why, "connector is suspect");
+        }
+        _ => tracing::info!(connector = name, %from, state = %to, why, "connector changed state"),
+    }
+}
