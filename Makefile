@@ -1,0 +1,46 @@
+# Two commands for a newcomer: `make demo` and `make test`. The rest is for those who stay.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+OUT ?= out
+
+.PHONY: help demo test build tools lint docs topologies foreign bench nightly clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build ## a data center disappears while people in two branches go on signing in
+	$(BIN)/mangrove-testbed run topologies/tier3-branch-cut-from-one-root.yaml --out $(OUT)/demo
+
+test: tools ## formatting, lints, documentation, every test of every room
+	scripts/budget test
+
+build: tools
+	cargo build --locked --workspace --bins
+
+tools:
+	@scripts/tools
+
+lint: tools
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs: tools ## generate docs/reference from the types
+	cargo run --locked -q -p mangrove-config --example reference > docs/reference/configuration.md
+
+topologies: build ## every topology that needs nothing but Mangrove itself
+	scripts/budget topologies
+
+foreign: build ## Dex behind a root, an application on openid-client in front of an edge
+	scripts/budget foreign
+
+bench: tools ## logins per second of CPU, memory, start-up; as ratios measured in the same run
+	cargo build --locked --release -p mangrove-root
+	cargo bench --locked -p mangrove-testbed
+
+nightly: build ## what does not fit into .ci/run
+	scripts/budget nightly
+
+clean: ## build output and reports
+	cargo clean
+	rm -rf $(OUT)
