@@ -1,5 +1,7 @@
 //! Whom to ask: the rules as sentences, and a model that ranks instead of searching.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use mangrove_continuity::{Candidate, Moment, Order, Reason, SkipReason, Standing, State, What, choose};
 use proptest::prelude::*;
 

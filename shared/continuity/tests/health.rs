@@ -1,5 +1,7 @@
 //! Health, told as sentences, and compared with a model that looks at the whole history each time.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Schema abstraction: paths into claims, defaults, absence.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeMap;
 
 use mangrove_continuity::{AttributeRule, Path, PathError, normalise};

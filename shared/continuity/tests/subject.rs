@@ -1,5 +1,7 @@
 //! One `sub` for one person, and never one for two.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeMap;
 
 use mangrove_continuity::subject::{is_connector_name, is_email, mapped, unmapped};

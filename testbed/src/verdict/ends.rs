@@ -64,17 +64,14 @@ pub struct Judged<'a> {
     pub acts: u32,
     /// Whether there was a live path.
     pub live: bool,
+    /// The time for which the path had to be live: from the start to three usual logins later.
+    pub window: Span,
 }
 
 impl Judged<'_> {
     /// How long the person needed.
     pub fn took(&self) -> Micros {
         self.ended.saturating_sub(self.login.start)
-    }
-
-    /// From its start to its end.
-    pub fn span(&self) -> Span {
-        Span { from: self.login.start, until: self.ended }
     }
 
     /// Who answered, as one name.
@@ -193,7 +190,7 @@ impl<'a> Ends<'a> {
         let (choices, passwords) = usual.map_or((0, 1), |usual| (usual.choices, usual.passwords));
         let acts =
             login.acts.restarts + extra(login.acts.choices, choices) + extra(login.acts.passwords, passwords);
-        Judged { login, ended, end, why, by: answered(world, login), acts, live: live.is_some() }
+        Judged { login, ended, end, why, by: answered(world, login), acts, live: live.is_some(), window }
     }
 }
 

@@ -65,7 +65,7 @@ impl Court<'_, '_> {
         let finding = match expected.measure {
             Measure::LoginsLost => self.count(expected, End::Lost),
             Measure::LoginsWrong => self.wrong(expected),
-            Measure::LoginsTold => self.count(expected, End::Told),
+            Measure::LoginsTold => self.told(expected),
             Measure::LoginsCutOff => self.count(expected, End::CutOff),
             Measure::LoginsSignedIn => self.signed_in(expected),
             Measure::FirstLoginAfterFault => self.first_login(expected),
@@ -75,14 +75,15 @@ impl Court<'_, '_> {
             Measure::OneSubject => self.one_subject(expected),
             Measure::SessionsLost => self.sessions(expected),
         };
-        let holds = finding.number.map(|number| holds(expected.bound, number));
-        let ruling = match holds {
-            Some(false) => Ruling::Fails, // a counterexample needs no company
-            _ if finding.attempts < needed => Ruling::CannotJudge,
-            Some(true) => Ruling::Holds,
-            None => Ruling::CannotJudge,
+        let few = finding.attempts < needed;
+        // One login too many is a counterexample and needs no company; too few may be too few tried.
+        let counterexample = !matches!(expected.bound, Bound::AtLeast(_));
+        let ruling = match finding.number.map(|number| holds(expected.bound, number)) {
+            Some(false) if counterexample || !few => Ruling::Fails,
+            Some(true) if !few => Ruling::Holds,
+            _ => Ruling::CannotJudge,
         };
-        let few = if ruling == Ruling::CannotJudge && finding.attempts < needed {
+        let few = if ruling == Ruling::CannotJudge && few {
             format!("; {} of at least {needed} attempts", finding.attempts)
         } else {
             String::new()
@@ -101,10 +102,7 @@ impl Court<'_, '_> {
             (Measure::FirstLoginAfterFault, _) => REPEATS,
             (Measure::LoginsWrong, _) => 1,
             // The number demanded is the number of attempts.
-            (
-                Measure::LoginsTold | Measure::LoginsCutOff | Measure::LoginsSignedIn,
-                Bound::AtLeast(Limit::Count(_)),
-            ) => 0,
+            (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => count as usize,
             _ => self.attempts as usize,
         };
         expected.attempts.map_or(usual, |attempts| attempts as usize)
@@ -114,7 +112,7 @@ impl Court<'_, '_> {
     fn logins<'l>(&'l self, expected: &'l Expectation) -> impl Iterator<Item = &'l Judged<'l>> + 'l {
         self.ends.logins.iter().filter(move |login| {
             let here = expected.region.as_ref().is_none_or(|region| *region == login.login.region);
-            here && !self.excused(expected.after_change, login.span())
+            here && !self.excused(expected.after_change, login.window)
         })
     }
 
@@ -143,7 +141,7 @@ impl Court<'_, '_> {
         let attempts = self.tried(expected).count();
         let early = self.ends.logins.iter().filter(|login| {
             let here = expected.region.as_ref().is_none_or(|region| *region == login.login.region);
-            here && login.end == end && self.excused(expected.after_change, login.span())
+            here && login.end == end && self.excused(expected.after_change, login.window)
         });
         let early = match early.count() {
             0 => String::new(),
@@ -151,6 +149,21 @@ impl Court<'_, '_> {
         };
         let words = format!("{count} {} of {attempts} logins since the first fault{early}", end.words());
         Finding { number: Some(count as f64), words, attempts }
+    }
+
+    /// Where a number of people has to be told, those without a live path are the attempts.
+    fn told(&self, expected: &Expectation) -> Finding {
+        let finding = self.count(expected, End::Told);
+        if !matches!(expected.bound, Bound::AtLeast(_)) {
+            return finding;
+        }
+        let without_way =
+            self.tried(expected).filter(|login| !login.live && login.end != End::SignedIn).count();
+        Finding {
+            words: format!("{} ({without_way} without a live path)", finding.words),
+            attempts: without_way,
+            ..finding
+        }
     }
 
     fn wrong(&self, expected: &Expectation) -> Finding {
@@ -251,7 +264,7 @@ impl Court<'_, '_> {
         firsts.into_values().collect()
     }
 
-    /// For each heal: the time from it to the start of the first login from which on everybody was signed in.
+    /// For each heal: how long after it the last login began that was not signed in.
     fn back(&self, expected: &Expectation) -> Finding {
         let mut worst: Option<f64> = None;
         let mut attempts = 0;
@@ -259,24 +272,32 @@ impl Court<'_, '_> {
         for (index, heal) in steps.iter().enumerate().filter(|(_, step)| step.kind == StepKind::Heal) {
             let next = steps[index + 1..].iter().find(|step| step.kind == StepKind::Fault);
             let until = next.map_or(self.world.end, |step| step.span.from);
-            let mut after: Vec<&Judged<'_>> = self
+            let after: Vec<&Judged<'_>> = self
                 .logins(expected)
                 .filter(|login| {
-                    login.login.start >= heal.span.until && login.ended <= until && login.end != End::Apart
+                    login.login.start >= heal.span.until
+                        && login.login.start < until
+                        && login.end != End::Apart
                 })
                 .collect();
-            after.sort_by_key(|login| login.login.start);
             attempts += after.len();
-            let last_bad = after.iter().rposition(|login| login.end != End::SignedIn);
-            let back =
-                after.get(last_bad.map_or(0, |bad| bad + 1)).map(|login| login.login.start - heal.span.until);
-            let time = back.map_or(f64::INFINITY, |time| time as f64);
+            let bad = after.iter().filter(|login| login.end != End::SignedIn);
+            let last_bad = bad.map(|login| login.login.start - heal.span.until).max();
+            let time = match (last_bad, after.iter().map(|login| login.login.start - heal.span.until).max()) {
+                (_, None) => continue,
+                (None, _) => 0.0,
+                (Some(bad), Some(last)) if bad == last => f64::INFINITY,
+                (Some(bad), _) => bad as f64,
+            };
             worst = Some(worst.map_or(time, |worst: f64| worst.max(time)));
         }
         let words = match worst {
-            None => "nothing was healed".to_owned(),
+            None => "nobody came after a heal".to_owned(),
             Some(time) if time.is_infinite() => "not back before the end".to_owned(),
-            Some(time) => format!("everybody signed in from {} after the heal on", in_words(time as Micros)),
+            Some(0.0) => "everybody who came after the heal was signed in".to_owned(),
+            Some(time) => {
+                format!("the last login that failed began {} after the heal", in_words(time as Micros))
+            }
         };
         Finding { number: worst, words, attempts }
     }

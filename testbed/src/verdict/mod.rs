@@ -8,6 +8,11 @@ pub mod judge;
 pub mod stats;
 pub mod world;
 
+#[cfg(test)]
+pub(crate) mod synthetic;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use self::ends::{End, Ends};
@@ -150,7 +155,7 @@ fn counts(world: &World<'_>, court: &Court<'_, '_>, ends: &Ends<'_>) -> BTreeMap
     for login in &ends.logins {
         let here = counts.entry(login.login.region.clone()).or_default();
         let side =
-            if court.before_noticed(login.span(), time) { &mut here.unnoticed } else { &mut here.noticed };
+            if court.before_noticed(login.window, time) { &mut here.unnoticed } else { &mut here.noticed };
         *side.entry(login.end).or_default() += 1;
     }
     counts

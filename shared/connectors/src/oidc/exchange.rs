@@ -134,7 +134,10 @@ impl Oidc {
             (Some("invalid_client" | "unauthorized_client"), _) | (None, StatusCode::UNAUTHORIZED) => {
                 Failure { keeps_out: true, ..Failure::misconfigured(log) }
             }
-            (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => Failure::unavailable(log),
+            (_, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            | (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => {
+                Failure::unavailable(log)
+            }
             (Some(_), status) if status.is_client_error() => Failure::protocol(log),
             _ => Failure::unavailable(log),
         };

@@ -12,17 +12,20 @@ use arc_swap::ArcSwapOption;
 use mangrove_continuity::Moment;
 use mangrove_keys::{ForeignKeys, ambient};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use url::Url;
 
 use super::metadata::{Metadata, MetadataError};
 use super::settings::Settings;
 use crate::Failure;
-use crate::http::{HttpClient, HttpError, Limits};
+use crate::http::{HttpClient, HttpError, Limits, NoAnswer};
 
 /// Age at which metadata and keys are fetched again although they may still be used.
 const REFRESH: Duration = Duration::from_secs(3600);
 /// Pause after a failed refresh while the last good answer serves.
 const REFRESH_PAUSE: Duration = Duration::from_secs(30);
+/// How long a login waits for a fetch that is under way, such as a patient probe's.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between two fetches because of an unknown `kid`.
 const KID_PAUSE: Duration = Duration::from_secs(10);
 
@@ -65,6 +68,8 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
+    const UNANSWERED: Self = Self::Http { what: "discovery", why: HttpError::NoAnswer(NoAnswer::Timeout) };
+
     pub(super) fn is_no_answer(&self) -> bool {
         matches!(self, Self::Http { why, .. } if why.is_no_answer())
     }
@@ -106,7 +111,9 @@ impl Provider {
         if let Some(fresh) = self.usable(asked).filter(|good| !self.is_old(good, asked)) {
             return Ok(fresh);
         }
-        let mut flight = self.flight.lock().await;
+        let Ok(mut flight) = timeout(PATIENCE, self.flight.lock()).await else {
+            return self.usable(ambient::now()).ok_or(FetchError::UNANSWERED);
+        };
         let now = ambient::now();
         if let Some(fresh) = self.usable(now).filter(|good| !self.is_old(good, now)) {
             return Ok(fresh);
@@ -145,7 +152,7 @@ impl Provider {
         if let Some(newer) = newer() {
             return Ok(Some(newer));
         }
-        let mut flight = self.flight.lock().await;
+        let mut flight = timeout(PATIENCE, self.flight.lock()).await.map_err(|_| FetchError::UNANSWERED)?;
         if let Some(newer) = newer() {
             return Ok(Some(newer));
         }

@@ -98,7 +98,8 @@ fn verify_with_library(
     keys: &ForeignKeys,
     expected: &Expected<'_>,
 ) -> Result<Algorithm, VerifyError> {
-    let parsed: Parsed = token.parse().map_err(|_| refused("it is not a signed token"))?;
+    let parsed: Parsed =
+        token.parse().map_err(|_| refused("it is not a token, or lacks what every ID token has"))?;
     let issuer =
         IssuerUrl::new(expected.issuer.to_owned()).map_err(|_| refused("the issuer is not a URL"))?;
     let client_id = ClientId::new(expected.client_id.to_owned());

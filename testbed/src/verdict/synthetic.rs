@@ -1,0 +1,413 @@
+//! A tier 3 mesh that exists on paper: two branches, two data centers, a cloud. It writes the history that a good
+//! product would have left, or one that is broken in a way of one's choice, so that each expectation can be seen to
+//! hold, to fail, and to refuse a run that is too thin.
+
+use crate::agent::chance::Chance;
+use crate::history::{
+    Acts, Event, HealthChange, Hop, Link, Login, MILLISECOND, Micros, PathChange, PathState, Person, Probe,
+    Probing, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit, VisitKind, VisitOutcome,
+    What, Who, sort,
+};
+
+const BASE: Micros = 280 * MILLISECOND;
+const BEGIN: Micros = 1_000 * SECOND;
+const ROOTS: [(&str, &str); 2] = [("root-dc1", "dc1"), ("root-dc2", "dc2")];
+const BRANCHES: [&str; 2] = ["branch-a", "branch-b"];
+
+/// A cut between a branch and some data centers.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut {
+    pub(crate) branch: &'static str,
+    pub(crate) from_regions: &'static [&'static str],
+    /// Seconds into the run.
+    pub(crate) at: u64,
+    /// Seconds into the run.
+    pub(crate) healed: u64,
+}
+
+/// How the product behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Product {
+    /// Looks before it sends a browser away; then a dead root costs this much, once, and nothing is lost.
+    pub(crate) last_look: Option<Micros>,
+    /// Probes notice after this time; `None`: no failover at all.
+    pub(crate) notices_after: Option<Micros>,
+    /// How long it thinks before it says that nobody is left; `None`: it never says so.
+    pub(crate) tells_after: Option<Micros>,
+    /// How long it goes on believing that a member is dead.
+    pub(crate) forgives_after: Micros,
+    pub(crate) one_sub_for_all: bool,
+    pub(crate) a_sub_for_each_root: bool,
+    pub(crate) mixes_people_up: bool,
+    pub(crate) asks_twice_under_fault: bool,
+    pub(crate) forgets_sessions_under_fault: bool,
+    /// Everybody is slower under a fault by so much.
+    pub(crate) slower_under_fault: Micros,
+    pub(crate) hides_the_attribute: bool,
+}
+
+impl Product {
+    pub(crate) fn good() -> Self {
+        Self {
+            last_look: Some(200 * MILLISECOND),
+            notices_after: Some(3 * SECOND),
+            tells_after: Some(300 * MILLISECOND),
+            forgives_after: 2 * SECOND,
+            one_sub_for_all: false,
+            a_sub_for_each_root: false,
+            mixes_people_up: false,
+            asks_twice_under_fault: false,
+            forgets_sessions_under_fault: false,
+            slower_under_fault: 0,
+            hides_the_attribute: false,
+        }
+    }
+}
+
+/// A run of that product.
+#[derive(Debug, Clone)]
+pub(crate) struct Story {
+    pub(crate) product: Product,
+    pub(crate) cuts: Vec<Cut>,
+    /// Seconds.
+    pub(crate) lasts: u64,
+    /// Between two arrivals in a branch.
+    pub(crate) gap: Micros,
+    /// Whether the network really did what the supervisor asked for.
+    pub(crate) cuts_are_real: bool,
+}
+
+impl Story {
+    /// Branch A loses DC1 three times.
+    pub(crate) fn one_root_cut() -> Self {
+        let cut = |at| Cut { branch: "branch-a", from_regions: &["dc1"], at, healed: at + 15 };
+        Self {
+            product: Product::good(),
+            cuts: vec![cut(20), cut(45), cut(70)],
+            lasts: 100,
+            gap: 400 * MILLISECOND,
+            cuts_are_real: true,
+        }
+    }
+
+    /// Branch A loses both data centers.
+    pub(crate) fn isolated() -> Self {
+        let cut = Cut { branch: "branch-a", from_regions: &["dc1", "dc2"], at: 20, healed: 50 };
+        Self { cuts: vec![cut], lasts: 80, ..Self::one_root_cut() }
+    }
+
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Product)) -> Self {
+        change(&mut self.product);
+        self
+    }
+
+    /// The history it left.
+    pub(crate) fn tell(&self) -> Vec<Event> {
+        let mut events = vec![
+            Event { at: BEGIN - SECOND, what: What::Run(Box::new(mesh())) },
+            Event { at: BEGIN, what: What::Begin },
+            Event { at: BEGIN + self.lasts * SECOND, what: What::End },
+        ];
+        self.faults(&mut events);
+        self.probes(&mut events);
+        let mut chance = Chance::new(1, "story");
+        for branch in BRANCHES {
+            let mut start = BEGIN + 100 * MILLISECOND;
+            let mut number = 0;
+            while start < BEGIN + self.lasts * SECOND - 3 * SECOND {
+                let late = chance.below(40 * MILLISECOND);
+                events.push(self.login(branch, number, start + late, &mut chance));
+                if number % 2 == 0 {
+                    events.push(self.visit(branch, number, start));
+                }
+                number += 1;
+                start += self.gap;
+            }
+        }
+        sort(&mut events);
+        events
+    }
+
+    fn faults(&self, events: &mut Vec<Event>) {
+        for cut in &self.cuts {
+            for (when, state, kind, word) in [
+                (cut.at, PathState::BlackHole, StepKind::Fault, "cut"),
+                (cut.healed, PathState::Open, StepKind::Heal, "heal"),
+            ] {
+                let at = BEGIN + when * SECOND;
+                let words = format!("{word} {} – {}", cut.branch, cut.from_regions.join(", "));
+                events.push(Event { at, what: What::Step(Step { words, kind, began: at - 4_000 }) });
+                for region in cut.from_regions {
+                    for (from, to) in [(cut.branch, *region), (*region, cut.branch)] {
+                        let change = PathChange {
+                            from: from.into(),
+                            to: to.into(),
+                            state: state.clone(),
+                            began: at - 3_000,
+                        };
+                        events.push(Event { at, what: What::Path(change) });
+                    }
+                    let (node, connector) = (edge(cut.branch), root_in(region));
+                    let noticed = self.product.notices_after.unwrap_or_default();
+                    let state = if kind == StepKind::Fault { "down" } else { "healthy" };
+                    let health = HealthChange { node, connector, state: state.into(), why: "probe".into() };
+                    events.push(Event { at: at + noticed, what: What::Health(health) });
+                }
+            }
+        }
+    }
+
+    fn probes(&self, events: &mut Vec<Event>) {
+        for second in 0..self.lasts {
+            let began = BEGIN + second * SECOND + SECOND / 2;
+            for (branch, (root, region)) in
+                BRANCHES.iter().flat_map(|branch| ROOTS.map(|root| (branch, root)))
+            {
+                let connected = !self.cuts_are_real || self.linked(branch, region, began);
+                let probe = Probe { from: (*branch).into(), to: root.into(), began, connected };
+                events.push(Event { at: began + 10 * MILLISECOND, what: What::Probe(probe) });
+            }
+        }
+    }
+
+    fn cut_since(&self, branch: &str, region: &str, at: Micros) -> Option<Micros> {
+        let cut = self.cuts.iter().find(|cut| {
+            let during = (BEGIN + cut.at * SECOND..BEGIN + cut.healed * SECOND).contains(&at);
+            during && cut.branch == branch && cut.from_regions.contains(&region)
+        })?;
+        Some(BEGIN + cut.at * SECOND)
+    }
+
+    fn linked(&self, branch: &str, region: &str, at: Micros) -> bool {
+        self.cut_since(branch, region, at).is_none()
+    }
+
+    fn under_fault(&self, at: Micros) -> bool {
+        self.cuts.iter().any(|cut| (BEGIN + cut.at * SECOND..BEGIN + cut.healed * SECOND).contains(&at))
+    }
+
+    /// Whether the edge still takes a member for dead that is not.
+    fn resents(&self, branch: &str, region: &str, at: Micros) -> bool {
+        let product = &self.product;
+        product.notices_after.is_some()
+            && self.cuts.iter().any(|cut| {
+                let healed = BEGIN + cut.healed * SECOND;
+                cut.branch == branch
+                    && cut.from_regions.contains(&region)
+                    && (healed..healed + product.forgives_after).contains(&at)
+            })
+    }
+
+    /// Whom the edge sends a browser to, and what the choice cost. `Err`: nobody is left.
+    fn choice(&self, branch: &str, at: Micros) -> Result<((&'static str, &'static str), Micros), ()> {
+        let mut looks = 0;
+        for (root, region) in ROOTS {
+            match (self.cut_since(branch, region, at), self.product.notices_after) {
+                (None, _) if self.resents(branch, region, at) && self.product.last_look.is_none() => {}
+                (Some(since), Some(after)) if at >= since + after => {}
+                (Some(_), Some(_)) if self.product.last_look.is_some() => {
+                    looks += self.product.last_look.unwrap_or_default();
+                }
+                _ => return Ok(((root, region), looks)),
+            }
+        }
+        Err(())
+    }
+
+    fn login(&self, branch: &str, number: u64, start: Micros, chance: &mut Chance) -> Event {
+        let person = format!("{}-{}", branch, number % 20);
+        let mut login = Login {
+            person: person.clone(),
+            app: app(branch),
+            region: branch.into(),
+            start,
+            hops: Vec::new(),
+            acts: Acts { passwords: 1, ..Acts::default() },
+            seen: Seen::GaveUp { trouble: Trouble::Timeout },
+            who: None,
+            login_id: Some(format!("{number:06x}")),
+        };
+        let mut at = start;
+        for _ in 0..3 {
+            let begun = at;
+            at = hop(&mut login.hops, at, "GET", format!("{}/", host(&app(branch))), 20);
+            at = hop(&mut login.hops, at, "GET", format!("{}/oauth2/auth", host(&edge(branch))), 30);
+            let Ok(((root, region), looks)) = self.choice(branch, begun) else {
+                return self.nobody_left(login, at);
+            };
+            if self.linked(branch, region, at) {
+                at = self.through(&mut login, at + looks, root, begun, chance);
+                return Event { at, what: What::Login(Box::new(login)) };
+            }
+            for _ in 0..2 {
+                at = dead_hop(&mut login.hops, at, format!("{}/oauth2/auth", host(root)), 10 * SECOND);
+            }
+            login.acts.reloads += 1;
+            login.acts.restarts += 1;
+        }
+        login.acts.restarts -= 1;
+        Event { at, what: What::Login(Box::new(login)) }
+    }
+
+    fn nobody_left(&self, mut login: Login, at: Micros) -> Event {
+        let Some(after) = self.product.tells_after else {
+            let at = dead_hop(&mut login.hops, at, format!("{}/oauth2/auth", host("root-dc2")), 10 * SECOND);
+            return Event { at, what: What::Login(Box::new(login)) };
+        };
+        let says = "Nobody can sign you in now".to_owned();
+        login.seen = Seen::Refused { status: 503, says, waited: after };
+        if let Some(hop) = login.hops.last_mut() {
+            hop.status = Some(503);
+            hop.took = after;
+        }
+        Event { at: at + after, what: What::Login(Box::new(login)) }
+    }
+
+    fn through(
+        &self,
+        login: &mut Login,
+        at: Micros,
+        root: &str,
+        begun: Micros,
+        chance: &mut Chance,
+    ) -> Micros {
+        let product = &self.product;
+        let fault = self.under_fault(begun);
+        let slower = if fault { product.slower_under_fault } else { 0 };
+        let mut at = at + slower;
+        let steps =
+            [(root, "oauth2/auth"), ("corp", "oauth2/auth"), ("corp", "sign-in"), (root, "oidc/callback")];
+        for (server, path) in steps {
+            at = hop(&mut login.hops, at, "GET", format!("{}/{path}", host(server)), 40 + chance.below(8));
+        }
+        for (server, path) in [
+            (edge(&login.region), "oidc/callback"),
+            (login.app.clone(), "callback"),
+            (login.app.clone(), "me"),
+        ] {
+            at = hop(&mut login.hops, at, "GET", format!("{}/{path}", host(&server)), 20);
+        }
+        login.seen = Seen::SignedIn;
+        login.acts.passwords += u32::from(fault && product.asks_twice_under_fault);
+        login.who = Some(self.who(&login.person, root, fault, &login.region));
+        at.max(login.start + BASE)
+    }
+
+    fn who(&self, person: &str, root: &str, fault: bool, branch: &str) -> Who {
+        let product = &self.product;
+        let really = if product.mixes_people_up && fault { format!("{branch}-0") } else { person.to_owned() };
+        let sub = if product.one_sub_for_all {
+            "corp|everybody".to_owned()
+        } else if product.a_sub_for_each_root {
+            format!("{root}|{person}")
+        } else {
+            format!("corp|{really}")
+        };
+        let lab_person = (!product.hides_the_attribute).then_some(really);
+        Who { iss: format!("https://{}", host(&edge(branch))), sub, email: None, lab_person, path: vec![] }
+    }
+
+    fn visit(&self, branch: &str, number: u64, start: Micros) -> Event {
+        let person = format!("{branch}-{}", 20 + number % 3);
+        let lost = self.product.forgets_sessions_under_fault && self.under_fault(start);
+        let outcome = if lost {
+            VisitOutcome::Lost { says: "200 from corp.mesh.test: Sign in".into() }
+        } else {
+            VisitOutcome::Kept
+        };
+        let mut hops = Vec::new();
+        let at = hop(&mut hops, start, "GET", format!("{}/me", host(&app(branch))), 15);
+        let who = (!lost).then(|| Who {
+            lab_person: Some(person.clone()),
+            sub: format!("corp|{person}"),
+            iss: format!("https://{}", host(&edge(branch))),
+            ..Who::default()
+        });
+        let kind = if number % 8 == 0 { VisitKind::SingleSignOn } else { VisitKind::Page };
+        let visit =
+            Visit { person, app: app(branch), region: branch.into(), start, kind, outcome, hops, who };
+        Event { at, what: What::Visit(Box::new(visit)) }
+    }
+}
+
+fn hop(hops: &mut Vec<Hop>, at: Micros, method: &str, url: String, millis: u64) -> Micros {
+    let took = millis * MILLISECOND;
+    hops.push(Hop { start: at, took, method: method.into(), url, status: Some(302), error: None });
+    at + took
+}
+
+fn dead_hop(hops: &mut Vec<Hop>, at: Micros, url: String, took: Micros) -> Micros {
+    hops.push(Hop {
+        start: at,
+        took,
+        method: "GET".into(),
+        url,
+        status: None,
+        error: Some(Trouble::Timeout),
+    });
+    at + took
+}
+
+fn host(name: &str) -> String {
+    format!("{name}.mesh.test")
+}
+
+fn edge(branch: &str) -> String {
+    branch.replace("branch", "edge")
+}
+
+fn app(branch: &str) -> String {
+    branch.replace("branch", "app")
+}
+
+fn root_in(region: &str) -> String {
+    format!("root-{region}")
+}
+
+fn mesh() -> Run {
+    let probing = Some(Probing {
+        interval_us: SECOND,
+        timeout_us: SECOND,
+        unhealthy_threshold: 2,
+        healthy_threshold: 1,
+    });
+    let server = |name: &str, region: &str, kind, upstreams: &[&str]| Server {
+        name: name.into(),
+        region: region.into(),
+        kind,
+        hosts: vec![host(name)],
+        upstreams: upstreams.iter().map(|name| (*name).to_owned()).collect(),
+        vouches: kind == ServerKind::Idp,
+        by_browser: true,
+        knows: None,
+        probing,
+    };
+    let mut servers = vec![server("corp", "cloud", ServerKind::Idp, &[])];
+    servers.extend(ROOTS.map(|(root, region)| server(root, region, ServerKind::Root, &["corp"])));
+    for branch in BRANCHES {
+        servers.push(server(&edge(branch), branch, ServerKind::Edge, &["root-dc1", "root-dc2"]));
+        servers.push(server(&app(branch), branch, ServerKind::App, &[&edge(branch)]));
+    }
+    let pairs = [("cloud", "dc1"), ("cloud", "dc2"), ("dc1", "dc2")];
+    let branches = BRANCHES.iter().flat_map(|branch| ["cloud", "dc1", "dc2"].map(|other| (*branch, other)));
+    let links = pairs.into_iter().chain(branches);
+    let people = BRANCHES.iter().flat_map(|branch| {
+        (0..23).map(move |number| Person {
+            name: format!("{branch}-{number}"),
+            region: (*branch).into(),
+            app: app(branch),
+            keeps_session: number >= 20,
+        })
+    });
+    Run {
+        topology: "branch-cut-from-one-root".into(),
+        sentence:
+            "Branch A loses its link to DC1. Nobody in branch A signs in twice; branch B notices nothing."
+                .into(),
+        seed: 1,
+        regions: ["cloud", "dc1", "dc2", "branch-a", "branch-b"].map(str::to_owned).to_vec(),
+        links: links.map(|(a, b)| Link { a: a.into(), b: b.into(), delay_us: 10_000 }).collect(),
+        servers,
+        people: people.collect(),
+    }
+}

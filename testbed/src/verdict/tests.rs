@@ -1,0 +1,265 @@
+//! Each kind of expectation, held against a product that keeps it, one that is broken, and a run too thin to say.
+
+use std::time::Duration;
+
+use super::judge::{Outcome, Ruling};
+use super::synthetic::Story;
+use super::{End, Verdict, judge};
+use crate::history::{Event, MILLISECOND, SECOND, What};
+use crate::language::{Bound, Expectation, Limit, Measure};
+
+fn expect(measure: Measure, bound: Bound) -> Expectation {
+    let text = format!("{} {bound}", measure.name());
+    Expectation { text, region: None, after_change: None, attempts: None, measure, bound, line: 1 }
+}
+
+fn none(measure: Measure) -> Expectation {
+    expect(measure, Bound::Exactly(Limit::Count(0.0)))
+}
+
+fn within(measure: Measure, time: Duration) -> Expectation {
+    expect(measure, Bound::AtMost(Limit::Time(time)))
+}
+
+fn said(measure: Measure, yes: bool) -> Expectation {
+    expect(measure, Bound::Exactly(Limit::Yes(yes)))
+}
+
+trait Scope {
+    fn in_region(self, region: &str) -> Self;
+    fn after(self, seconds: u64) -> Self;
+}
+
+impl Scope for Expectation {
+    fn in_region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    fn after(mut self, seconds: u64) -> Self {
+        self.after_change = Some(Duration::from_secs(seconds));
+        self
+    }
+}
+
+fn outcome(story: &Story, expected: &Expectation) -> Outcome {
+    let events = story.tell();
+    let verdict = judge(&events, std::slice::from_ref(expected), 30).unwrap();
+    verdict.outcomes[0].clone()
+}
+
+/// Holds on the good story, fails on the broken one, cannot be judged on the good one when hardly anybody signs in.
+fn tells_apart(expected: &Expectation, good: &Story, broken: &Story) {
+    let holds = outcome(good, expected);
+    assert_eq!(holds.ruling, Ruling::Holds, "{holds:?}");
+    let fails = outcome(broken, expected);
+    assert_eq!(fails.ruling, Ruling::Fails, "{fails:?}");
+    let mut thin = good.clone();
+    thin.gap = 20 * SECOND;
+    let thin = outcome(&thin, expected);
+    assert_eq!(thin.ruling, Ruling::CannotJudge, "{thin:?}");
+}
+
+#[test]
+fn a_product_without_failover_loses_logins() {
+    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
+    tells_apart(&none(Measure::LoginsLost), &Story::one_root_cut(), &broken);
+}
+
+#[test]
+fn what_happens_before_the_probes_notice_is_counted_and_not_judged() {
+    let probes_only = Story::one_root_cut().with(|product| product.last_look = None);
+    let no_acts = expect(Measure::ActsPerLogin, Bound::AtMost(Limit::Count(0.0)));
+    let strict = outcome(&probes_only, &no_acts);
+    assert_eq!(strict.ruling, Ruling::Fails, "{strict:?}");
+    let events = Story::one_root_cut().with(|product| product.notices_after = None).tell();
+    let counts = &judge(&events, &[], 30).unwrap().counts["branch-a"];
+    assert!(counts.unnoticed[&End::SignedIn] > 0 && counts.noticed[&End::Lost] > 0, "{counts:?}");
+    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
+    tells_apart(
+        &no_acts.after(4),
+        &probes_only,
+        &broken.with(|product| product.asks_twice_under_fault = true),
+    );
+    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
+    tells_apart(&none(Measure::LoginsLost).after(4), &probes_only, &broken);
+}
+
+#[test]
+fn somebody_elses_session_is_wrong() {
+    let broken = Story::one_root_cut().with(|product| product.mixes_people_up = true);
+    let expected = none(Measure::LoginsWrong);
+    assert_eq!(outcome(&Story::one_root_cut(), &expected).ruling, Ruling::Holds);
+    let fails = outcome(&broken, &expected);
+    assert_eq!(fails.ruling, Ruling::Fails);
+    assert!(fails.found.contains("got the session of branch-"), "{fails:?}");
+    let mut nobody = Story::one_root_cut();
+    nobody.lasts = 1;
+    assert_eq!(outcome(&nobody, &expected).ruling, Ruling::CannotJudge);
+}
+
+#[test]
+fn wrong_is_judged_even_where_nobody_asked() {
+    let events = Story::one_root_cut().with(|product| product.one_sub_for_all = true).tell();
+    assert_eq!(judge(&events, &[], 30).unwrap().code(), 1);
+}
+
+#[test]
+fn without_the_hidden_attribute_nobody_can_say_that_none_is_wrong() {
+    let blind = Story::one_root_cut().with(|product| product.hides_the_attribute = true);
+    assert_eq!(outcome(&blind, &none(Measure::LoginsWrong)).ruling, Ruling::CannotJudge);
+}
+
+#[test]
+fn one_person_with_two_subjects_and_two_people_with_one_are_found() {
+    let expected = said(Measure::OneSubject, true);
+    let two = Story::one_root_cut().with(|product| product.a_sub_for_each_root = true);
+    tells_apart(&expected, &Story::one_root_cut(), &two);
+    let one = Story::one_root_cut().with(|product| product.one_sub_for_all = true);
+    tells_apart(&expected, &Story::one_root_cut(), &one);
+}
+
+#[test]
+fn a_slow_first_login_after_a_fault_is_found() {
+    let broken = Story::one_root_cut().with(|product| product.last_look = Some(3 * SECOND));
+    let expected = within(Measure::FirstLoginAfterFault, Duration::from_secs(1)).in_region("branch-a");
+    let good = Story::one_root_cut();
+    assert_eq!(outcome(&good, &expected).ruling, Ruling::Holds);
+    assert_eq!(outcome(&broken, &expected).ruling, Ruling::Fails);
+    let mut once = good;
+    once.cuts.truncate(1);
+    assert_eq!(outcome(&once, &expected).ruling, Ruling::CannotJudge, "one fault is no proof");
+}
+
+#[test]
+fn a_password_asked_twice_is_an_act() {
+    let expected = expect(Measure::ActsPerLogin, Bound::AtMost(Limit::Count(0.0)));
+    let broken = Story::one_root_cut().with(|product| product.asks_twice_under_fault = true);
+    tells_apart(&expected, &Story::one_root_cut(), &broken);
+}
+
+#[test]
+fn a_branch_that_is_slower_under_a_fault_elsewhere_is_found() {
+    let expected = said(Measure::Slower, false).in_region("branch-b");
+    let broken = Story::one_root_cut().with(|product| product.slower_under_fault = 200 * MILLISECOND);
+    tells_apart(&expected, &Story::one_root_cut(), &broken);
+}
+
+#[test]
+fn sessions_that_end_with_a_fault_are_lost() {
+    let broken = Story::one_root_cut().with(|product| product.forgets_sessions_under_fault = true);
+    tells_apart(&none(Measure::SessionsLost), &Story::one_root_cut(), &broken);
+}
+
+#[test]
+fn an_isolated_branch_is_told_at_once() {
+    let expected = expect(Measure::LoginsTold, Bound::AtLeast(Limit::Count(30.0))).in_region("branch-a");
+    assert_eq!(outcome(&Story::isolated(), &expected).ruling, Ruling::Holds);
+    let silent = Story::isolated().with(|product| product.tells_after = None);
+    assert_eq!(outcome(&silent, &expected).ruling, Ruling::Fails);
+    let slow = Story::isolated().with(|product| product.tells_after = Some(9 * SECOND));
+    assert_eq!(outcome(&slow, &expected).ruling, Ruling::Fails, "after nine seconds is not at once");
+    let lost = none(Measure::LoginsLost).in_region("branch-a").after(4);
+    tells_apart(&lost, &Story::isolated().with(|product| product.last_look = None), &silent);
+    let mut thin = Story::isolated();
+    thin.gap = 20 * SECOND;
+    assert_eq!(outcome(&thin, &expected).ruling, Ruling::CannotJudge);
+}
+
+#[test]
+fn a_branch_that_stays_dark_after_the_heal_is_found() {
+    let expected = within(Measure::BackAfterHeal, Duration::from_secs(5)).in_region("branch-a");
+    let broken = Story::isolated().with(|product| {
+        product.last_look = None;
+        product.forgives_after = 12 * SECOND;
+    });
+    tells_apart(&expected, &Story::isolated(), &broken);
+    let never = Story::isolated().with(|product| {
+        product.last_look = None;
+        product.forgives_after = 100 * SECOND;
+    });
+    assert_eq!(outcome(&never, &expected).ruling, Ruling::Fails);
+}
+
+#[test]
+fn few_signed_in_is_found() {
+    let expected = expect(Measure::LoginsSignedIn, Bound::AtLeast(Limit::Share(0.99)));
+    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
+    tells_apart(&expected, &Story::one_root_cut(), &broken);
+}
+
+#[test]
+fn nobody_is_cut_off_where_the_edge_could_have_said_so() {
+    let expected = none(Measure::LoginsCutOff);
+    let silent = Story::isolated().with(|product| product.tells_after = None);
+    assert_eq!(outcome(&silent, &expected).ruling, Ruling::Holds, "those are lost, not cut off");
+}
+
+#[test]
+fn who_stands_on_a_dead_page_is_cut_off() {
+    // The edge is not to blame: the browser was at the root when the cut came.
+    let mut story = Story::isolated();
+    story.gap = 20 * MILLISECOND;
+    let mut events = story.tell();
+    let cut = events
+        .iter()
+        .find_map(|event| if let What::Step(_) = event.what { Some(event.at) } else { None })
+        .unwrap();
+    let at_root = |event: &&mut Event| {
+        let What::Login(login) = &event.what else { return false };
+        login.region == "branch-a"
+            && login.hops.iter().any(|hop| {
+                hop.host() == "root-dc1.mesh.test"
+                    && hop.start > login.start + 150 * MILLISECOND
+                    && hop.start < cut - 5_000
+                    && hop.start + hop.took > cut
+            })
+    };
+    let event = events.iter_mut().find(at_root).expect("somebody is at the root");
+    let What::Login(login) = &mut event.what else { unreachable!() };
+    let (person, start) = (login.person.clone(), login.start);
+    login.hops.retain(|hop| hop.start < cut);
+    login.seen = crate::history::Seen::GaveUp { trouble: crate::history::Trouble::Timeout };
+    login.who = None;
+    event.at = start + 30 * SECOND;
+    let verdict = judge(&events, &[], 30).unwrap();
+    let judged =
+        verdict.ends.logins.iter().find(|login| login.login.person == person && login.login.start == start);
+    let judged = judged.unwrap();
+    assert_eq!(judged.end, End::CutOff, "{}", judged.why);
+}
+
+#[test]
+fn cuts_that_were_not_real_void_the_run() {
+    let mut story = Story::isolated();
+    story.cuts_are_real = false;
+    let events = story.tell();
+    let verdict = judge(&events, &[], 30).unwrap();
+    assert!(verdict.probes.doubtful(), "{:?}", verdict.probes);
+    assert_eq!(verdict.code(), 2);
+}
+
+#[test]
+fn real_cuts_agree_with_their_probes() {
+    let events = Story::isolated().tell();
+    let verdict = judge(&events, &[], 30).unwrap();
+    assert!(verdict.probes.compared > 200);
+    assert_eq!(verdict.probes.disagreed, 0, "{}", verdict.probes.example);
+}
+
+#[test]
+fn the_exit_code_prefers_a_failure_over_doubt() {
+    let code = |events: &[Event], expected: &[Expectation]| {
+        judge(events, expected, 30).map(|v| Verdict::code(&v)).unwrap()
+    };
+    let events = Story::one_root_cut().with(|product| product.notices_after = None).tell();
+    let one_fault = within(Measure::BackAfterHeal, Duration::from_secs(5)).in_region("nowhere");
+    assert_eq!(code(&events, &[one_fault.clone()]), 2);
+    assert_eq!(code(&events, &[one_fault, none(Measure::LoginsLost)]), 1);
+    assert_eq!(code(&Story::one_root_cut().tell(), &[none(Measure::LoginsLost)]), 0);
+}
+
+#[test]
+fn a_history_without_its_mesh_is_refused() {
+    assert!(judge(&[Event { at: 1, what: What::Begin }], &[], 30).is_err());
+}
