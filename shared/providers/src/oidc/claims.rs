@@ -56,22 +56,17 @@ impl Mapping {
     /// Parses `claim: connector.attribute` for each claim. Names may hold dots, so the longest known one is meant.
     ///
     /// # Errors
-    /// What is wrong with which claim, for the operator.
-    pub(super) fn parse(written: &BTreeMap<String, String>, known: &[&str]) -> Result<Self, String> {
-        written
-            .iter()
-            .map(|(claim, reference)| {
-                if RESERVED.contains(&claim.as_str()) {
-                    return Err(format!("`{claim}` is made by the provider and cannot be mapped"));
-                }
-                let (source, attribute) = split(reference, known).ok_or_else(|| {
-                    format!("`{claim}: {reference}` names no connector; write connector.attribute")
-                })?;
-                let path = Path::parse(attribute).map_err(|why| format!("`{claim}: {reference}`: {why}"))?;
-                Ok(Mapped { claim: claim.clone(), source: source.to_owned(), path })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+    /// All that is wrong with which claim, for the operator.
+    pub(super) fn parse(written: &BTreeMap<String, String>, known: &[&str]) -> Result<Self, Vec<String>> {
+        let mut mapped = Vec::new();
+        let mut problems = Vec::new();
+        for (claim, reference) in written {
+            match Mapped::parse(claim, reference, known) {
+                Ok(one) => mapped.push(one),
+                Err(why) => problems.push(format!("claimsMapping: `{claim}: {reference}`: {why}")),
+            }
+        }
+        if problems.is_empty() { Ok(Self(mapped)) } else { Err(problems) }
     }
 
     /// The names of the claims, for the discovery document.
@@ -104,6 +99,18 @@ impl Mapping {
     }
 }
 
+impl Mapped {
+    fn parse(claim: &str, reference: &str, known: &[&str]) -> Result<Self, String> {
+        if RESERVED.contains(&claim) {
+            return Err("the provider itself says this claim; choose another name".to_owned());
+        }
+        let (source, attribute) = split(reference, known)
+            .ok_or_else(|| "there is no such connector; write `connector.attribute`".to_owned())?;
+        let path = Path::parse(attribute).map_err(|why| why.to_string())?;
+        Ok(Self { claim: claim.to_owned(), source: source.to_owned(), path })
+    }
+}
+
 fn split<'a>(reference: &'a str, known: &[&str]) -> Option<(&'a str, &'a str)> {
     let name = known
         .iter()
@@ -131,7 +138,7 @@ mod tests {
         BTreeMap::from([("group.a".to_owned(), own.as_object().unwrap().clone())])
     }
 
-    fn mapping(pairs: &[(&str, &str)]) -> Result<Mapping, String> {
+    fn mapping(pairs: &[(&str, &str)]) -> Result<Mapping, Vec<String>> {
         let written = pairs.iter().map(|(claim, from)| ((*claim).to_owned(), (*from).to_owned())).collect();
         Mapping::parse(&written, &["group", "group.a"])
     }

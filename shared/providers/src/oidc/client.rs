@@ -101,7 +101,9 @@ impl Client {
         }
         let redirect_uris = register(app, &mut keep);
         let grants = grants(app, &mut keep);
-        let mapping = Mapping::parse(&app.claims_mapping, sources).map_err(&mut keep).unwrap_or_default();
+        let mapping = Mapping::parse(&app.claims_mapping, sources)
+            .map_err(|problems| problems.into_iter().for_each(&mut keep))
+            .unwrap_or_default();
         let algorithm = algorithm(app, keys).map_err(&mut keep).unwrap_or_default();
         if !problems.is_empty() {
             return Err(problems);

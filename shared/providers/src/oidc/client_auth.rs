@@ -86,7 +86,7 @@ impl OidcProvider {
         let presented = presented(headers, params)?;
 
         self.clients.authenticate(&presented).inspect_err(|why| {
-            tracing::warn!(client_id = loggable(&presented.client_id), %why, blame = "application", "client authentication refused");
+            tracing::warn!(target: "security", client_id = loggable(&presented.client_id), %why, blame = "application", "client authentication refused");
         })
     }
 }

@@ -26,8 +26,8 @@ const ACCESS: Shelf = Shelf::new("oidc-access");
 const CLAIMS: Shelf = Shelf::new("oidc-claims");
 const REVOKED: Shelf = Shelf::new("oidc-revoked");
 
-/// Two uses of one refresh token this close together are a client that asked twice, not a thief: the second gets
-/// nothing, and the first keeps what it got.
+/// Two uses of one refresh token this close together, its successor not used yet, are a client that asked twice and not a
+/// thief: the second gets nothing, and the first keeps what it got.
 const TURNING_LIFE: Duration = Duration::from_secs(3);
 
 /// What a code stands for.
@@ -171,6 +171,9 @@ impl Store {
             // Said before the token goes, so that whoever comes second at the same time finds it.
             self.cache.put(TURNING, &key, Vec::new(), TURNING_LIFE).await?;
             if self.cache.take(TURNS, &key).await?.is_some() {
+                if let Some(before) = turn.before() {
+                    self.cache.forget(TURNING, &before.key()).await?;
+                }
                 return Ok(Turned::Good);
             }
         }
@@ -235,6 +238,10 @@ impl Turn {
         let (grant, generation, _mac) = (parts.next()?, parts.next()?, parts.next()?);
         (parts.next().is_none() && !grant.is_empty())
             .then_some(Self { grant: grant.to_owned(), generation: generation.parse().ok()? })
+    }
+
+    fn before(&self) -> Option<Self> {
+        Some(Self { grant: self.grant.clone(), generation: self.generation.checked_sub(1)? })
     }
 
     fn key(&self) -> String {

@@ -32,10 +32,10 @@ async fn tokens_for_code(
         Redeemed::First(code) => *code,
         Redeemed::Again(grant) => {
             provider.store.revoke_grant(&grant).await?;
-            tracing::warn!(
+            tracing::warn!(target: "security",
                 app = client.app,
                 grant,
-                blame = "security",
+
                 "a code was used twice; what it gave is revoked"
             );
             return Err(TokenError::BadGrant("the code was used before"));

@@ -72,10 +72,10 @@ async fn take(
         Turned::Again => {
             provider.store.revoke_grant(&family.grant.id).await?;
             let grant = &family.grant.id;
-            tracing::warn!(
+            tracing::warn!(target: "security",
                 app = client.app,
                 grant,
-                blame = "security",
+
                 "an old refresh token came back; its family ends"
             );
             Err(TokenError::BadGrant("the refresh token was used before"))

@@ -1,0 +1,14 @@
+//! The OpenID Connect provider as applications and browsers see it: a whole node in this process, a person who signs in at
+//! a `local` connector, and verifiers that are not ours.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+
+mod authorize;
+mod clients;
+mod cost;
+mod discovery;
+mod logout;
+mod refresh;
+mod support;
+mod token;
+mod tokens;
