@@ -201,3 +201,25 @@ impl Connector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn can_move_between_threads<T: Send>(_: T) {}
+
+    /// Never called: that it compiles is the test.
+    #[allow(dead_code)]
+    fn every_step_can_be_awaited_by_a_server(
+        connector: &Connector,
+        ask: &Ask,
+        pending: &Pending,
+        answer: &Answer,
+    ) {
+        can_move_between_threads(connector.begin(ask));
+        can_move_between_threads(connector.finish(pending, answer));
+        can_move_between_threads(connector.verify_password("", ""));
+        can_move_between_threads(connector.probe());
+        can_move_between_threads(connector.rehearse());
+    }
+}

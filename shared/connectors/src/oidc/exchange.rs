@@ -88,7 +88,11 @@ impl Oidc {
 
     /// The request, with this client's authentication. Apart from the sending, because the form's writer cannot cross an
     /// await.
-    fn token_request(&self, metadata: &Metadata, form: Vec<(&str, &str)>) -> Result<Request<Vec<u8>>, Failure> {
+    fn token_request(
+        &self,
+        metadata: &Metadata,
+        form: Vec<(&str, &str)>,
+    ) -> Result<Request<Vec<u8>>, Failure> {
         let mut body = Serializer::new(String::new());
         body.extend_pairs(form);
         let mut request = Request::post(metadata.token_endpoint.as_str())
