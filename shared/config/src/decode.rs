@@ -30,6 +30,10 @@ pub(crate) fn decode(tree: &Node, broken: &dyn Fn(&Trail) -> bool, findings: &mu
     let mut decoded = Decoded { whole: true, ..Decoded::default() };
     let mut rest = serde_json::Map::new();
     for (key, node) in tree.entries() {
+        if node.is_null() || node.spoilt {
+            decoded.whole &= !node.spoilt;
+            continue;
+        }
         let trail = at![&key.text];
         match key.text.as_str() {
             "connectors" => {
@@ -125,9 +129,9 @@ pub(crate) fn json(node: &Node) -> Json {
         Value::Bool(yes) => Json::Bool(*yes),
         Value::Number(number, _) => Json::Number(number.clone()),
         Value::Text(text) => Json::String(text.as_str().to_owned()),
-        Value::List(items) => Json::Array(items.iter().map(json).collect()),
+        Value::List(items) => Json::Array(items.iter().filter(|node| !node.spoilt).map(json).collect()),
         Value::Map(entries) => {
-            let given = entries.iter().filter(|(_, node)| !node.is_null());
+            let given = entries.iter().filter(|(_, node)| !node.is_null() && !node.spoilt);
             Json::Object(given.map(|(key, node)| (key.text.clone(), json(node))).collect())
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Config,
+    Config, Secret,
     trail::Trail,
     tree::{Node, Origin, Place},
 };
@@ -57,6 +57,7 @@ pub struct Report {
 impl Report {
     /// The configuration, if a node may start with it: no problem, and nothing that is not built yet and unsafe to
     /// ignore. Otherwise the report itself.
+    #[expect(clippy::result_large_err, reason = "asked once in the life of a process")]
     pub fn start(self) -> Result<Config, Report> {
         if self.has(Severity::Problem) || self.has(Severity::RefusedAtStart) {
             return Err(self);
@@ -124,11 +125,13 @@ impl std::error::Error for Report {}
 pub(crate) struct Findings {
     file: PathBuf,
     list: Vec<Finding>,
+    /// Values that no finding may show, and what is shown instead.
+    veiled: Vec<(Secret, String)>,
 }
 
 impl Findings {
     pub(crate) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), list: Vec::new() }
+        Self { file: file.to_owned(), list: Vec::new(), veiled: Vec::new() }
     }
 
     /// Adds a finding about a place of the document.
@@ -206,8 +209,26 @@ impl Findings {
         self.list.iter().any(|finding| finding.severity == Severity::Problem)
     }
 
+    /// No finding shows this value from now on, whichever rule quotes it: what was a reference shows as one.
+    pub(crate) fn veil(&mut self, value: Secret, reference: &str) {
+        self.veiled.push((value, reference.to_owned()));
+    }
+
+    fn unveil_nothing(&mut self) {
+        self.veiled.sort_by_key(|(value, _)| std::cmp::Reverse(value.expose().len()));
+        for finding in &mut self.list {
+            let hint = finding.hint.iter_mut();
+            for text in [&mut finding.message, &mut finding.path].into_iter().chain(hint) {
+                for (value, reference) in &self.veiled {
+                    veil(text, value.expose(), reference);
+                }
+            }
+        }
+    }
+
     /// All findings in the order in which one reads the file, each once.
     pub(crate) fn sorted(mut self) -> Vec<Finding> {
+        self.unveil_nothing();
         let own = self.file.clone();
         self.list.sort_by(|a, b| {
             let key = |f: &Finding| (f.file != own, f.file.clone(), f.line, f.column, f.severity);
@@ -224,4 +245,17 @@ impl Finding {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// Replaces a value by its reference. A short value may be part of any word: it counts only where it is quoted.
+fn veil(text: &mut String, value: &str, reference: &str) {
+    const SHORT: usize = 6;
+    if value.is_empty() || !text.contains(value) {
+        return;
+    }
+    *text = if value.len() >= SHORT {
+        text.replace(value, reference)
+    } else {
+        text.replace(&format!("`{value}`"), &format!("`{reference}`"))
+    };
 }

@@ -15,11 +15,16 @@ pub mod secret;
 pub mod secrets;
 pub mod tree;
 
+mod checks;
 mod decode;
 mod load;
+mod reference;
 mod references;
 mod resolved;
+mod shape;
+mod structure;
 mod trail;
+mod unsupported;
 
 use std::collections::BTreeMap;
 
@@ -31,8 +36,10 @@ pub use duration::GoDuration;
 pub use environment::{Environment, Problem, locate, locate_with};
 pub use finding::{Finding, Report, Severity};
 pub use load::{Loader, Resolver, load};
+pub use reference::reference;
 pub use resolved::{issuer_text, origin};
 pub use secret::Secret;
+pub use shape::schema;
 
 /// The whole configuration of a node, root or edge.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]

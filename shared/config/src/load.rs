@@ -5,12 +5,14 @@ use std::path::Path;
 
 use crate::{
     Environment, Report, Severity,
+    checks::{self, Context},
     decode::{self, Decoded},
     environment,
     files::{Disk, Files, why},
     finding::Findings,
     references::References,
-    secrets,
+    secrets, shape,
+    structure::Structure,
     trail::Trail,
     tree::{self, Node, Place},
 };
@@ -95,7 +97,7 @@ impl<'a> Loader<'a> {
         };
         environment::apply(self.env, &mut tree);
         self.references(&mut tree, &mut findings);
-        let decoded = self.decode(&mut tree, &mut findings);
+        let decoded = self.judge(file, &mut tree, &mut findings);
         let config = (decoded.whole && !findings.have_problems()).then(|| {
             let mut config = decoded.config;
             config.normalise();
@@ -127,9 +129,23 @@ impl<'a> Loader<'a> {
         References { provider, env: self.env, provider_failed }.resolve(tree, &Trail::default(), findings);
     }
 
-    fn decode(&self, tree: &mut Node, findings: &mut Findings) -> Decoded {
-        let _ = self.resolver;
-        decode::decode(tree, &|_| false, findings)
+    fn judge(&self, file: &Path, tree: &mut Node, findings: &mut Findings) -> Decoded {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut structure = Structure::new(folder, findings);
+        structure.object(tree, &shape::config(), &Trail::default());
+        let (files, broken) = (structure.files, structure.broken);
+        let decoded =
+            decode::decode(tree, &|trail| broken.iter().any(|known| trail.leads_to(known)), findings);
+        let context = Context {
+            tree,
+            decoded: &decoded,
+            uses: &files,
+            files: self.files,
+            env: self.env,
+            resolver: self.resolver,
+        };
+        checks::run(&context, findings);
+        decoded
     }
 }
 

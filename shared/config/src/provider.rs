@@ -38,21 +38,22 @@ pub struct Discovery {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Endpoints {
-    /// Defaults to `/.well-known/openid-configuration` (`oauth-authorization-server` is served as well).
+    /// The discovery document; `oauth-authorization-server` is served as well. Defaults to
+    /// `/.well-known/openid-configuration`.
     pub well_known: Option<url::Url>,
-    /// Defaults to `/oauth2/jwks`.
+    /// The public keys. Defaults to `/oauth2/jwks`.
     pub jwks: Option<url::Url>,
-    /// Defaults to `/oauth2/auth`.
+    /// Authorization. Defaults to `/oauth2/auth`.
     pub auth: Option<url::Url>,
-    /// Defaults to `/oauth2/token`.
+    /// Tokens. Defaults to `/oauth2/token`.
     pub token: Option<url::Url>,
-    /// Defaults to `/oauth2/userinfo`.
+    /// Claims about the person. Defaults to `/oauth2/userinfo`.
     pub userinfo: Option<url::Url>,
-    /// Defaults to `/oauth2/introspect`.
+    /// Introspection (RFC 7662). Defaults to `/oauth2/introspect`.
     pub introspect: Option<url::Url>,
-    /// Defaults to `/oauth2/revoke`.
+    /// Revocation (RFC 7009). Defaults to `/oauth2/revoke`.
     pub revoke: Option<url::Url>,
-    /// Defaults to `/oauth2/logout`.
+    /// Logout asked for by an application. Defaults to `/oauth2/logout`.
     pub end_session: Option<url::Url>,
 }
 

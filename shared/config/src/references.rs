@@ -63,6 +63,7 @@ impl References<'_> {
         };
         match provider.secret(name) {
             Ok(secret) => {
+                findings.veil(secret.clone(), &written);
                 node.value = Value::Text(Zeroizing::new(secret.expose().to_owned()));
                 node.origin = Origin::Resolved(written);
             }

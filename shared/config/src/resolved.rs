@@ -7,6 +7,7 @@ use crate::{
     App, Config, Connector, Secret,
     apps::OidcApp,
     connectors::{HealthCheck, Oidc, RedirectUrls},
+    provider::{KeyKind, SigningKey},
 };
 
 impl Config {
@@ -88,6 +89,21 @@ impl OidcApp {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let listed = self.credentials.secrets.iter();
         self.client_secret.iter().chain(listed.filter(|secret| Some(*secret) != self.client_secret.as_ref()))
+    }
+}
+
+impl SigningKey {
+    /// The kind of the key, by `type` or by `algorithm`; none where neither is known.
+    pub fn kind(&self) -> Option<KeyKind> {
+        self.kind.or_else(|| self.kind_of_algorithm())
+    }
+
+    pub(crate) fn kind_of_algorithm(&self) -> Option<KeyKind> {
+        match self.algorithm.as_deref()? {
+            "RSA256" | "RS256" => Some(KeyKind::Rsa),
+            "ES256" => Some(KeyKind::Ec),
+            _ => None,
+        }
     }
 }
 

@@ -33,6 +33,11 @@ impl Trail {
         }
     }
 
+    /// Whether the other trail is this one or leads on from it.
+    pub(crate) fn leads_to(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -68,7 +73,7 @@ impl fmt::Display for Trail {
             match step {
                 Step::Item(index) => write!(f, "[{index}]")?,
                 Step::Key(key) if key.contains(['.', '[', ']', ' ']) || key.is_empty() => {
-                    write!(f, "[{key:?}]")?
+                    write!(f, "[{key:?}]")?;
                 }
                 Step::Key(key) if i == 0 => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,

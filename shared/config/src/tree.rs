@@ -32,6 +32,8 @@ pub struct Node {
     pub place: Place,
     /// How it came to be what it is.
     pub origin: Origin,
+    /// It was found wrong: said already, and not decoded.
+    pub spoilt: bool,
 }
 
 /// How a value came to be.
@@ -101,7 +103,7 @@ pub fn parse(text: &str) -> Result<Node, Malformed> {
 impl Node {
     /// A written value at a place.
     pub fn new(value: Value, place: Place) -> Self {
-        Self { value, place, origin: Origin::Written }
+        Self { value, place, origin: Origin::Written, spoilt: false }
     }
 
     /// A text.

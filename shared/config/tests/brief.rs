@@ -1,5 +1,6 @@
 //! The configurations that the product starts from load unchanged. They lie beside the checkout
 //! (`../shared/brief/configs`) or where `MANGROVE_BRIEF` says; where they do not, these tests say so and pass.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 
@@ -33,7 +34,7 @@ fn the_briefs_six_files_start_unchanged_with_their_secrets_and_key() {
     let env = Environment::default();
     let files = Mapped::new()
         .with("/run/secrets.yaml", SECRETS)
-        .with("/etc/maverics/keys/signing.key", &signing_key());
+        .with("/etc/maverics/keys/signing.key", signing_key());
     for path in configurations() {
         let report =
             Loader::new(&env).secret_provider("secretfile:///run/secrets.yaml").files(&files).load(&path);

@@ -1,5 +1,5 @@
 //! What the tests share: files that need not lie where a configuration says, secrets, a key.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; these are tests")]
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mangrove_config::files::{Disk, Files};
+use mangrove_config::{
+    Environment, Loader, Report, Severity,
+    files::{Disk, Files},
+};
 
 /// The `vault.*` secrets of the brief's files.
 pub(crate) const SECRETS: &str = "\
@@ -77,4 +80,86 @@ pub(crate) fn ec_key() -> String {
 /// A fresh certificate, as PEM.
 pub(crate) fn certificate() -> String {
     rcgen::generate_simple_self_signed(["test.example".to_owned()]).unwrap().cert.pem()
+}
+
+/// Loads a text as `node.yaml`, with the secrets above.
+pub(crate) fn check(yaml: &str) -> Report {
+    check_with(yaml, &Mapped::new(), &Environment::default())
+}
+
+/// Loads a text as `/etc/mangrove/node.yaml`, with the secrets above, these files and this environment.
+pub(crate) fn check_with(yaml: &str, files: &Mapped, env: &Environment) -> Report {
+    let files = Mapped { files: files.files.clone() }.with("/run/secrets.yaml", SECRETS);
+    Loader::new(env)
+        .secret_provider("secretfile:///run/secrets.yaml")
+        .files(&files)
+        .load_text(Path::new("/etc/mangrove/node.yaml"), yaml)
+}
+
+/// Asserts that exactly one finding of this severity has this line and path, and says all of these words.
+#[track_caller]
+pub(crate) fn says(report: &Report, severity: Severity, line: usize, path: &str, words: &[&str]) {
+    let hits: Vec<_> =
+        report.of(severity).filter(|finding| finding.line == line && finding.path == path).collect();
+    let text: Vec<_> = hits.iter().map(ToString::to_string).collect();
+    let all = text.iter().any(|text| words.iter().all(|word| text.contains(word)));
+    assert!(all, "no {severity} in line {line} at {path} that says {words:?}; there are:\n{report}");
+}
+
+/// Asserts that a problem has this line and path, and says all of these words.
+#[track_caller]
+pub(crate) fn problem(yaml: &str, line: usize, path: &str, words: &[&str]) {
+    let report = check(yaml);
+    says(&report, Severity::Problem, line, path, words);
+    assert!(report.start().is_err(), "a problem, and it starts");
+}
+
+/// Asserts that a warning has this line and path, and says all of these words; and that there is no problem.
+#[track_caller]
+pub(crate) fn warning(yaml: &str, line: usize, path: &str, words: &[&str]) {
+    let report = check(yaml);
+    says(&report, Severity::Warning, line, path, words);
+    assert!(!report.has(Severity::Problem), "problems:\n{report}");
+}
+
+/// An edge that is whole: two watched roots, a group with a subject, one application.
+pub(crate) const EDGE: &str = "\
+http: {address: \"127.0.0.1:9443\", publicURL: https://edge.example.com}
+connectors:
+  - name: root-a
+    type: oidc
+    oidcWellKnownURL: https://root-a.example.org/.well-known/openid-configuration
+    oauthClientID: edge
+    oauthClientSecret: <vault.edge-dc1-secret>
+    oauthRedirectURL: https://edge.example.com/oidc/a
+    healthCheck: {enabled: true, interval: 30s, timeout: 10s}
+  - name: root-b
+    type: oidc
+    oidcWellKnownURL: https://root-b.example.net/.well-known/openid-configuration
+    oauthClientID: edge
+    oauthClientSecret: <vault.edge-dc2-secret>
+    oauthRedirectURL: https://edge.example.com/oidc/b
+    healthCheck: {enabled: true, interval: 30s, timeout: 10s}
+  - name: roots
+    type: continuity
+    strategy: failover
+    failover: {idps: [root-a, root-b]}
+    attributes:
+      - name: sub
+        mapping: {root-a: sub, root-b: sub}
+apps:
+  - name: branch-app
+    type: oidc
+    clientID: branch-app
+    clientSecret: <vault.edge-client-secret>
+    redirectURLs: [https://app.example.com/callback]
+    authentication: {idps: [roots]}
+    claimsMapping: {email: roots.email}
+";
+
+/// [`EDGE`] with one text replaced by another.
+#[track_caller]
+pub(crate) fn edge(from: &str, to: &str) -> String {
+    assert!(EDGE.contains(from), "the edge has no {from:?}");
+    EDGE.replacen(from, to, 1)
 }

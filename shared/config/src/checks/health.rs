@@ -1,0 +1,113 @@
+//! How connectors are watched.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::Context;
+use crate::{
+    Connector,
+    connectors::{CustomEndpoint, HealthCheck},
+    finding::{
+        Findings,
+        Severity::{Problem, Warning},
+    },
+    trail::Trail,
+};
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Thresholds and times are such that a verdict can come.
+pub(super) fn health_checks_can_decide(context: &Context<'_>, findings: &mut Findings) {
+    for (trail, connector) in context.connectors() {
+        let Some(check) = connector.health_check() else { continue };
+        let trail = trail.then("healthCheck");
+        for (key, threshold) in
+            [("unhealthyThreshold", check.unhealthy_threshold), ("healthyThreshold", check.healthy_threshold)]
+        {
+            if threshold == 0 {
+                let message = "a threshold of 0 can never be reached or always is";
+                findings.at(Problem, context.tree, &trail.then(key), message).hint("write 1 or more");
+            }
+        }
+        for (key, time, least, most) in [
+            ("interval", check.interval.0, SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            ("timeout", check.timeout.0, SHORTEST_TIMEOUT, LONGEST_TIMEOUT),
+        ] {
+            if time < least || time > most {
+                let message = format!("out of bounds: from {least:?} to {most:?}");
+                findings
+                    .at(Problem, context.tree, &trail.then(key), message)
+                    .hint(format!("write `{key}: 30s`"));
+            }
+        }
+        timeout_fits(context, &trail, check, findings);
+        if let Some(endpoint) = &check.custom_endpoint {
+            endpoint_is_sound(context, &trail.then("customEndpoint"), endpoint, findings);
+        }
+    }
+}
+
+fn timeout_fits(context: &Context<'_>, trail: &Trail, check: &HealthCheck, findings: &mut Findings) {
+    if check.timeout > check.interval && !context.unwritten(&trail.then("timeout")) {
+        findings
+            .at(
+                Warning,
+                context.tree,
+                &trail.then("timeout"),
+                "a probe may take longer than the time between two",
+            )
+            .hint("make `timeout` shorter than `interval`");
+    }
+}
+
+fn endpoint_is_sound(
+    context: &Context<'_>,
+    trail: &Trail,
+    endpoint: &CustomEndpoint,
+    findings: &mut Findings,
+) {
+    if !matches!(endpoint.endpoint.scheme(), "http" | "https") {
+        findings
+            .at(Problem, context.tree, &trail.then("endpoint"), "the endpoint is asked by HTTP")
+            .hint("write an https URL");
+    } else if endpoint.endpoint.scheme() == "http" && !super::urls::is_loopback(&endpoint.endpoint) {
+        let message = "plain HTTP: whoever is on the way can switch this connector off or keep it on";
+        findings.at(Warning, context.tree, &trail.then("endpoint"), message).hint("use https");
+    }
+    let at = trail.then("responseMatcher").then("expectedStatuses");
+    for (i, status) in endpoint.response_matcher.expected_statuses.iter().enumerate() {
+        if !(100..600).contains(status) {
+            findings
+                .at(Problem, context.tree, &at.then(i), format!("{status} is not an HTTP status"))
+                .hint("write numbers from 100 to 599");
+        }
+    }
+}
+
+/// Members of a group are watched: otherwise only people's logins tell.
+pub(super) fn members_are_watched(context: &Context<'_>, findings: &mut Findings) {
+    let mut members = BTreeSet::new();
+    for (_, connector) in context.connectors() {
+        if let Connector::Continuity(group) = connector {
+            members.extend(&group.failover.idps);
+        }
+    }
+    for (trail, connector) in context.connectors() {
+        let watched = connector.health_check().is_some_and(|check| check.enabled);
+        let watchable = !matches!(connector, Connector::Local(_) | Connector::Continuity(_));
+        let at = trail.then("healthCheck");
+        let spoilt = context.tree.find(&at).is_some_and(|node| node.spoilt);
+        if watchable && !watched && !spoilt && members.contains(&connector.name().to_owned()) {
+            let message = format!(
+                "nobody watches `{}`: that it is down is noticed only when somebody signs in",
+                connector.name()
+            );
+            findings.at(Warning, context.tree, &at, message).hint(
+                "add\nhealthCheck:\n  enabled: true\n  interval: 30s\n  timeout: 10s\n  unhealthyThreshold: 3\n  \
+                 healthyThreshold: 2",
+            );
+        }
+    }
+}
