@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod authorize;
+mod cascade;
 mod clients;
 mod cost;
 mod discovery;

@@ -93,7 +93,9 @@ impl Node {
         let dir = tempfile::tempdir().unwrap();
         let users = dir.path().join("users.yaml");
         std::fs::write(&users, people()).unwrap();
-        config["connectors"][0]["usersFile"] = json!(users.to_str().unwrap());
+        if config["connectors"][0]["type"] == "local" {
+            config["connectors"][0]["usersFile"] = json!(users.to_str().unwrap());
+        }
         let cache = Cache::in_memory(10_000);
         let router = build(&config, dir.path(), cache.clone()).unwrap();
         Self { router, dir, config, cache }
@@ -102,6 +104,11 @@ impl Node {
     /// The same node with the same keys after a restart: sessions and cache are gone.
     pub(crate) fn restarted(&self) -> Router {
         build(&self.config, self.dir.path(), Cache::in_memory(10_000)).unwrap()
+    }
+
+    /// All its routes, to be served on a socket.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -165,17 +172,18 @@ fn build(config: &Value, dir: &std::path::Path, cache: Cache) -> Result<Router, 
     let parts = Parts { http: HttpClient::new().unwrap(), state_dir: dir.to_owned() };
     let rsa = KeyRing::generate_kept(dir, Algorithm::Rs256).unwrap();
     let keys = rsa.and(KeyRing::generate_kept(dir, Algorithm::Es256).unwrap()).unwrap();
+    // Each node of a test has an id of its own, told by its issuer.
+    let node_id = config.public_url().host_str().unwrap().to_owned();
     let login = Login::new(LoginParts {
         config: Arc::clone(&config),
         connectors: Connector::build(&config, &parts).unwrap(),
         cache: cache.clone(),
         decisions: DecisionLog::new(100),
         sealer: Sealer::from_state(dir).unwrap(),
-        public_url: Url::parse(ISSUER).unwrap(),
-        node_id: "node-1".into(),
+        public_url: config.public_url(),
+        node_id: node_id.clone(),
     });
-    let parts =
-        OidcParts { config: &config, login: Arc::clone(&login), cache, keys, node_id: "node-1".into() };
+    let parts = OidcParts { config: &config, login: Arc::clone(&login), cache, keys, node_id };
     let provider = OidcProvider::build(parts)?;
     Ok(provider.router().merge(login.router()))
 }

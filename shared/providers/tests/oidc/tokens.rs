@@ -134,7 +134,7 @@ async fn the_path_of_a_login_is_told_to_those_who_are_configured_to_know() {
     let code = Person::default().code(&node, &[("client_id", "edge")]).await;
     let reply = node.form("/oauth2/token", Some(("edge", "edge-secret")), &code_form(&code)).await;
     let tokens = Tokens(reply.json());
-    assert_eq!(part(tokens.id(), 1)["mangrove_path"], json!(["node-1"]));
+    assert_eq!(part(tokens.id(), 1)["mangrove_path"], json!(["node.example"]));
     assert!(part(tokens.access(), 1).get("mangrove_path").is_none());
 }
 

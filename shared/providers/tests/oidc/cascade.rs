@@ -1,0 +1,80 @@
+//! An edge in front of a root: the provider here is the identity provider there, over a real socket.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::support::*;
+
+const EDGE: &str = "https://edge.example";
+
+/// A root on a loopback port; it ends with the returned set.
+async fn root() -> (Node, String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let mut config = default_config();
+    config["oidcProvider"]["discovery"]["issuer"] = json!(origin);
+    config["apps"][3]["redirectURLs"] = json!([format!("{EDGE}/oidc/callback")]);
+    let node = Node::with(config);
+    let router = node.router();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (node, origin, serving)
+}
+
+fn edge(root: &str) -> Value {
+    let mut config = default_config();
+    config["connectors"][0] = json!({
+        "type": "oidc", "name": "people", "oidcWellKnownURL": format!("{root}/.well-known/openid-configuration"),
+        "oauthClientID": "edge", "oauthClientSecret": "edge-secret", "root": true,
+        "oauthRedirectURL": format!("{EDGE}/oidc/callback"), "scopes": "openid profile email groups",
+    });
+    config["oidcProvider"]["discovery"]["issuer"] = json!(EDGE);
+    config
+}
+
+/// The path and query of where a browser is sent.
+fn path(reply: &Reply) -> String {
+    let location = reply.header("location");
+    location[location.match_indices('/').nth(2).unwrap().0..].to_owned()
+}
+
+#[tokio::test]
+async fn an_edge_signs_a_person_in_through_a_root_and_tells_the_way() {
+    let (root, origin, _serving) = root().await;
+    let edge = Node::with(edge(&origin));
+    let (mut at_root, mut at_edge) = (Person::default(), Person::default());
+
+    let away = at_edge.authorize(&edge, &[("client_id", "edge"), ("scope", "openid email")]).await;
+    assert!(away.header("location").starts_with(&format!("{origin}/oauth2/auth?")), "{}", away.text);
+    assert_eq!(away.told()["mangrove_hops"], "edge.example");
+    let back = at_root.sign_in_at(&root, &path(&away), "alice").await;
+    assert_eq!(back.told()["iss"], origin);
+    let home = at_edge.get(&edge, &path(&back)).await;
+    assert!(home.header("location").starts_with(CALLBACK), "{}: {}", home.status, home.text);
+
+    let code = home.told()["code"].clone();
+    let reply = edge.form("/oauth2/token", Some(("edge", "edge-secret")), &code_form(&code)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    let claims = part(Tokens(reply.json()).id(), 1);
+    assert_eq!(claims["iss"], EDGE);
+    assert_eq!(claims["email"], "alice@example.com");
+    assert_eq!(claims["mangrove_path"], json!(["127.0.0.1", "edge.example"]));
+}
+
+#[tokio::test]
+async fn a_silent_question_goes_up_to_the_root_and_its_answer_comes_down() {
+    let (root, origin, _serving) = root().await;
+    let edge = Node::with(edge(&origin));
+    let (mut at_root, mut at_edge) = (Person::default(), Person::default());
+    let away = at_edge.authorize(&edge, &[("prompt", "none")]).await;
+    let back = at_root.get(&root, &path(&away)).await;
+    assert_eq!(back.told()["error"], "login_required");
+    let home = at_edge.get(&edge, &path(&back)).await;
+    assert_eq!(
+        home.told()["error"],
+        "login_required",
+        "prompt=none goes all the way up and its answer all the way down"
+    );
+}
