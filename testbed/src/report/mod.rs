@@ -1,2 +1,27 @@
 //! What a run looks like: one HTML file without external parts, and a summary for the terminal. Draws what the verdict
 //! says; decides nothing.
+//!
+//! [`page`] is the file from top to bottom, [`timeline`] its picture of the run, [`map`] who reached whom in each phase,
+//! [`marks`] the shapes and colours, [`terminal`] the summary.
+
+pub mod map;
+pub mod marks;
+pub mod page;
+pub mod terminal;
+pub mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+pub use page::html;
+pub use terminal::summary;
+
+use crate::history::Micros;
+use crate::verdict::Verdict;
+
+/// A time in the run, as a reader counts: seconds since people began, with one decimal.
+fn clock(verdict: &Verdict<'_>, at: Micros) -> String {
+    let begin = verdict.world.begin;
+    let sign = if at < begin { "−" } else { "" };
+    format!("{sign}{:.1} s", at.abs_diff(begin) as f64 / 1e6)
+}

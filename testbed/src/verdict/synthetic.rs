@@ -117,7 +117,7 @@ impl Story {
             while start < BEGIN + self.lasts * SECOND - 3 * SECOND {
                 let late = chance.below(40 * MILLISECOND);
                 events.push(self.login(branch, number, start + late, &mut chance));
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     events.push(self.visit(branch, number, start));
                 }
                 number += 1;
@@ -323,7 +323,7 @@ impl Story {
             iss: format!("https://{}", host(&edge(branch))),
             ..Who::default()
         });
-        let kind = if number % 8 == 0 { VisitKind::SingleSignOn } else { VisitKind::Page };
+        let kind = if number.is_multiple_of(8) { VisitKind::SingleSignOn } else { VisitKind::Page };
         let visit =
             Visit { person, app: app(branch), region: branch.into(), start, kind, outcome, hops, who };
         Event { at, what: What::Visit(Box::new(visit)) }

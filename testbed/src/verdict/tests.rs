@@ -254,7 +254,7 @@ fn the_exit_code_prefers_a_failure_over_doubt() {
     };
     let events = Story::one_root_cut().with(|product| product.notices_after = None).tell();
     let one_fault = within(Measure::BackAfterHeal, Duration::from_secs(5)).in_region("nowhere");
-    assert_eq!(code(&events, &[one_fault.clone()]), 2);
+    assert_eq!(code(&events, std::slice::from_ref(&one_fault)), 2);
     assert_eq!(code(&events, &[one_fault, none(Measure::LoginsLost)]), 1);
     assert_eq!(code(&Story::one_root_cut().tell(), &[none(Measure::LoginsLost)]), 0);
 }
