@@ -1,0 +1,128 @@
+//! Single logout.
+
+use http::StatusCode;
+use mangrove_connectors::Ask;
+use mangrove_login::{Browser, EndAsk, Peer};
+use serde_json::json;
+
+use crate::support::idp::Idp;
+use crate::support::node::{Node, oidc, users};
+use crate::support::person::{Page, Person, asks};
+
+fn node(idp: &Idp) -> Node {
+    Node::with(json!({
+        "connectors": [oidc("first", idp)],
+        "singleLogout": {
+            "logoutURL": "https://node.example/single-logout",
+            "postLogout": { "redirectURL": "https://portal.example/bye" },
+        },
+    }))
+}
+
+async fn signed_in(idp: &Idp, node: &Node, site: &'static str) -> Person {
+    let mut alice = Person::new().coming_from(site);
+    let page = alice.is_shown(node, asks("first", Ask::default())).await;
+    alice.opens(node, &idp.signs_in(page.leads_to())).await.told();
+    alice
+}
+
+async fn is_signed_in(person: &Person, node: &Node) -> bool {
+    person.clone().starts(node, asks("first", Ask::default())).await.is_ok()
+}
+
+#[tokio::test]
+async fn logout_ends_the_session_tells_the_upstream_and_goes_where_it_is_configured_to() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "none").await;
+    let before = alice.clone();
+    let page = alice.opens(&node, "/single-logout").await;
+    assert!(page.leads_to().starts_with(&format!("{}/end?", idp.issuer)), "{}", page.leads_to());
+    assert!(!is_signed_in(&before, &node).await, "what ends here ends at once");
+    assert_eq!(node.told.ended.lock().unwrap().len(), 1);
+    let page = alice.opens(&node, "/login/signed-out").await;
+    assert_eq!(page.leads_to(), "https://portal.example/bye");
+}
+
+#[tokio::test]
+async fn who_could_not_be_told_is_named_when_an_idp_is_dead() {
+    let mut idp = Idp::start().await;
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    idp.dies().await;
+    Person::new().is_shown(&node, asks("first", Ask::default())).await; // somebody notices
+    let order = crate::sign_in::drained();
+    node.login.watch().order("first", Some(order)).unwrap();
+    let sample = mangrove_continuity::Sample::EndpointRefused { why: "dead".into() };
+    node.login.watch().observe("first", &sample, mangrove_keys::ambient::now());
+    let page = alice.opens(&node, "/single-logout").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("could not be told") && page.body.contains("<li>first</li>"), "{}", page.body);
+    assert!(page.body.contains("href=\"https://portal.example/bye\""), "the way on is there all the same");
+    assert!(alice.session_cookie().is_none());
+}
+
+#[tokio::test]
+async fn another_site_cannot_sign_anybody_out_without_being_asked() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    for site in ["cross-site", "unheard-of"] {
+        let mut alice = signed_in(&idp, &node, site).await;
+        let question = alice.opens(&node, "/single-logout").await;
+        assert!(question.body.contains("Sign out?"), "{}", question.body);
+        assert!(is_signed_in(&alice, &node).await);
+        let forged = alice.posts(&node, "/login/sign-out", &[("token", "junk")]).await;
+        assert!(forged.body.contains("Sign out?") && is_signed_in(&alice, &node).await);
+        let form = |page: &Page| (page.hidden("token"), page.hidden("back"));
+        let (token, back) = form(&question);
+        let page = alice.posts(&node, "/login/sign-out", &[("token", &token), ("back", &back)]).await;
+        assert!(page.leads_to().starts_with(&idp.issuer));
+        assert!(!is_signed_in(&alice, &node).await);
+        assert_eq!(alice.opens(&node, "/login/signed-out").await.leads_to(), "https://portal.example/bye");
+    }
+}
+
+#[tokio::test]
+async fn the_way_back_in_the_question_cannot_be_changed() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "cross-site").await;
+    let question = alice.opens(&node, "/single-logout").await;
+    let form = [("token", question.hidden("token")), ("back", "https://evil.example/".to_owned())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    alice.posts(&node, "/login/sign-out", &form).await;
+    let page = alice.opens(&node, "/login/signed-out").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(!page.body.contains("evil"));
+}
+
+#[tokio::test]
+async fn a_mode_ends_the_session_that_it_has_proof_for() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let alice = signed_in(&idp, &node, "cross-site").await;
+    let session = node.told.last.lock().unwrap().clone().unwrap().session;
+    let stranger =
+        Browser::read(&http::HeaderMap::new(), Some(Peer { address: [192, 0, 2, 9].into(), secure: true }));
+    let unproven = EndAsk { session: Some(session.clone()), proven: false, back_to: None };
+    assert!(!node.login.end(&stranger, unproven).await.ended);
+    assert!(is_signed_in(&alice, &node).await);
+    let proven = EndAsk { session: Some(session), proven: true, back_to: None };
+    assert!(node.login.end(&stranger, proven).await.ended);
+    assert!(!is_signed_in(&alice, &node).await);
+}
+
+#[tokio::test]
+async fn a_session_by_password_has_nobody_to_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::with(json!({
+        "connectors": [users(dir.path())], "singleLogout": { "logoutURL": "https://node.example/single-logout" },
+    }));
+    let mut alice = Person::new().coming_from("same-origin");
+    let page = alice.is_shown(&node, asks("directory", Ask::default())).await;
+    let form = [("state", &*page.hidden("state")), ("username", "alice"), ("password", "correct horse")];
+    alice.posts(&node, "/login/password", &form).await.told();
+    let page = alice.opens(&node, "/single-logout").await;
+    assert!(page.body.contains("Your session at node.example has ended."), "{}", page.body);
+    assert!(!page.body.contains("could not be told"));
+}

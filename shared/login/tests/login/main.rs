@@ -1,0 +1,12 @@
+//! Whole logins through a room without a listener, against real providers on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod support;
+
+mod attacks;
+mod failover;
+mod logout;
+mod loops;
+mod password;
+mod sign_in;

@@ -1,0 +1,181 @@
+//! A small OpenID provider on loopback with keys of its own, which dies and comes back on command.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Form, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use mangrove_keys::{Algorithm, KeyRing, ambient};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+
+pub(crate) const CLIENT: &str = "node";
+pub(crate) const SECRET: &str = "secret";
+
+/// A running provider, or a dead one.
+pub(crate) struct Idp {
+    pub(crate) issuer: String,
+    address: SocketAddr,
+    house: Arc<House>,
+    tasks: JoinSet<()>,
+}
+
+struct House {
+    issuer: String,
+    ring: KeyRing,
+    codes: Mutex<HashMap<String, BTreeMap<String, String>>>,
+    hits: Mutex<HashMap<String, usize>>,
+    /// Laid over the claims of every ID token.
+    claims: Mutex<Value>,
+    secret: Mutex<String>,
+}
+
+impl Idp {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let issuer = format!("http://127.0.0.1:{}", address.port());
+        let dir = tempfile::tempdir().unwrap();
+        let house = House {
+            issuer: issuer.clone(),
+            ring: KeyRing::generate_kept(dir.path(), Algorithm::Es256).unwrap(),
+            codes: Mutex::default(),
+            hits: Mutex::default(),
+            claims: Mutex::new(json!({})),
+            secret: Mutex::new(SECRET.into()),
+        };
+        let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
+        idp.serve(listener);
+        idp
+    }
+
+    /// Ends every connection and listens no more.
+    pub(crate) async fn dies(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    pub(crate) async fn comes_back(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serve(listener);
+    }
+
+    /// Claims of the ID tokens from now on, over the usual ones; `null` takes one out.
+    pub(crate) fn says(&self, claims: Value) {
+        *self.house.claims.lock().unwrap() = claims;
+    }
+
+    pub(crate) fn changes_its_secret(&self) {
+        *self.house.secret.lock().unwrap() = "rotated".into();
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn hits(&self, path: &str) -> usize {
+        self.house.hits.lock().unwrap().get(path).copied().unwrap_or_default()
+    }
+
+    /// The person signs in at `url`: where the browser is sent back to, without the origin.
+    pub(crate) fn signs_in(&self, url: &str) -> String {
+        let asked = self.asked(url);
+        let code = ambient::token();
+        let back = self.back(&asked, &[("code", &code)]);
+        self.house.codes.lock().unwrap().insert(code, asked);
+        back
+    }
+
+    /// The provider sends the browser back with an error.
+    pub(crate) fn refuses(&self, url: &str, error: &str) -> String {
+        self.back(&self.asked(url), &[("error", error)])
+    }
+
+    fn asked(&self, url: &str) -> BTreeMap<String, String> {
+        let url = Url::parse(url).unwrap();
+        assert!(url.as_str().starts_with(&self.issuer), "{url} leads to {} only by mistake", self.issuer);
+        url.query_pairs().into_owned().collect()
+    }
+
+    fn back(&self, asked: &BTreeMap<String, String>, params: &[(&str, &str)]) -> String {
+        let mut back = Url::parse(&asked["redirect_uri"]).unwrap();
+        back.query_pairs_mut()
+            .extend_pairs(params)
+            .append_pair("state", &asked["state"])
+            .append_pair("iss", &self.issuer);
+        format!("{}?{}", back.path(), back.query().unwrap())
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let app = self.house.clone().router();
+        self.tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
+    }
+}
+
+impl House {
+    fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/jwks", get(async |State(house): State<Arc<Self>>| house.ring.jwks().to_string()))
+            .route("/token", post(token))
+            .layer(from_fn_with_state(self.clone(), count))
+            .with_state(self)
+    }
+
+    fn id_token(&self, asked: &BTreeMap<String, String>) -> String {
+        let now = ambient::unix_now();
+        let mut claims = json!({
+            "iss": self.issuer, "aud": CLIENT, "sub": "alice", "iat": now, "exp": now + 300, "auth_time": now,
+            "nonce": asked.get("nonce"), "email": "alice@example.com", "employee": "e-1", "amr": ["pwd"],
+        });
+        for (name, value) in self.claims.lock().unwrap().as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.ring.sign(None, "JWT", &claims).unwrap()
+    }
+}
+
+async fn count(State(house): State<Arc<House>>, request: Request, next: Next) -> Response {
+    *house.hits.lock().unwrap().entry(request.uri().path().to_owned()).or_default() += 1;
+    next.run(request).await
+}
+
+async fn discovery(State(house): State<Arc<House>>) -> String {
+    let at = |path: &str| format!("{}{path}", house.issuer);
+    json!({
+        "issuer": house.issuer, "authorization_endpoint": at("/auth"), "token_endpoint": at("/token"),
+        "jwks_uri": at("/jwks"), "end_session_endpoint": at("/end"),
+        "response_types_supported": ["code"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "authorization_response_iss_parameter_supported": true,
+    })
+    .to_string()
+}
+
+async fn token(
+    State(house): State<Arc<House>>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let secret = house.secret.lock().unwrap().clone();
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT}:{secret}")));
+    if headers.get(header::AUTHORIZATION).is_none_or(|said| said.as_bytes() != expected.as_bytes()) {
+        return (StatusCode::UNAUTHORIZED, json!({ "error": "invalid_client" }).to_string()).into_response();
+    }
+    let asked = house.codes.lock().unwrap().remove(form.get("code").map_or("", String::as_str));
+    match asked {
+        Some(asked) => {
+            let id_token = house.id_token(&asked);
+            json!({ "token_type": "Bearer", "access_token": "a", "id_token": id_token })
+                .to_string()
+                .into_response()
+        }
+        None => (StatusCode::BAD_REQUEST, json!({ "error": "invalid_grant" }).to_string()).into_response(),
+    }
+}
