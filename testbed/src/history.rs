@@ -340,9 +340,14 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Host name of the URL.
+    /// Host name of the URL, without its port.
     pub fn host(&self) -> &str {
-        self.url.split('/').next().unwrap_or_default()
+        self.url.split(['/', ':']).next().unwrap_or_default()
+    }
+
+    /// Path of the URL, with its first slash.
+    pub fn path(&self) -> &str {
+        self.url.find('/').map_or("", |start| &self.url[start..])
     }
 }
 
@@ -579,8 +584,10 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_knows_its_host() {
-        let What::Login(login) = login().what else { unreachable!() };
-        assert_eq!(login.hops[0].host(), "branch-app.mesh.test");
+    fn a_hop_knows_its_host_and_its_path() {
+        let What::Login(mut login) = login().what else { unreachable!() };
+        assert_eq!((login.hops[0].host(), login.hops[0].path()), ("branch-app.mesh.test", "/"));
+        login.hops[0].url = "localhost:8443/a/b".into();
+        assert_eq!((login.hops[0].host(), login.hops[0].path()), ("localhost", "/a/b"));
     }
 }

@@ -67,7 +67,8 @@ impl Client {
     pub(crate) fn single_sign_on(&mut self) {
         let path = self.authorize.clone();
         let response = self.browse(&path, None);
-        let location = response.location.as_deref().unwrap_or_else(|| panic!("no redirect: {}", response.body));
+        let location =
+            response.location.as_deref().unwrap_or_else(|| panic!("no redirect: {}", response.body));
         assert!(location.starts_with(REDIRECT_URI), "the session was not enough: {location}");
         self.redeem(&code_of(location));
     }
@@ -86,7 +87,9 @@ impl Client {
 
     fn browse(&mut self, path: &str, form: Option<&str>) -> Response {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut head = String::from("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: same-origin\r\n");
+        let mut head = String::from(
+            "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: same-origin\r\n",
+        );
         if !pairs.is_empty() {
             head += &format!("Cookie: {}\r\n", pairs.join("; "));
         }
@@ -146,7 +149,9 @@ impl Connection {
                 "transfer-encoding" => chunked = value.contains("chunked"),
                 "set-cookie" => {
                     let (name, rest) = value.split_once('=').expect("a cookie");
-                    response.cookies.push((name.to_owned(), rest.split(';').next().unwrap_or_default().to_owned()));
+                    response
+                        .cookies
+                        .push((name.to_owned(), rest.split(';').next().unwrap_or_default().to_owned()));
                 }
                 _ => {}
             }
@@ -167,7 +172,11 @@ impl Connection {
 
 fn code_of(location: &str) -> String {
     let url = url::Url::parse(location).expect("a URL");
-    url.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("no code: {location}")).1.into_owned()
+    url.query_pairs()
+        .find(|(name, _)| name == "code")
+        .unwrap_or_else(|| panic!("no code: {location}"))
+        .1
+        .into_owned()
 }
 
 /// Path and query of an absolute or relative URL.

@@ -25,7 +25,9 @@ fn main() {
     let starts = node::starts(5);
     println!("start to first /status        median {:>7.1} ms   (bound: 150 ms)", median(starts) * 1e3);
     match node::idle_memory() {
-        Ok(bytes) => println!("idle memory (PSS), tier 3 root {:>8.1} MB   (bound: 40 MB)", bytes as f64 / 1e6),
+        Ok(bytes) => {
+            println!("idle memory (PSS), tier 3 root {:>8.1} MB   (bound: 40 MB)", bytes as f64 / 1e6)
+        }
         Err(why) => println!("idle memory not measured: {why}"),
     }
 }

@@ -11,12 +11,14 @@ pub(crate) fn per_cpu_second(key: Key) -> f64 {
     let message = [0x61; 600];
     match key {
         Key::Rsa => {
-            let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("an RSA key can be made");
+            let pair =
+                RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("an RSA key can be made");
             let mut signature = vec![0; pair.public_modulus_len()];
             rate(|| pair.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).expect("RSA signs"))
         }
         Key::Ec => {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("an EC key can be made");
+            let pair =
+                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("an EC key can be made");
             rate(|| drop(pair.sign(&random, &message).expect("EC signs")))
         }
     }
@@ -39,5 +41,6 @@ fn rate(mut sign: impl FnMut()) -> f64 {
 /// Seconds of CPU that this thread has used (first figure of `schedstat`, in nanoseconds).
 fn thread_cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel counts per thread");
-    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).expect("schedstat begins with a number") / 1e9
+    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).expect("schedstat begins with a number")
+        / 1e9
 }

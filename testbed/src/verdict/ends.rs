@@ -301,10 +301,8 @@ fn answered<'a>(world: &World<'a>, login: &'a Login) -> Vec<&'a str> {
 }
 
 fn last_start<'h>(world: &World<'_>, login: &'h Login) -> &'h [Hop] {
-    let is_start = |hop: &Hop| {
-        world.server_at(hop.host()).is_some_and(|server| server.name == login.app)
-            && hop.url == format!("{}/", hop.host())
-    };
+    let at_app = |hop: &Hop| world.server_at(hop.host()).is_some_and(|server| server.name == login.app);
+    let is_start = |hop: &Hop| hop.path() == "/" && at_app(hop);
     let start = login.hops.iter().rposition(is_start).unwrap_or(0);
     &login.hops[start..]
 }

@@ -11,6 +11,8 @@ pub mod world;
 #[cfg(test)]
 pub(crate) mod synthetic;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use crate::history::{
 };
 
 const BASE: Micros = 280 * MILLISECOND;
-const BEGIN: Micros = 1_000 * SECOND;
+pub(crate) const BEGIN: Micros = 1_000 * SECOND;
 const ROOTS: [(&str, &str); 2] = [("root-dc1", "dc1"), ("root-dc2", "dc2")];
 const BRANCHES: [&str; 2] = ["branch-a", "branch-b"];
 
@@ -364,7 +364,8 @@ fn root_in(region: &str) -> String {
     format!("root-{region}")
 }
 
-fn mesh() -> Run {
+/// The mesh on paper.
+pub(crate) fn mesh() -> Run {
     let probing = Some(Probing {
         interval_us: SECOND,
         timeout_us: SECOND,
