@@ -71,8 +71,8 @@ pub struct OidcApp {
     pub authorization: Authorization,
     /// Signature algorithm of this application's ID tokens. Defaults to that of the first key.
     pub id_token_signed_response_alg: Option<String>,
-    /// ID tokens and userinfo say over which nodes the login came, as `mangrove_path`. For edges, and whoever must know;
-    /// defaults to false.
+    /// ID tokens and userinfo say over which nodes the login came, as `mangrove_path`. For edges, and whoever must know.
+    /// Defaults to false.
     #[serde(default)]
     pub path_claim: bool,
 }
@@ -96,7 +96,7 @@ pub struct Authentication {
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AccessToken {
-    /// `jwt` (RFC 9068) or `opaque`. Defaults to `jwt`.
+    /// Form of access tokens. Defaults to `jwt`.
     #[serde(rename = "type")]
     pub kind: AccessTokenKind,
     /// Life of an access token. Defaults to `10m`.

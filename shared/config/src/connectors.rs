@@ -115,7 +115,8 @@ pub struct RedirectUrls {
 /// Refresh tokens upstream.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct OfflineAccess {
-    /// Accepted; no upstream tokens are kept until a mode needs them.
+    /// Accepted; no upstream tokens are kept until a mode needs them. Defaults to false.
+    #[serde(default)]
     pub enabled: bool,
 }
 
@@ -265,7 +266,7 @@ pub struct HealthCheck {
     pub timeout: GoDuration,
     /// Consecutive failures that make the connector Down. Defaults to 2.
     pub unhealthy_threshold: u32,
-    /// Consecutive successes that make it Healthy again. Defaults to 2.
+    /// Consecutive successful probes that make it Healthy again. Defaults to 2.
     pub healthy_threshold: u32,
     /// Asks this endpoint instead of the provider.
     pub custom_endpoint: Option<CustomEndpoint>,
@@ -277,7 +278,7 @@ pub struct HealthCheck {
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomEndpoint {
-    /// `http`.
+    /// How the endpoint is asked.
     #[serde(rename = "type")]
     pub kind: CustomEndpointKind,
     /// URL to ask.
@@ -320,7 +321,7 @@ pub struct BodyMatcher {
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Simulation {
-    /// Switches it on.
+    /// Switches it on. Defaults to false.
     #[serde(default)]
     pub enabled: bool,
     /// Time until the outage begins.

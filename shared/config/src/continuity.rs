@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Continuity {
     /// Unique name.
     pub name: String,
-    /// `failover`. Defaults to `failover`.
+    /// How a member is chosen. Defaults to `failover`.
     #[serde(default)]
     pub strategy: Strategy,
     /// The members of `failover`.
@@ -18,7 +18,7 @@ pub struct Continuity {
     /// Schema abstraction: what applications see, whoever answered. Attributes that are not named pass through.
     #[serde(default)]
     pub attributes: Vec<Attribute>,
-    /// When a browser comes back unanswered: `ask`, `switch` or `off`. Defaults to `switch` where every member is marked
+    /// What happens when a browser comes back unanswered. Defaults to `switch` where every member is marked
     /// `root: true`, else `ask`.
     pub on_unanswered: Option<OnUnanswered>,
 }

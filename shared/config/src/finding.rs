@@ -127,11 +127,12 @@ pub(crate) struct Findings {
     list: Vec<Finding>,
     /// Values that no finding may show, and what is shown instead.
     veiled: Vec<(Secret, String)>,
+    dropped: Option<Finding>,
 }
 
 impl Findings {
     pub(crate) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), list: Vec::new(), veiled: Vec::new() }
+        Self { file: file.to_owned(), list: Vec::new(), veiled: Vec::new(), dropped: None }
     }
 
     /// Adds a finding about a place of the document.
@@ -170,7 +171,8 @@ impl Findings {
         finding
     }
 
-    /// Adds a finding about the node at a trail, or its nearest ancestor that is there.
+    /// Adds a finding about the node at a trail, or its nearest ancestor that is there. What is known to be wrong
+    /// already, or stands for a value that is missing, has nothing more to be said about it: that is dropped.
     pub(crate) fn at(
         &mut self,
         severity: Severity,
@@ -178,7 +180,11 @@ impl Findings {
         trail: &Trail,
         message: impl Into<String>,
     ) -> &mut Finding {
-        self.about(severity, tree.nearest(trail), trail, message)
+        let node = tree.nearest(trail);
+        if node.spoilt || matches!(node.origin, Origin::Unresolved(_)) {
+            return self.dropped.insert(Finding::nothing());
+        }
+        self.about(severity, node, trail, message)
     }
 
     /// Adds a finding that has no place in the document.
@@ -240,6 +246,19 @@ impl Findings {
 }
 
 impl Finding {
+    /// A finding that nobody reads.
+    fn nothing() -> Self {
+        Self {
+            severity: Severity::Note,
+            file: PathBuf::new(),
+            line: 0,
+            column: 0,
+            path: String::new(),
+            message: String::new(),
+            hint: None,
+        }
+    }
+
     /// Says what to write.
     pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());

@@ -8,7 +8,7 @@ use crate::GoDuration;
 #[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Logger {
-    /// `debug`, `info`, `warn` or `error`. Defaults to `info`.
+    /// The least of what is logged. Defaults to `info`.
     pub level: Level,
     /// One JSON object a line. Defaults to false.
     pub json_output: bool,
@@ -60,7 +60,7 @@ pub struct Health {
 pub struct Heartbeat {
     /// Switches the heartbeat off. Defaults to false.
     pub disabled: bool,
-    /// `info` or `debug`. Defaults to `info`.
+    /// Level of the heartbeat: only `info` or `debug`. Defaults to `info`.
     pub log_level: Level,
     /// Time between two heartbeats. Defaults to `1m`.
     pub interval: GoDuration,
@@ -123,7 +123,7 @@ pub struct SessionLifetime {
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionStore {
-    /// `local`. `cluster` is refused at start: not built yet.
+    /// Where sessions are kept; `cluster` is refused at start. Defaults to `local`.
     #[serde(rename = "type")]
     pub kind: SessionStoreKind,
     /// Most sessions kept at once; the least recently used goes first. Defaults to 50000.

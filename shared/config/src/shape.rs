@@ -180,7 +180,7 @@ impl Reader<'_> {
         let mut fields = Vec::new();
         if let Some(tag) = tag {
             let shape = Shape::Choice(vec![(tag.to_owned(), doc(outer))]);
-            let doc = format!("`{tag}`.");
+            let doc = format!("`{tag}`, which tells it from the others.");
             fields.push(Field { name: "type".into(), aliases: Vec::new(), doc, required: true, shape });
         }
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {

@@ -513,3 +513,215 @@ fn files_that_are_no_text_are_refused() {
     assert!(load("/u.yaml").contains("not UTF-8"));
     assert!(load("/none.yaml").contains("no such file"));
 }
+
+// Diversity, and who could vouch for whom.
+
+#[test]
+fn members_that_share_a_vendor_a_host_or_an_address_are_warned_of() {
+    let path = "connectors[2].failover.idps";
+    let url = "https://root-b.example.net/.well-known";
+    warning(
+        &edge(url, "https://root-b.example.org/.well-known"),
+        20,
+        path,
+        &["`root-a` and `root-b`", "DNS name example.org"],
+    );
+    warning(
+        &edge(url, "https://root-a.example.org/b/.well-known"),
+        20,
+        path,
+        &["share the host root-a.example.org"],
+    );
+    let numbers =
+        EDGE.replace("root-a.example.org", "192.0.2.7").replace("root-b.example.net", "192.0.2.7:8443");
+    warning(&numbers, 20, path, &["192.0.2.7"]);
+    assert!(!check(&edge(url, "https://root-b.example.co.uk/.well-known")).has(Severity::Warning));
+}
+
+#[test]
+fn members_that_resolve_to_one_address_are_warned_of_when_names_are_resolved() {
+    struct Same;
+    impl mangrove_config::Resolver for Same {
+        fn addresses(&self, _: &str) -> Vec<std::net::IpAddr> {
+            vec!["192.0.2.9".parse().unwrap()]
+        }
+    }
+    let env = Environment::default();
+    let files = Mapped::new().with("/run/secrets.yaml", support::SECRETS);
+    let report = mangrove_config::Loader::new(&env)
+        .secret_provider("secretfile:///run/secrets.yaml")
+        .files(&files)
+        .resolver(&Same)
+        .load_text("node.yaml".as_ref(), EDGE);
+    says(&report, Severity::Warning, 20, "connectors[2].failover.idps", &["address 192.0.2.9"]);
+}
+
+#[test]
+fn who_could_vouch_for_whom_is_said() {
+    let report = check(EDGE);
+    says(
+        &report,
+        Severity::Note,
+        22,
+        "connectors[2].attributes[0]",
+        &["root-a.sub, root-b.sub", "weakest member"],
+    );
+    let email = edge("{root-a: sub, root-b: sub}", "{root-a: email, root-b: sub}");
+    let path = "connectors[2].attributes[0].mapping.root-a";
+    says(&check(&email), Severity::Note, 23, path, &["email_verified: true"]);
+    let trusted = email.replacen("type: oidc\n", "type: oidc\n    trustEmail: true\n", 1);
+    assert!(!check(&trusted).to_string().contains("email_verified"));
+    let left_out = edge("{root-a: sub, root-b: sub}", "{root-a: sub}");
+    warning(
+        &left_out,
+        23,
+        "connectors[2].attributes[0].mapping",
+        &["`sub` is not mapped for `root-b`", "refused"],
+    );
+}
+
+#[test]
+fn a_directory_needs_trust_email_to_be_known_by_e_mail() {
+    let ldap = "  - {name: dir, type: ldap, url: ldaps://dc.example.com, baseDN: dc=x, bindDN: cn=s, bindPassword: <vault.ldap-password>}\n";
+    let yaml = edge("  - name: roots", &format!("{ldap}  - name: roots"))
+        .replace("[root-a, root-b]", "[root-a, root-b, dir]")
+        .replace("root-b: sub}", "root-b: sub, dir: mail}");
+    warning(&yaml, 24, "connectors[3].attributes[0].mapping.dir", &["cannot mark", "trustEmail: true"]);
+}
+
+// Directories and SAML, validated whole.
+
+#[test]
+fn directories_are_validated_whole() {
+    let ldap = |keys: &str| format!("connectors:\n  - {{name: d, type: ldap, baseDN: dc=x, {keys}}}\n");
+    let bind = "bindDN: cn=s, bindPassword: <vault.ldap-password>";
+    problem(
+        &ldap(&format!("url: ldap://dc.example.com, {bind}")),
+        2,
+        "connectors[0].url",
+        &["in the clear", "ldaps://"],
+    );
+    problem(
+        &ldap(&format!("url: https://dc.example.com, {bind}")),
+        2,
+        "connectors[0].url",
+        &["not the URL of a directory"],
+    );
+    problem(
+        &ldap("url: ldaps://dc.example.com, bindDN: cn=s"),
+        2,
+        "connectors[0].bindDN",
+        &["without `bindPassword`"],
+    );
+    problem(&ldap(&format!("url: [], {bind}")), 2, "connectors[0].url", &["no server"]);
+    problem(
+        &ldap(&format!("url: ldaps://a, scope: subtree, {bind}")),
+        2,
+        "connectors[0].scope",
+        &["`wholeSubtree`"],
+    );
+    problem(
+        &ldap(&format!("url: ldaps://a, serviceAccountUsername: cn=t, {bind}")),
+        2,
+        "connectors[0].serviceAccountUsername",
+        &["two spellings"],
+    );
+    let other = ldap(
+        "url: [ldaps://a, ldaps://b], serviceAccountUsername: cn=s, serviceAccountPassword: <vault.ldap-password>, \
+         usernameSearchKey: uid, userRDNKey: cn, attributeMapping: {mail: email}, loginURL: /in, scope: singleLevel, \
+         allowPlaintext: false, attributeDelimiter: \";\", trustEmail: true",
+    );
+    let config = check(&other).start().unwrap();
+    let mangrove_config::Connector::Ldap(ldap) = &config.connectors[0] else { panic!("not a directory") };
+    assert_eq!(ldap.bind_dn.as_deref(), Some("cn=s"));
+    assert_eq!(ldap.url.iter().count(), 2);
+}
+
+#[test]
+fn saml_connectors_are_validated_whole() {
+    let saml = |keys: &str| {
+        format!(
+            "connectors:\n  - {{name: s, type: saml, samlConsumerServiceURL: https://n.example.com/acs, samlEntityID: https://n, {keys}}}\n"
+        )
+    };
+    problem(
+        &saml("samlMetadataURL: http://idp.example.com/m"),
+        2,
+        "connectors[0].samlMetadataURL",
+        &["plain HTTP"],
+    );
+    problem(
+        &saml("samlMetadataURL: https://i/m, samlSPCertPath: /c.pem"),
+        2,
+        "connectors[0].samlSPCertPath",
+        &["without `samlSPKeyPath`"],
+    );
+    let whole = saml(
+        "samlMetadataURL: file:///m.xml, samlNameIDFormat: persistent, samlLogoutCallbackURL: https://n.example.com/slo",
+    );
+    assert!(!check(&whole).has(Severity::Problem));
+}
+
+#[test]
+fn signing_keys_are_a_file_or_a_reference() {
+    let with = |key: &str| format!("{EDGE}oidcProvider: {{jwks: [{key}]}}\n");
+    let path = "oidcProvider.jwks[0]";
+    problem(&with("{name: k}"), 32, path, &["no private key"]);
+    problem(&with("{file: /k, privateKey: <vault.okta-secret>}"), 32, path, &["two places"]);
+    problem(
+        &with("{algorithm: HS256, privateKey: <vault.okta-secret>}"),
+        32,
+        "oidcProvider.jwks[0].algorithm",
+        &["HS256", "ES256"],
+    );
+    problem(
+        &with("{algorithm: RSA256, privateKey: <vault.okta-secret>}"),
+        32,
+        "oidcProvider.jwks[0].privateKey",
+        &["not a key"],
+    );
+    let pem = signing_key().replace('\n', "\n    ");
+    let files = Mapped::new().with("/s.yaml", format!("secrets:\n  key: |\n    {pem}\n"));
+    let env = Environment::default();
+    let yaml = "oidcProvider: {jwks: [{algorithm: RSA256, publicKey: unused, privateKey: <key>}]}\n";
+    let report = mangrove_config::Loader::new(&env)
+        .secret_provider("secretfile:///s.yaml")
+        .files(&files)
+        .load_text("node.yaml".as_ref(), yaml);
+    assert!(!report.has(Severity::Problem), "{report}");
+}
+
+#[test]
+fn credentials_and_client_secret_are_two_spellings_of_one_thing() {
+    let yaml = edge(
+        "clientSecret: <vault.edge-client-secret>",
+        "credentials: {secrets: [<vault.okta-secret>, <vault.edge-client-secret>]}",
+    );
+    let config = check(&yaml).start().unwrap();
+    let mangrove_config::App::Oidc(app) = &config.apps[0] else { panic!("not an OIDC application") };
+    let secrets: Vec<_> = app.secrets().map(mangrove_config::Secret::expose).collect();
+    assert_eq!(secrets, ["three", "five"]);
+    problem(
+        &edge("clientID: branch-app", "clientID: branch-app\n    public: true"),
+        28,
+        "apps[0].public",
+        &["no secret"],
+    );
+}
+
+#[test]
+fn what_has_no_effect_yet_is_warned_of() {
+    warning(&format!("{EDGE}telemetry: {{metrics: {{}}}}\n"), 32, "telemetry", &["nothing is exported"]);
+    warning(
+        &format!("{EDGE}features: {{experimental.clusters: true}}\n"),
+        32,
+        "features[\"experimental.clusters\"]",
+        &["not known"],
+    );
+    let env = Environment::new([("MAVERICS_RELOAD_CONFIG", "true")]);
+    assert!(
+        check_with(EDGE, &Mapped::new(), &env)
+            .to_string()
+            .contains("MAVERICS_RELOAD_CONFIG is set and has no effect")
+    );
+}

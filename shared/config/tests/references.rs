@@ -184,3 +184,15 @@ fn the_configuration_is_located_by_argument_then_environment_then_default() {
     assert_eq!(locate_with(None, &none, &files).unwrap(), Path::new("/etc/maverics/maverics.yaml"));
     assert_eq!(locate_with(None, &none, &Mapped::new()), Err(Problem::Nowhere));
 }
+
+#[test]
+fn what_a_missing_value_would_have_been_is_not_judged() {
+    let report =
+        check("http: {address: \"{{ env.NODE_ADDRESS }}\"}\nconnectors: [{name: <gone>, type: oidc}]\n");
+    let problems: Vec<_> = report.of(Severity::Problem).map(|finding| finding.path.as_str()).collect();
+    assert_eq!(
+        problems,
+        ["http.address", "connectors[0]", "connectors[0]", "connectors[0].name"],
+        "{report}"
+    );
+}

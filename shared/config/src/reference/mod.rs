@@ -87,8 +87,9 @@ fn rows(page: &mut String, field: &Field, prefix: &str) {
     if let Shape::Object(object) = inner(&field.shape) {
         let below = format!("{key}{}", prefix_below(&field.shape));
         let below = if below.ends_with('.') { below } else { format!("{below}.") };
-        let default = if field.required { "required" } else { "" };
-        let _ = writeln!(page, "| `{key}` | {} | {default} | {} |", kind(&field.shape), cell(&field.doc));
+        let (meaning, default) = meaning_and_default(field);
+        let default = if default == "none" { String::new() } else { cell(&default) };
+        let _ = writeln!(page, "| `{key}` | {} | {default} | {} |", kind(&field.shape), cell(&meaning));
         for inner in &object.fields {
             rows(page, inner, &below);
         }
