@@ -58,8 +58,8 @@ impl Browser {
             cookies: cookies(headers),
             address: peer.address.to_canonical(),
             secure: peer.secure,
-            top_level: top_level(headers),
-            site: site(headers),
+            top_level: top_level(headers) && !speculative(headers),
+            site: if speculative(headers) { Site::Unsaid } else { site(headers) },
             user_agent: text(headers, "user-agent").map(str::to_owned),
         }
     }
@@ -96,6 +96,11 @@ fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
 fn top_level(headers: &HeaderMap) -> bool {
     let is = |name, wanted| text(headers, name).is_none_or(|value| value == wanted);
     is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}
+
+/// Fetched in advance, without anybody having asked for it.
+fn speculative(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-purpose") || headers.contains_key("purpose")
 }
 
 fn site(headers: &HeaderMap) -> Site {
@@ -144,6 +149,13 @@ mod tests {
         assert!(browser(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]).top_level);
         assert!(!browser(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]).top_level);
         assert!(!browser(&[("sec-fetch-mode", "cors")]).top_level);
+    }
+
+    #[test]
+    fn a_page_fetched_in_advance_is_nobody_s_navigation() {
+        let prefetch = browser(&[("sec-purpose", "prefetch"), ("sec-fetch-site", "same-origin")]);
+        assert!(!prefetch.top_level);
+        assert_eq!(prefetch.site, Site::Unsaid);
     }
 
     #[test]

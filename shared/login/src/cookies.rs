@@ -136,6 +136,12 @@ impl Cookies {
         name.get(self.login_prefix.len()..)
     }
 
+    /// Sets a login cookie again as it is, for another 15 minutes.
+    pub(crate) fn renew_login(&self, browser: &Browser, suffix: &str) -> Option<Crumb> {
+        let cookie = self.login_by_suffix(browser, suffix)?;
+        Some(self.crumb(&format!("{}{suffix}", self.login_prefix), &cookie.to_string(), Some(LOGIN_SECONDS)))
+    }
+
     /// The end of the name of the login cookie for a `state`: eight hexadecimal digits.
     pub(crate) fn suffix(&self, state: &str) -> String {
         format!("{:08x}", digest::number("login cookie", &[state.as_bytes()]) >> 32)

@@ -282,20 +282,20 @@ impl Login {
         if let Err(why) = self.book.keep(&flow).await {
             return self.page(&flow, &Page::no_room(why.to_string())).await;
         }
-        let (state, crumbs) = match self.cookies.login_of(browser, &flow.id) {
-            Some(suffix) => (suffix.to_owned(), None),
-            None => {
-                let state = ambient::token();
-                (self.cookies.suffix(&state), Some(state))
-            }
-        };
-        let again = format!("{}?login={state}", crate::callback::AGAIN_PATH);
         let frame = self.frame(Some(&flow.login_id));
-        let response = pages::nobody_left(frame, &flow.request.app, &again, seconds);
-        match crumbs {
-            Some(state) => self.with_login_cookies(browser, &flow, &state, &ambient::token(), response),
-            None => response,
+        let page = |suffix: &str| {
+            let again = format!("{}?login={suffix}", crate::callback::AGAIN_PATH);
+            pages::nobody_left(frame, &flow.request.app, &again, seconds)
+        };
+        if let Some(suffix) = self.cookies.login_of(browser, &flow.id) {
+            return with_crumbs(
+                page(suffix),
+                self.cookies.renew_login(browser, suffix).into_iter().collect(),
+            );
         }
+        let state = ambient::token();
+        let response = page(&self.cookies.suffix(&state));
+        self.with_login_cookies(browser, &flow, &state, &ambient::token(), response)
     }
 
     async fn looped(&self, flow: &Flow, found: &loops::Loop) -> Response {

@@ -197,12 +197,18 @@ impl Login {
         pages::Frame { node: &self.node, login_id }
     }
 
+    /// Clears away sessions and cached logins that have lived their time, and tells modes. [`Login::tasks`] does this
+    /// every few seconds.
+    pub async fn sweep(&self) {
+        let ended = self.sessions.expire(ambient::now());
+        self.tell_ended(&ended).await;
+        self.cache.sweep();
+    }
+
     async fn sweep_for_ever(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            let ended = self.sessions.expire(ambient::now());
-            self.tell_ended(&ended).await;
-            self.cache.sweep();
+            self.sweep().await;
         }
     }
 }

@@ -98,7 +98,7 @@ impl Exits {
 
 /// The configured logout URL was opened.
 pub(crate) async fn asked(State(login): State<Arc<Login>>, browser: Browser) -> Response {
-    let proven = browser.site == Site::Own;
+    let proven = browser.site == Site::Own && browser.top_level;
     login
         .end(&browser, EndAsk { session: None, proven, back_to: login.exits.post_logout.clone() })
         .await

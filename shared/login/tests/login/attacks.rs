@@ -44,6 +44,7 @@ async fn of_many_copies_of_one_answer_at_once_one_is_accepted() {
     });
     let answers = futures::future::join_all(copies).await;
     assert_eq!(answers.iter().filter(|status| **status == StatusCode::OK).count(), 1, "{answers:?}");
+    assert_eq!(idp.hits("/token"), 1, "the code went out once");
 }
 
 #[tokio::test]

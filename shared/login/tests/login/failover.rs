@@ -146,6 +146,11 @@ async fn all_down_gives_503_with_retry_after_and_keeps_the_request() {
 
     let still = alice.opens(&node, &again).await;
     assert_eq!(still.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        still.headers.get_all(header::SET_COOKIE).iter().count(),
+        1,
+        "its cookie lives as long as it waits"
+    );
     second.comes_back().await;
     let onward = alice.opens(&node, &still.again()).await;
     let told = alice.opens(&node, &second.signs_in(onward.leads_to())).await.told();

@@ -1,6 +1,6 @@
 //! Whole logins through a room without a listener, against real providers on loopback.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, reason = "tests")]
 
 mod support;
 

@@ -187,15 +187,16 @@ async fn another_person_in_the_same_browser_ends_the_first_session() {
 #[tokio::test]
 async fn an_idle_session_ends_and_its_end_is_told() {
     let idp = Idp::start().await;
-    let mut node = Node::with(json!({
+    let node = Node::with(json!({
         "connectors": [oidc("first", &idp)], "session": { "lifetime": { "idleTimeout": "1ms" } },
     }));
     let mut alice = Person::new();
     signs_in(&mut alice, &node, &idp, "first").await;
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     assert!(alice.starts(&node, asks("first", Ask::default())).await.is_err());
-    node.runs();
-    node.stops().await;
+    node.login.sweep().await;
+    assert_eq!(node.told.ended.lock().unwrap().len(), 1);
+    assert_eq!(node.login.sessions(), 0);
 }
 
 pub(crate) fn drained() -> mangrove_continuity::order::Order {
