@@ -1,8 +1,87 @@
-//! The command line: `run FILE`, `check FILE`, and `agent`, which `run` starts in each region.
+//! The command line: `run FILE`, `check FILE...`; and two that `run` uses itself, `inside` (the run in its name space) and
+//! `agent` (the people of one region).
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::lab::mesh::{Mesh, MeshError};
+use crate::language::read::Problems;
+use crate::language::{Topology, parse};
+use crate::run::{self, Options};
+
+/// Makes a mesh of regions on this machine, lets people sign in while things break, and says what that did to whom.
+#[derive(Parser)]
+#[command(name = "mangrove-testbed", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a topology. Exit code 0: everything expected holds; 1: something does not; 2: the run failed or cannot judge.
+    Run(Options),
+    /// Says everything that is wrong with topologies and the configurations they name. Exit code 2 if anything is.
+    Check {
+        /// The topologies.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    #[command(hide = true)]
+    Inside(Options),
+    #[command(hide = true)]
+    Agent,
+}
 
 /// Parses arguments and does what they say.
 pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Run(options) => match check(&options.file) {
+            Ok(_) => run::outer::run(&options),
+            Err(words) => refuse(&words),
+        },
+        Command::Check { files } => {
+            let wrong: Vec<_> = files.iter().filter_map(|file| check(file).err()).collect();
+            if wrong.is_empty() {
+                run::view::print(&format!("{} topologies, nothing wrong\n", files.len()));
+                return ExitCode::SUCCESS;
+            }
+            refuse(&wrong.join("\n"))
+        }
+        Command::Inside(options) => run::supervisor::main(&options),
+        Command::Agent => crate::agent::main(),
+    }
+}
+
+fn refuse(words: &str) -> ExitCode {
+    eprintln!("{words}");
     ExitCode::from(2)
+}
+
+/// Reads a topology and loads what it names, as a run would.
+fn check(file: &Path) -> Result<Topology, String> {
+    let topology = parse::load(file).map_err(|problems| say(file, &problems))?;
+    let scratch = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+    match Mesh::prepare(&topology, scratch.path()) {
+        Ok(_) => Ok(topology),
+        Err(MeshError::Configurations(problems)) => Err(problems.join("\n")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// All problems of a file, one after the other.
+pub(crate) fn say(file: &Path, problems: &Problems) -> String {
+    let one = |problem: &crate::language::read::Problem| {
+        let place = if problem.place.line == 0 {
+            file.display().to_string()
+        } else {
+            format!("{}:{}:{}", file.display(), problem.place.line, problem.place.column)
+        };
+        let path = if problem.path.is_empty() { String::new() } else { format!("{}: ", problem.path) };
+        format!("{place}: {path}{}\n    {}", problem.what, problem.hint)
+    };
+    problems.0.iter().map(one).collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,11 @@
 
 pub mod addresses;
 pub mod ca;
+pub mod configs;
 pub mod dns;
+pub mod idp;
+pub mod mesh;
+pub mod process;
 
 pub mod packet;
 pub mod paths;

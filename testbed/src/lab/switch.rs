@@ -243,10 +243,10 @@ impl State {
         if segment.reset {
             self.expects.remove(&key);
             self.expects.remove(&(segment.to, segment.from));
-        } else if let Some(next) = segment.acknowledges {
-            if self.expects.len() < MOST_CONNECTIONS || self.expects.contains_key(&key) {
-                self.expects.insert(key, next);
-            }
+        } else if let Some(next) = segment.acknowledges
+            && (self.expects.len() < MOST_CONNECTIONS || self.expects.contains_key(&key))
+        {
+            self.expects.insert(key, next);
         }
     }
 }

@@ -128,16 +128,9 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
         .chain(topology.nodes.iter().map(|it| it.name.as_str()))
         .collect();
     for step in &topology.timeline {
-        if let Some(node) = step.verb.node() {
-            if !known.contains(&node) {
-                let hint = nearest(node, known.iter().copied());
-                reader.problem(
-                    at(step.line),
-                    "timeline",
-                    &format!("there is no node or IdP `{node}`"),
-                    &hint,
-                );
-            }
+        if let Some(node) = step.verb.node().filter(|node| !known.contains(node)) {
+            let hint = nearest(node, known.iter().copied());
+            reader.problem(at(step.line), "timeline", &format!("there is no node or IdP `{node}`"), &hint);
         }
         for cut in step.verb.cuts() {
             let both = topology.region_index(&cut.from).is_some() && topology.region_index(&cut.to).is_some();

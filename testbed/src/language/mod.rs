@@ -188,3 +188,6 @@ impl Topology {
         self.regions.iter().position(|region| region == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

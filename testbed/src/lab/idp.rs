@@ -1,0 +1,85 @@
+//! Identity providers that the lab makes: a `mangrove-root` with the local connector, its users file from the topology's
+//! people. Each IdP knows everybody under a subject of its own, as foreign IdPs do, and carries the hidden attribute.
+
+use std::path::Path;
+
+use argon2::password_hash::{PasswordHasher, phc::Salt};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde_json::{Value, json};
+
+use super::configs::Client;
+use crate::language::{DOMAIN, host};
+
+/// Somebody who signs in, as the IdPs know them.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Unique in the run, user name, and the hidden attribute's value.
+    pub name: String,
+    /// Typed by the person.
+    pub password: String,
+    /// Its hash in PHC form.
+    pub hash: String,
+}
+
+/// The cheapest argon2id there is: the lab's passwords protect nothing, and its CPU is for the mesh.
+pub fn hash(password: &str, salt: &[u8; 16]) -> Result<String, String> {
+    let params = Params::new(8, 1, 1, None).map_err(|error| error.to_string())?;
+    let salt = Salt::new(salt).map_err(|error| error.to_string())?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2
+        .hash_password_with_salt(password.as_bytes(), salt.as_ref())
+        .map(|hash| hash.to_string())
+        .map_err(|error| error.to_string())
+}
+
+/// The users file of the IdP `name`.
+pub fn users(name: &str, members: &[Member]) -> Value {
+    let user = |(number, member): (usize, &Member)| {
+        json!({
+            "username": member.name,
+            "passwordHash": member.hash,
+            "attributes": {
+                "sub": format!("{name}-{number:04}"),
+                "name": format!("{} of the lab", member.name),
+                "email": format!("{}@{DOMAIN}", member.name),
+                "email_verified": true,
+                "lab_person": member.name,
+            },
+        })
+    };
+    json!({ "users": members.iter().enumerate().map(user).collect::<Vec<_>>() })
+}
+
+/// The configuration of the IdP `name`; JSON is YAML.
+pub fn config(name: &str, clients: &[Client], files: &Path) -> Value {
+    let file = |name: &str| files.join(name).display().to_string();
+    let app = |client: &Client| {
+        let mut app = json!({
+            "name": client.id,
+            "type": "oidc",
+            "clientID": client.id,
+            "redirectURLs": client.redirect_urls,
+            "authentication": { "idps": ["people"] },
+            "claimsMapping": {
+                "email": "people.email",
+                "email_verified": "people.email_verified",
+                "name": "people.name",
+                "lab_person": "people.lab_person",
+            },
+        });
+        match &client.secret {
+            Some(secret) => app["clientSecret"] = json!(secret),
+            None => app["public"] = json!(true),
+        }
+        app
+    };
+    json!({
+        "http": { "address": "{{ env.NODE_ADDRESS }}", "tls": "server", "publicURL": format!("https://{}", host(name)) },
+        "tls": { "server": { "certFile": file("cert.pem"), "keyFile": file("key.pem") } },
+        "state": { "directory": file("state") },
+        "logger": { "jsonOutput": true },
+        "connectors": [{ "name": "people", "type": "local", "usersFile": file("users.yaml"), "title": format!("the {name} account") }],
+        "oidcProvider": { "discovery": { "issuer": format!("https://{}", host(name)) } },
+        "apps": clients.iter().map(app).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,408 @@
+//! The mesh of a topology, ready to be started: addresses, certificates, secrets, people, and for each server what to run.
+//! Writes files below one directory and starts nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use mangrove_config::{Config, Environment, Loader};
+
+use super::addresses::{PORT, Plan};
+use super::ca::{Authority, Leaf};
+use super::idp::Member;
+use super::{configs, idp};
+use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
+use crate::history::{self, Micros, Person, Run, Server, ServerKind};
+use crate::language::{Role, Topology, host};
+
+/// Between two TCP probes of one server from one region.
+const PROBE_INTERVAL: Micros = 500_000;
+
+/// A process to be: a node, or an IdP of the lab.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Name of the server.
+    pub name: String,
+    /// Index of its region.
+    pub region: usize,
+    /// Name of its region.
+    pub region_name: String,
+    /// The binary's name.
+    pub binary: &'static str,
+    /// Its configuration.
+    pub config: PathBuf,
+    /// Its whole environment.
+    pub environment: Vec<(String, String)>,
+    /// Its secret provider.
+    pub secret_provider: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// A topology, made concrete.
+pub struct Mesh {
+    /// Names and addresses.
+    pub plan: Plan,
+    /// Processes to start.
+    pub programs: Vec<Program>,
+    /// What to tell each region's process of people and applications, in the order of the regions.
+    pub specs: Vec<Spec>,
+    /// The first line of the history.
+    pub run: Run,
+}
+
+/// Why a mesh cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    /// The disk, the random source, an encoder.
+    #[error("the lab cannot prepare its files: {0}")]
+    Lab(String),
+    /// Configurations and topology do not fit together; every problem, one a line.
+    #[error("{}", .0.join("\n"))]
+    Configurations(Vec<String>),
+}
+
+impl From<io::Error> for MeshError {
+    fn from(error: io::Error) -> Self {
+        Self::Lab(error.to_string())
+    }
+}
+
+impl From<rcgen::Error> for MeshError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Lab(error.to_string())
+    }
+}
+
+struct Draft<'t> {
+    topology: &'t Topology,
+    folder: &'t Path,
+    plan: Plan,
+    authority: Authority,
+    leaves: BTreeMap<String, Leaf>,
+    members: Vec<Member>,
+    configs: BTreeMap<String, Config>,
+    problems: Vec<String>,
+}
+
+impl Mesh {
+    /// Makes everything that the topology's processes need, below `folder`.
+    ///
+    /// # Errors
+    /// When files cannot be written, or with every problem of the configurations.
+    pub fn prepare(topology: &Topology, folder: &Path) -> Result<Self, MeshError> {
+        let mut draft = Draft {
+            topology,
+            folder,
+            plan: Plan::of(topology),
+            authority: Authority::create()?,
+            leaves: BTreeMap::new(),
+            members: members(topology)?,
+            configs: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        secret(&folder.join("ca.pem"), &draft.authority.certificate_pem())?;
+        draft.secrets()?;
+        draft.certificates()?;
+        draft.load();
+        let programs = draft.programs()?;
+        let specs = draft.specs();
+        let run = draft.describe();
+        if draft.problems.is_empty() {
+            return Ok(Self { plan: draft.plan, programs, specs, run });
+        }
+        Err(MeshError::Configurations(draft.problems))
+    }
+}
+
+impl Draft<'_> {
+    fn home(&self, name: &str) -> PathBuf {
+        self.folder.join("servers").join(name)
+    }
+
+    /// One random value for each name that any configuration refers to; the same name is the same secret everywhere.
+    fn secrets(&self) -> Result<(), MeshError> {
+        let texts = self.topology.nodes.iter().filter_map(|node| std::fs::read_to_string(&node.config).ok());
+        let names: BTreeSet<String> = texts.flat_map(|text| configs::secret_names(&text)).collect();
+        let mut values = serde_json::Map::new();
+        for name in names {
+            values.insert(name, token()?.into());
+        }
+        let file = serde_json::json!({ "secrets": values }).to_string();
+        Ok(secret(&self.folder.join("secrets.yaml"), &file)?)
+    }
+
+    fn certificates(&mut self) -> Result<(), MeshError> {
+        let names: Vec<_> = self.plan.names().into_keys().collect();
+        for name in names.iter().filter_map(|host| host.split('.').next()) {
+            let leaf = self.authority.leaf(name)?;
+            let home = self.home(name);
+            std::fs::create_dir_all(home.join("state"))?;
+            secret(&home.join("cert.pem"), &leaf.certificate_pem)?;
+            secret(&home.join("key.pem"), &leaf.key_pem)?;
+            self.leaves.insert(name.to_owned(), leaf);
+        }
+        Ok(())
+    }
+
+    /// Loads every node's configuration as the node itself will.
+    fn load(&mut self) {
+        let provider = self.secret_provider();
+        for node in &self.topology.nodes {
+            let environment = Environment::new(self.environment(&node.name, &node.region));
+            let report = Loader::new(&environment).secret_provider(&provider).load(&node.config);
+            match report.start() {
+                Ok(config) => {
+                    self.configs.insert(node.name.clone(), config);
+                }
+                Err(report) => self.problems.extend(
+                    report
+                        .findings
+                        .iter()
+                        .filter(|finding| finding.severity <= mangrove_config::Severity::RefusedAtStart)
+                        .map(|finding| {
+                            format!("{} ({}): {finding}", self.topology.file.display(), node.name)
+                        }),
+                ),
+            }
+        }
+    }
+
+    fn secret_provider(&self) -> String {
+        format!("secretfile://{}", self.folder.join("secrets.yaml").display())
+    }
+
+    /// What a configuration may refer to by `{{ env.NAME }}`.
+    fn environment(&self, name: &str, region: &str) -> Vec<(String, String)> {
+        let path = |path: PathBuf| path.display().to_string();
+        let home = self.home(name);
+        let address = self.plan.address(name).map(|address| format!("{address}:{PORT}")).unwrap_or_default();
+        [
+            ("LAB_DIR", path(self.folder.to_owned())),
+            ("LAB_CA", path(self.folder.join("ca.pem"))),
+            ("LAB_REGION", region.to_owned()),
+            ("NODE_NAME", name.to_owned()),
+            ("NODE_HOST", host(name)),
+            ("NODE_ADDRESS", address),
+            ("NODE_CERT", path(home.join("cert.pem"))),
+            ("NODE_KEY", path(home.join("key.pem"))),
+            ("NODE_STATE", path(home.join("state"))),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            ("HOME", path(home)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    fn programs(&self) -> Result<Vec<Program>, MeshError> {
+        let mut programs = Vec::new();
+        for provider in &self.topology.idps {
+            let home = self.home(&provider.name);
+            let clients = configs::clients_at(&provider.name, self.configs.values());
+            let config = idp::config(&provider.name, &clients, &home);
+            secret(&home.join("config.yaml"), &format!("{config:#}"))?;
+            secret(&home.join("users.yaml"), &format!("{:#}", idp::users(&provider.name, &self.members)))?;
+            programs.extend(self.program(
+                &provider.name,
+                &provider.region,
+                Role::Root,
+                home.join("config.yaml"),
+            ));
+        }
+        for node in &self.topology.nodes {
+            programs.extend(self.program(&node.name, &node.region, node.role, node.config.clone()));
+        }
+        Ok(programs)
+    }
+
+    fn program(&self, name: &str, region: &str, role: Role, config: PathBuf) -> Option<Program> {
+        Some(Program {
+            name: name.to_owned(),
+            region: self.topology.region_index(region)?,
+            region_name: region.to_owned(),
+            binary: role.binary(),
+            config,
+            environment: self.environment(name, region),
+            secret_provider: self.secret_provider(),
+            address: SocketAddr::from((self.plan.address(name)?, PORT)),
+        })
+    }
+
+    fn specs(&mut self) -> Vec<Spec> {
+        let settings = &self.topology.settings;
+        let micros = |time: std::time::Duration| Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX);
+        let topology = self.topology;
+        topology
+            .regions
+            .iter()
+            .map(|region| Spec {
+                region: region.clone(),
+                ca_pem: self.authority.certificate_pem(),
+                apps: self.apps_in(region),
+                people: self.people_in(region),
+                probes: self.probes_from(region),
+                probe_interval_us: PROBE_INTERVAL,
+                patience_us: micros(settings.patience),
+                restarts: 3,
+                seed: settings.seed,
+            })
+            .collect()
+    }
+
+    fn apps_in(&mut self, region: &str) -> Vec<AppSpec> {
+        let mut specs = Vec::new();
+        for app in self.topology.apps.iter().filter(|app| app.region == region) {
+            let Some(config) = self.configs.get(&app.at) else { continue };
+            let callback = format!("https://{}/callback", host(&app.name));
+            let secret = configs::relying_party(config, &app.at, &app.client, &callback);
+            let (Some(address), Some(leaf)) = (self.plan.address(&app.name), self.leaves.get(&app.name))
+            else {
+                continue;
+            };
+            match secret {
+                Err(problem) => {
+                    let place = format!("{}:{}", self.topology.file.display(), app.line);
+                    self.problems.push(format!("{place}: apps.{}: {problem}", app.name));
+                }
+                Ok(client_secret) => specs.push(AppSpec {
+                    name: app.name.clone(),
+                    host: host(&app.name),
+                    listen: SocketAddr::from((address, PORT)),
+                    certificate_pem: leaf.certificate_pem.clone(),
+                    key_pem: leaf.key_pem.clone(),
+                    issuer: issuer(config, &app.at),
+                    client_id: app.client.clone(),
+                    client_secret,
+                    scope: "openid profile email".to_owned(),
+                }),
+            }
+        }
+        specs
+    }
+
+    fn people_in(&self, region: &str) -> Vec<PersonSpec> {
+        let everybody = self.topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people));
+        let here = everybody.zip(&self.members).filter(|(people, _)| people.region == region);
+        here.map(|(people, member)| PersonSpec {
+            name: member.name.clone(),
+            username: member.name.clone(),
+            password: member.password.clone(),
+            app: people.app.clone(),
+            url: format!("https://{}/", host(&people.app)),
+            every_us: Micros::try_from(people.sign_in_every.as_micros()).unwrap_or(Micros::MAX),
+            keep_session: people.keep_session,
+        })
+        .collect()
+    }
+
+    /// Every server in another region, linked or not: what must not be reached is checked as well.
+    fn probes_from(&self, region: &str) -> Vec<ProbeSpec> {
+        let names = self.plan.names();
+        let others = names.iter().filter_map(|(host, address)| Some((host.split('.').next()?, *address)));
+        others
+            .filter(|(name, _)| self.topology.region_of(name).is_some_and(|theirs| theirs != region))
+            .map(|(name, address)| ProbeSpec {
+                server: name.to_owned(),
+                address: SocketAddr::from((address, PORT)),
+            })
+            .collect()
+    }
+
+    fn describe(&self) -> Run {
+        let topology = self.topology;
+        let link = |link: &crate::language::Link| history::Link {
+            a: link.between.0.clone(),
+            b: link.between.1.clone(),
+            delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
+        };
+        let everybody = topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people));
+        let person = |(people, member): (&crate::language::People, &Member)| Person {
+            name: member.name.clone(),
+            region: people.region.clone(),
+            app: people.app.clone(),
+            keeps_session: people.keep_session,
+        };
+        Run {
+            topology: topology.name.clone(),
+            sentence: topology.says.clone(),
+            seed: topology.settings.seed,
+            regions: topology.regions.clone(),
+            links: topology.links.iter().map(link).collect(),
+            servers: self.servers(),
+            people: everybody.zip(&self.members).map(person).collect(),
+        }
+    }
+
+    fn servers(&self) -> Vec<Server> {
+        let server = |name: &str, region: &str, kind| Server {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            kind,
+            hosts: vec![host(name)],
+            by_browser: true,
+            ..Server::default()
+        };
+        let idps = self
+            .topology
+            .idps
+            .iter()
+            .map(|it| Server { vouches: true, ..server(&it.name, &it.region, ServerKind::Idp) });
+        let nodes = self.topology.nodes.iter().map(|it| {
+            let kind = if it.role == Role::Root { ServerKind::Root } else { ServerKind::Edge };
+            let config = self.configs.get(&it.name);
+            let upstreams = config.map(configs::upstreams).unwrap_or_default();
+            Server {
+                upstreams: upstreams.servers,
+                vouches: upstreams.vouches,
+                probing: config.and_then(configs::probing),
+                ..server(&it.name, &it.region, kind)
+            }
+        });
+        let apps = self.topology.apps.iter().map(|it| Server {
+            upstreams: vec![it.at.clone()],
+            ..server(&it.name, &it.region, ServerKind::App)
+        });
+        idps.chain(nodes).chain(apps).collect()
+    }
+}
+
+/// The issuer a node says it is.
+fn issuer(config: &Config, node: &str) -> String {
+    let written = config.oidc_provider.as_ref().and_then(|provider| provider.discovery.issuer.as_ref());
+    written.map_or_else(|| format!("https://{}", host(node)), mangrove_config::issuer_text)
+}
+
+fn members(topology: &Topology) -> Result<Vec<Member>, MeshError> {
+    let mut members = Vec::new();
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    for people in &topology.people {
+        for _ in 0..people.count {
+            let number = numbers.entry(&people.region).or_default();
+            *number += 1;
+            let password = token()?;
+            let hash = idp::hash(&password, &random()?).map_err(MeshError::Lab)?;
+            members.push(Member { name: format!("{}-{number:02}", people.region), password, hash });
+        }
+    }
+    Ok(members)
+}
+
+fn random() -> Result<[u8; 16], MeshError> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| MeshError::Lab("no random numbers".to_owned()))?;
+    Ok(bytes)
+}
+
+fn token() -> Result<String, MeshError> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random()?))
+}
+
+/// Writes a file that only its owner reads.
+fn secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}

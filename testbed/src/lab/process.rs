@@ -1,0 +1,322 @@
+//! The lab's processes: starting them inside their regions, killing, pausing, and reading what they say.
+//!
+//! Each process writes to a log of its own. What a node says about its connectors becomes an event; everything else about
+//! a process is what the kernel says, never its own word.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::mesh::Program;
+use super::region::Region;
+use crate::history::{Event, HealthChange, Micros, ProcessChange, ProcessState, What, now};
+
+/// All processes of a run.
+pub struct Processes {
+    binaries: PathBuf,
+    logs: PathBuf,
+    events: Sender<Event>,
+    servers: BTreeMap<String, Process>,
+}
+
+struct Process {
+    program: Program,
+    child: Option<Child>,
+    life: Life,
+}
+
+/// Where a process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    NotStarted,
+    Starting { began: Micros },
+    Running,
+    Paused,
+    Ending { began: Micros },
+    Dead,
+}
+
+/// A process that ended although nobody told it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// Its name.
+    pub name: String,
+    /// How, and its last words.
+    pub words: String,
+}
+
+impl Processes {
+    /// Prepares; starts nothing. `binaries` is where the product's programs are, `logs` where logs go.
+    pub fn new(programs: Vec<Program>, binaries: PathBuf, logs: PathBuf, events: Sender<Event>) -> Self {
+        let wrap = |program: Program| {
+            (program.name.clone(), Process { program, child: None, life: Life::NotStarted })
+        };
+        Self { binaries, logs, events, servers: programs.into_iter().map(wrap).collect() }
+    }
+
+    /// Names of all.
+    pub fn names(&self) -> Vec<String> {
+        self.servers.keys().cloned().collect()
+    }
+
+    /// Starts a process in its region; it runs when its port accepts.
+    ///
+    /// # Errors
+    /// When the binary cannot be started.
+    pub fn start(&mut self, name: &str, regions: &[Region]) -> io::Result<()> {
+        let began = now();
+        let Some(process) = self.servers.get_mut(name) else { return Ok(()) };
+        let program = &process.program;
+        let log = log_file(&self.logs, &program.region_name, name)?;
+        let mut command = Command::new(self.binaries.join(program.binary));
+        command
+            .args(["-config".as_ref(), program.config.as_os_str()])
+            .args(["-secretProvider", &program.secret_provider])
+            .env_clear()
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = regions[program.region].inside(move || command.spawn())?;
+        if let Some(out) = child.stdout.take() {
+            listen(name, out, log.try_clone()?, Some(self.events.clone()))?;
+        }
+        if let Some(err) = child.stderr.take() {
+            listen(name, err, log, None)?;
+        }
+        process.child = Some(child);
+        process.life = Life::Starting { began };
+        self.say(name, ProcessState::Starting, began);
+        Ok(())
+    }
+
+    /// Ends a process without a word.
+    pub fn kill(&mut self, name: &str) {
+        let began = now();
+        let Some(process) = self.servers.get_mut(name) else { return };
+        if let Some(mut child) = process.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        process.life = Life::Dead;
+        self.say(name, ProcessState::Stopped, began);
+    }
+
+    /// Asks a process to end, and starts it when it has.
+    pub fn restart(&mut self, name: &str) {
+        let Some(process) = self.servers.get_mut(name) else { return };
+        if process.signal(Signal::SIGTERM) {
+            process.life = Life::Ending { began: now() };
+        }
+    }
+
+    /// Stops a process where it is; it stays alive and answers nothing.
+    pub fn pause(&mut self, name: &str) {
+        let began = now();
+        let Some(process) = self.servers.get_mut(name) else { return };
+        if process.signal(Signal::SIGSTOP) {
+            process.wait_for_state(&["T", "t", "Z"]);
+            process.life = Life::Paused;
+            self.say(name, ProcessState::Paused, began);
+        }
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&mut self, name: &str) {
+        let began = now();
+        let Some(process) = self.servers.get_mut(name) else { return };
+        if process.life == Life::Paused && process.signal(Signal::SIGCONT) {
+            process.wait_for_state(&["R", "S", "D", "I", "Z"]);
+            process.life = Life::Running;
+            self.say(name, ProcessState::Running, began);
+        }
+    }
+
+    /// Looks after all of them: who runs now, who has ended and must start again. Answers who died uncalled.
+    pub fn tend(&mut self, regions: &[Region]) -> Vec<Death> {
+        let mut deaths = Vec::new();
+        for name in self.names() {
+            let Some(process) = self.servers.get_mut(&name) else { continue };
+            let ended = process.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            match (process.life, ended) {
+                (Life::Ending { began }, Some(_)) => {
+                    process.child = None;
+                    self.say(&name, ProcessState::Stopped, began);
+                    if let Err(error) = self.start(&name, regions) {
+                        deaths.push(Death { name, words: format!("cannot be started again: {error}") });
+                    }
+                }
+                (_, Some(status)) => {
+                    process.child = None;
+                    process.life = Life::Dead;
+                    let words = format!("{}\n{}", how(status), self.last_words(&name));
+                    self.say(&name, ProcessState::Stopped, now());
+                    deaths.push(Death { name, words });
+                }
+                (Life::Starting { began }, None) if process.accepts(regions) => {
+                    process.life = Life::Running;
+                    self.say(&name, ProcessState::Running, began);
+                }
+                _ => {}
+            }
+        }
+        deaths
+    }
+
+    /// Names of those that were started and do not accept yet.
+    pub fn not_ready(&self) -> Vec<String> {
+        let waits = |process: &Process| matches!(process.life, Life::Starting { .. });
+        self.servers.iter().filter(|(_, process)| waits(process)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The last lines of a process's log.
+    pub fn last_words(&self, name: &str) -> String {
+        let Some(process) = self.servers.get(name) else { return String::new() };
+        let log = self.logs.join(&process.program.region_name).join(format!("{name}.log"));
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(12)..].iter().map(|line| format!("    {line}\n")).collect()
+    }
+
+    fn say(&self, name: &str, state: ProcessState, began: Micros) {
+        let change = ProcessChange { server: name.to_owned(), state, began };
+        let _ = self.events.send(Event::now(What::Process(change)));
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for process in self.servers.values_mut() {
+            if let Some(mut child) = process.child.take() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+impl Process {
+    fn signal(&self, signal: Signal) -> bool {
+        let pid = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok());
+        pid.is_some_and(|pid| kill(Pid::from_raw(pid), signal).is_ok())
+    }
+
+    /// A signal acts a little after it is sent: waits until the kernel says that it has, at most 100 ms.
+    fn wait_for_state(&self, states: &[&str]) {
+        let Some(child) = &self.child else { return };
+        let file = format!("/proc/{}/stat", child.id());
+        for _ in 0..100 {
+            let stat = std::fs::read_to_string(&file).unwrap_or_default();
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("Z");
+            if states.contains(&state) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn accepts(&self, regions: &[Region]) -> bool {
+        let address = self.program.address;
+        let patience = Duration::from_millis(50);
+        regions[self.program.region].inside(move || TcpStream::connect_timeout(&address, patience).is_ok())
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended by itself with exit code {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}, which the testbed did not send"),
+        (None, None) => "ended by itself".to_owned(),
+    }
+}
+
+/// The log of something in a region, made if it is not there.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn log_file(logs: &Path, region: &str, name: &str) -> io::Result<File> {
+    let folder = logs.join(region);
+    std::fs::create_dir_all(&folder)?;
+    File::options().create(true).append(true).open(folder.join(format!("{name}.log")))
+}
+
+/// Copies what a process says into its log, and tells what it thinks of its connectors.
+fn listen(
+    name: &str,
+    from: impl Read + Send + 'static,
+    mut log: File,
+    events: Option<Sender<Event>>,
+) -> io::Result<()> {
+    let node = name.to_owned();
+    std::thread::Builder::new().name(format!("log-{name}")).spawn(move || {
+        let mut lines = BufReader::new(from);
+        let mut line = Vec::new();
+        while lines.by_ref().take(1 << 20).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            let _ = log.write_all(&line);
+            let change = events.as_ref().and_then(|_| health(&node, &String::from_utf8_lossy(&line)));
+            if let (Some(events), Some(change)) = (&events, change) {
+                let _ = events.send(Event::now(What::Health(change)));
+            }
+            line.clear();
+        }
+    })?;
+    Ok(())
+}
+
+/// A log line in which a node says that a connector changed its state: JSON, or `key=value`.
+fn health(node: &str, line: &str) -> Option<HealthChange> {
+    if !line.contains("connector") || !line.contains("state") {
+        return None;
+    }
+    let json = serde_json::from_str::<serde_json::Value>(line).ok();
+    let field = |key: &str| match &json {
+        Some(json) => json.get(key).or_else(|| json.get("fields")?.get(key))?.as_str().map(str::to_owned),
+        None => word(line, key),
+    };
+    Some(HealthChange {
+        node: node.to_owned(),
+        connector: field("connector")?,
+        state: field("state")?.to_lowercase(),
+        why: field("why").unwrap_or_default(),
+    })
+}
+
+/// The value of `key=` in a line for people: quoted, or one word.
+fn word(line: &str, key: &str) -> Option<String> {
+    let start = line.find(&format!(" {key}="))? + key.len() + 2;
+    let rest = &line[start..];
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next()?,
+        None => rest.split_whitespace().next()?,
+    };
+    Some(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nodes_word_about_a_connector_is_read_in_both_of_its_tongues() {
+        let json = r#"{"level":"warn","message":"connector is down","connector":"root-dc1","from":"suspect","state":"down","why":"no answer"}"#;
+        let text = "12:00:00.000 WARN  connector is down connector=root-dc1 from=suspect state=down why=\"no answer\"\n";
+        for line in [json, text] {
+            let change = health("edge-a", line).unwrap();
+            assert_eq!(
+                (change.connector.as_str(), change.state.as_str(), change.why.as_str()),
+                ("root-dc1", "down", "no answer")
+            );
+        }
+        assert_eq!(health("edge-a", "12:00 INFO  request path=/state connector"), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Topologies good and bad.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::parse::parse;
+use super::read::Problems;
+use super::{Bound, Cut, How, Limit, Measure, Topology, Verb};
+
+const GOOD: &str = r#"# Branch A loses its link to DC1.
+# Branch B notices nothing.
+regions:
+  cloud: {}
+  dc1: {}
+  branch-a: {}
+links:
+  - { between: [cloud, dc1, branch-a], delay: 20ms, jitter: 2ms, rate: 20mbit, loss: 1% }
+idps:
+  corp: { region: cloud, kind: local }
+nodes:
+  edge-a: { region: branch-a, role: edge, config: edge.yaml }
+apps:
+  app-a: { region: branch-a, at: edge-a, client: branch-app }
+people:
+  - { in: branch-a, count: 20, app: app-a, sign-in: every 2s, keep-session: yes }
+timeline:
+  - { after: 10s, partition: { between: [branch-a, dc1], how: refused } }
+  - { after: 12s, partition: { from: dc1, to: cloud } }
+  - { after: 14s, partition: { region: branch-a } }
+  - { after: 20s, heal: all }
+  - { after: 21s, kill: corp }
+  - { after: 22s, start: corp }
+  - { after: 23s, slow: { between: [cloud, dc1], by: 100ms } }
+settings: { seed: 7, patience: 5s }
+expect:
+  - logins lost: 0
+  - in: branch-a
+    after change: 4s
+    first login after fault: "<= 1s added"
+    acts per login: "<= 1"
+  - slower: no
+  - one person, one subject: yes
+"#;
+
+fn read(text: &str) -> Result<Topology, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("edge.yaml"), "apps: []\n").unwrap();
+    parse(text, &folder.path().join("cut.yaml"))
+}
+
+fn problems(text: &str) -> Vec<(u64, String, String)> {
+    let problems = read(text).expect_err("has problems").0;
+    problems.into_iter().map(|it| (it.place.line, it.what, it.hint)).collect()
+}
+
+fn cut(from: &str, to: &str) -> Cut {
+    Cut { from: from.into(), to: to.into() }
+}
+
+#[test]
+fn a_good_topology_means_what_it_says() {
+    let topology = read(GOOD).unwrap();
+    assert_eq!(topology.says, "Branch A loses its link to DC1. Branch B notices nothing.");
+    assert_eq!(topology.links.len(), 3);
+    assert_eq!(topology.links[2].between, ("dc1".to_owned(), "branch-a".to_owned()));
+    assert_eq!(topology.links[0].rate, Some(20_000_000));
+    assert!(topology.people[0].keep_session);
+    assert_eq!(topology.settings.duration, Duration::from_secs(38));
+    let verbs: Vec<_> = topology.timeline.iter().map(|step| &step.verb).collect();
+    let both = vec![cut("branch-a", "dc1"), cut("dc1", "branch-a")];
+    assert_eq!(*verbs[0], Verb::Partition { cuts: both, how: How::Refused });
+    assert_eq!(*verbs[1], Verb::Partition { cuts: vec![cut("dc1", "cloud")], how: How::BlackHole });
+    assert_eq!(verbs[2].cuts().len(), 4);
+    assert_eq!(topology.timeline[2].text, "partition branch-a | all (black-hole)");
+}
+
+#[test]
+fn expectations_share_their_region_and_window() {
+    let topology = read(GOOD).unwrap();
+    let first = topology.expect.iter().find(|it| it.measure == Measure::FirstLoginAfterFault).unwrap();
+    assert_eq!(first.bound, Bound::AtMost(Limit::Time(Duration::from_secs(1))));
+    assert_eq!(first.region.as_deref(), Some("branch-a"));
+    assert_eq!(first.after_change, Some(Duration::from_secs(4)));
+    assert_eq!(topology.expect.len(), 5);
+    assert_eq!(topology.expect[3].bound, Bound::Exactly(Limit::Yes(false)));
+}
+
+#[test]
+fn each_mistake_is_told_with_its_line_and_what_to_write() {
+    for (good, bad, line, what, hint) in [
+        ("role: edge", "role: egde", 12, "`egde` is no role", "role: edge"),
+        ("at: edge-a", "at: edge-b", 14, "no node `edge-b`", "did you mean `edge-a`?"),
+        (
+            "in: branch-a, count",
+            "in: branch-c, count",
+            16,
+            "no region `branch-c`",
+            "did you mean `branch-a`?",
+        ),
+        ("app: app-a", "app: app-b", 16, "no application `app-b`", "did you mean `app-a`?"),
+        ("every 2s", "2s", 16, "cannot be read", "every 10s"),
+        ("how: refused", "how: rejected", 18, "`rejected` cannot be read", "black-hole, refused, reset"),
+        ("kill: corp", "kill: corpp", 22, "no node or IdP `corpp`", "did you mean `corp`?"),
+        ("kill: corp", "pause: corp", 23, "was not killed before", "restart"),
+        ("delay: 20ms", "delay: 20", 8, "`20` cannot be read", "30s"),
+        ("jitter: 2ms", "jitter: 30ms", 8, "jitter is more than delay", "before it was sent"),
+        ("20mbit", "20mb", 8, "`20mb` cannot be read", "20mbit"),
+        ("config: edge.yaml", "config: egde.yaml", 12, "egde.yaml cannot be read", "edge's configuration"),
+        ("config: edge.yaml", "confg: edge.yaml", 12, "`config` is missing", "operator's configuration"),
+        (
+            "config: edge.yaml",
+            "config: edge.yaml, confg: x",
+            12,
+            "`confg` is not known here",
+            "did you mean `config`?",
+        ),
+        (
+            "logins lost: 0",
+            "logins lots: 0",
+            27,
+            "`logins lots` is no measure",
+            "did you mean `logins lost`?",
+        ),
+        ("slower: no", "slower: 3", 32, "the bound cannot be read", "neither `yes` nor `no`"),
+        (
+            "{ between: [branch-a, dc1], how",
+            "{ betwen: [branch-a, dc1], how",
+            18,
+            "`betwen` is not known here",
+            "did you mean `between`?",
+        ),
+        ("app-a: { region", "edge-a: { region", 14, "`edge-a` is there twice", "one name space"),
+        ("corp: { region", "Corp: { region", 10, "`Corp` cannot be a name", "DNS"),
+        ("patience: 5s }", "patience: 5s, duration: 9s }", 25, "ends before its last step", "23s"),
+    ] {
+        assert!(GOOD.contains(good), "{good}");
+        let found = problems(&GOOD.replacen(good, bad, 1));
+        let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
+        assert!(found.iter().any(fits), "{bad}: {found:#?}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let text = GOOD.replacen("role: edge", "role: egde", 1).replacen("every 2s", "2s", 1).replacen(
+        "kill: corp",
+        "kill: c",
+        1,
+    );
+    assert!(problems(&text).len() >= 3);
+}
+
+#[test]
+fn people_must_be_able_to_reach_their_application_before_anything_is_cut() {
+    let text = GOOD.replacen("in: branch-a, count", "in: dc1, count", 1).replacen(
+        "[cloud, dc1, branch-a]",
+        "[cloud, dc1]",
+        1,
+    );
+    assert!(
+        problems(&text)
+            .iter()
+            .any(|(_, what, hint)| what.contains("cannot reach app-a") && hint.contains("[dc1, branch-a]"))
+    );
+}
+
+#[test]
+fn what_is_no_yaml_or_no_topology_is_told_and_nothing_panics() {
+    for text in
+        ["", "[", "a: b: c", "- 1", "regions: 3", "# x\nregions: [a]\nlinks: {}\ntimeline: x", "\u{0}"]
+    {
+        assert!(parse(text, Path::new("x.yaml")).is_err(), "{text:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[a-z0-9:{}\\[\\], \n#-]{0,200}") {
+        let _ = parse(&text, Path::new("x.yaml"));
+    }
+}

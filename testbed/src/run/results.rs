@@ -1,0 +1,82 @@
+//! What stays of a run: the history, the report, the nodes' logs, all in one folder; and the verdict on the terminal.
+
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::view::print;
+use crate::history::{self, Event};
+use crate::lab::switch::Punctuality;
+use crate::language::Topology;
+use crate::{report, verdict};
+
+/// Share of packets that may be more than a millisecond late before the run says so.
+const LATE_SHARE: f64 = 0.05;
+
+/// Judges, keeps, and says; answers the exit code.
+///
+/// # Errors
+/// When the history cannot be judged or results cannot be written.
+pub fn conclude(
+    topology: &Topology,
+    events: &[Event],
+    punctual: Punctuality,
+    folder: &Path,
+    out: &Path,
+) -> Result<u8, String> {
+    let verdict = verdict::judge(events, &topology.expect, topology.settings.attempts)?;
+    let page = report::html(&verdict, events);
+    let kept = keep(topology, events, &page, folder, out)
+        .map_err(|error| format!("results cannot be written: {error}"))?;
+    let mut text = format!("\n{}", report::summary(&verdict));
+    let late = punctual.late as f64 / punctual.packets.max(1) as f64;
+    if late > LATE_SHARE {
+        text.push_str(&format!(
+            "  note: the machine was busy; {:.0}% of packets arrived more than 1 ms late, the worst {} ms\n",
+            late * 100.0,
+            punctual.worst / 1000
+        ));
+    }
+    text.push_str(&format!(
+        "\nReport: {}\nHistory and logs beside it.\n",
+        kept.join("report.html").display()
+    ));
+    print(&text);
+    Ok(verdict.code())
+}
+
+/// Copies what must stay into a folder of its own; earlier results are never overwritten.
+fn keep(topology: &Topology, events: &[Event], page: &str, folder: &Path, out: &Path) -> io::Result<PathBuf> {
+    let time = chrono::DateTime::from_timestamp(i64::try_from(history::unix_now()).unwrap_or(0), 0)
+        .unwrap_or_default();
+    let stamp = time.format("%Y%m%d-%H%M%S");
+    fs::create_dir_all(out)?;
+    let mut kept = out.join(format!("{}-{stamp}", topology.name));
+    let mut number = 1;
+    while let Err(error) = fs::create_dir(&kept) {
+        if error.kind() != io::ErrorKind::AlreadyExists || number > 100 {
+            return Err(error);
+        }
+        number += 1;
+        kept = out.join(format!("{}-{stamp}-{number}", topology.name));
+    }
+    history::write(events, BufWriter::new(fs::File::create(kept.join("history.jsonl"))?))?;
+    fs::write(kept.join("report.html"), page)?;
+    fs::copy(&topology.file, kept.join("topology.yaml"))?;
+    copy(&folder.join("logs"), &kept.join("logs"))?;
+    Ok(kept)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

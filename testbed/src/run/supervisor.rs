@@ -1,0 +1,356 @@
+//! The run itself: builds the lab, lets people in, does the timeline, sends people home, and hands over the history.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+
+use super::verbs::Stage;
+use super::view::View;
+use super::{Options, isolate, results};
+use crate::agent::spec::{Command as Order, Spec};
+use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
+use crate::lab::dns::Dns;
+use crate::lab::mesh::Mesh;
+use crate::lab::paths::Paths;
+use crate::lab::process::{Death, Processes, log_file};
+use crate::lab::region::Region;
+use crate::lab::switch::Switch;
+use crate::language::{Topology, parse};
+
+/// How long processes may take until they accept.
+const START_DEADLINE: Micros = 30 * SECOND;
+/// Between two looks at everything.
+const TICK: Duration = Duration::from_millis(10);
+/// How long people may take to go home beyond their patience.
+const GOING_HOME: Micros = 20 * SECOND;
+
+/// Why a run ended without a verdict.
+enum Failure {
+    /// Somebody said stop.
+    Stopped,
+    /// What happened, and what to do.
+    Because(String),
+}
+
+impl From<String> for Failure {
+    fn from(words: String) -> Self {
+        Self::Because(words)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Because(error.to_string())
+    }
+}
+
+/// The run's first process; called in a PID name space of its own.
+pub fn main(options: &Options) -> ExitCode {
+    match run(options) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure::Stopped) => {
+            eprintln!("\nstopped; nothing is left behind");
+            ExitCode::from(2)
+        }
+        Err(Failure::Because(words)) => {
+            eprintln!("\nmangrove-testbed: {words}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<u8, Failure> {
+    // Before any thread: a signal that one thread does not block is lost to the first process of a name space.
+    let stop = listen_for_stop()?;
+    isolate::die_with_parent()?;
+    let topology =
+        parse::load(&options.file).map_err(|problems| crate::cli::say(&options.file, &problems))?;
+    let program = std::env::current_exe()?;
+    let beside = program.parent().unwrap_or(Path::new("/")).to_owned();
+    let binaries = options.bin.clone().unwrap_or(beside).canonicalize()?;
+    find_binaries(&topology, &binaries)?;
+    let here = std::env::current_dir()?;
+    let folder = isolate::isolate(&[&here, &binaries, &options.file.canonicalize()?, &program])?;
+    let mut view = View::new(&topology, options.plain);
+    let mut events = Vec::new();
+    let punctual = {
+        let mut lab = Lab::build(&topology, &folder, binaries, program, stop)?;
+        lab.run(&mut view, &mut events)?
+    };
+    history::sort(&mut events);
+    view.finish();
+    results::conclude(&topology, &events, punctual, &folder, &options.out).map_err(Failure::Because)
+}
+
+fn find_binaries(topology: &Topology, binaries: &Path) -> Result<(), String> {
+    let mut needed: Vec<_> = topology.nodes.iter().map(|node| node.role.binary()).collect();
+    if !topology.idps.is_empty() {
+        needed.push(crate::language::Role::Root.binary());
+    }
+    match needed.iter().find(|name| !binaries.join(name).is_file()) {
+        Some(name) => Err(format!(
+            "{name} is not in {}. Build it (`cargo build`), or say where it is with --bin DIR",
+            binaries.display()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Notes signals that ask to end, so that the run can end in order.
+fn listen_for_stop() -> std::io::Result<Arc<AtomicBool>> {
+    let wanted: SigSet =
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    wanted.thread_block()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&stop);
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while wanted.wait().is_ok() {
+            noted.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(stop)
+}
+
+/// The process with the people and applications of one region.
+struct Crowd {
+    region: String,
+    child: Child,
+    orders: Option<ChildStdin>,
+}
+
+struct Lab<'t> {
+    topology: &'t Topology,
+    regions: Vec<Region>,
+    switch: Switch,
+    _dns: Dns,
+    processes: Processes,
+    crowds: Vec<Crowd>,
+    specs: Vec<Spec>,
+    run: history::Run,
+    program: PathBuf,
+    logs: PathBuf,
+    stop: Arc<AtomicBool>,
+    sender: Sender<Event>,
+    inbox: Receiver<Event>,
+}
+
+impl<'t> Lab<'t> {
+    fn build(
+        topology: &'t Topology,
+        folder: &Path,
+        binaries: PathBuf,
+        program: PathBuf,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Failure> {
+        let mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
+        let mut regions = Vec::new();
+        let mut tuns = Vec::new();
+        for (index, name) in topology.regions.iter().enumerate() {
+            let (region, tun) = Region::create(name, index, &mesh.plan.in_region(index))
+                .map_err(|error| format!("region {name} cannot be made: {error}"))?;
+            regions.push(region);
+            tuns.push(tun);
+        }
+        let switch = Switch::start(tuns, Paths::of(topology), topology.settings.seed)?;
+        let dns = Dns::start(&regions, mesh.plan.names())?;
+        let (sender, inbox) = channel();
+        let logs = folder.join("logs");
+        Ok(Self {
+            topology,
+            regions,
+            switch,
+            _dns: dns,
+            processes: Processes::new(mesh.programs, binaries, logs.clone(), sender.clone()),
+            crowds: Vec::new(),
+            specs: mesh.specs,
+            run: mesh.run,
+            program,
+            logs,
+            stop,
+            sender,
+            inbox,
+        })
+    }
+
+    /// The whole run; events go into `events` and `view` as they come.
+    fn run(
+        &mut self,
+        view: &mut View,
+        events: &mut Vec<Event>,
+    ) -> Result<crate::lab::switch::Punctuality, Failure> {
+        events.push(Event::now(What::Run(Box::new(self.run.clone()))));
+        self.start(view, events)?;
+        let begin = self.mark(What::Begin, view, events);
+        self.order(Order::Begin(true));
+        let end = begin + micros(self.topology.settings.duration);
+        let mut steps = self.topology.timeline.clone();
+        steps.sort_by_key(|step| step.after);
+        let mut steps = steps.into_iter().peekable();
+        while now() < end {
+            let due = |step: &crate::language::Step| begin + micros(step.after);
+            // A tick may not delay a step: the last stretch is waited for exactly.
+            let next = steps.peek().map_or(end, due).min(end);
+            let pause = Duration::from_micros(next.saturating_sub(now())).min(TICK);
+            self.tick(pause, view, events)?;
+            while let Some(step) = steps.next_if(|step| due(step) <= now()) {
+                let mut stage = Stage {
+                    topology: self.topology,
+                    regions: &self.regions,
+                    switch: &self.switch,
+                    processes: &mut self.processes,
+                    events: &self.sender,
+                };
+                stage.act(&step)?;
+            }
+        }
+        self.mark(What::End, view, events);
+        self.send_home(view, events)?;
+        Ok(self.switch.punctuality())
+    }
+
+    /// Starts every process and every crowd, and waits until all of them answer.
+    fn start(&mut self, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
+        for name in self.processes.names() {
+            self.processes
+                .start(&name, &self.regions)
+                .map_err(|error| format!("{name} cannot be started: {error}"))?;
+        }
+        let mut apps: Vec<_> = self.topology.apps.iter().map(|app| app.name.clone()).collect();
+        for spec in std::mem::take(&mut self.specs) {
+            let crowd = self.gather(&spec)?;
+            self.crowds.push(crowd);
+        }
+        let deadline = now() + START_DEADLINE;
+        loop {
+            let seen = events.len();
+            self.tick(TICK, view, events)?;
+            for event in &events[seen..] {
+                if let What::Process(change) = &event.what {
+                    apps.retain(|app| change.state != ProcessState::Running || *app != change.server);
+                }
+            }
+            let waiting = self.processes.not_ready();
+            if waiting.is_empty() && apps.is_empty() {
+                return Ok(());
+            }
+            if now() > deadline {
+                let words: String = waiting
+                    .iter()
+                    .map(|name| format!("\n  {name} said last:\n{}", self.processes.last_words(name)))
+                    .collect();
+                let missing = [waiting, apps].concat().join(", ");
+                return Err(Failure::Because(format!(
+                    "not ready after {} s: {missing}{words}",
+                    START_DEADLINE / SECOND
+                )));
+            }
+        }
+    }
+
+    /// Starts the process with a region's people and applications.
+    fn gather(&self, spec: &Spec) -> Result<Crowd, Failure> {
+        let index = self.topology.region_index(&spec.region).unwrap_or_default();
+        let log = log_file(&self.logs, &spec.region, "people")?;
+        let mut command = Command::new(&self.program);
+        command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let mut child = self.regions[index].inside(move || command.spawn())?;
+        let mut orders = child.stdin.take();
+        let line = serde_json::to_string(spec).map_err(|error| error.to_string())?;
+        if let Some(orders) = &mut orders {
+            writeln!(orders, "{line}")?;
+        }
+        if let Some(out) = child.stdout.take() {
+            let events = self.sender.clone();
+            std::thread::Builder::new().name(format!("hear-{}", spec.region)).spawn(move || {
+                for line in BufReader::new(out).lines().map_while(Result::ok) {
+                    if let Ok(event) = serde_json::from_str::<Event>(&line) {
+                        let _ = events.send(event);
+                    }
+                }
+            })?;
+        }
+        Ok(Crowd { region: spec.region.clone(), child, orders })
+    }
+
+    fn order(&mut self, order: Order) {
+        let line = serde_json::to_string(&order).unwrap_or_default();
+        for orders in self.crowds.iter_mut().filter_map(|crowd| crowd.orders.as_mut()) {
+            let _ = writeln!(orders, "{line}");
+        }
+    }
+
+    /// Lets everybody finish what they are at, and waits for them.
+    fn send_home(&mut self, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
+        self.order(Order::Stop(true));
+        let deadline = now() + micros(self.topology.settings.patience) + GOING_HOME;
+        let mut last = None;
+        while now() < deadline {
+            self.tick(TICK, view, events)?;
+            let home = self.crowds.iter_mut().all(|crowd| !matches!(crowd.child.try_wait(), Ok(None)));
+            if home {
+                // What they wrote last may still be in the pipe.
+                let since = *last.get_or_insert_with(now);
+                if now() > since + 200 * MILLISECOND {
+                    return Ok(());
+                }
+            }
+        }
+        Err(Failure::Because("people did not go home in time; the machine may be too busy".to_owned()))
+    }
+
+    fn mark(&self, what: What, view: &mut View, events: &mut Vec<Event>) -> Micros {
+        let event = Event::now(what);
+        let at = event.at;
+        view.see(&event);
+        events.push(event);
+        at
+    }
+
+    /// Waits a moment, and takes note of everything that happened.
+    fn tick(&mut self, pause: Duration, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let first = self.inbox.recv_timeout(pause).ok();
+        for event in first.into_iter().chain(self.inbox.try_iter()) {
+            view.see(&event);
+            events.push(event);
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Failure::Stopped);
+        }
+        if let Some(Death { name, words }) = self.processes.tend(&self.regions).into_iter().next() {
+            return Err(Failure::Because(format!("{name} {words}")));
+        }
+        let failed =
+            |crowd: &mut Crowd| matches!(crowd.child.try_wait(), Ok(Some(status)) if !status.success());
+        if let Some(crowd) = self.crowds.iter_mut().find_map(|crowd| failed(crowd).then_some(&*crowd)) {
+            let log = self.logs.join(&crowd.region).join("people.log");
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            let note = events.iter().rev().find_map(|event| match &event.what {
+                What::Note { text, .. } => Some(text.as_str()),
+                _ => None,
+            });
+            let words = note.unwrap_or(said.trim());
+            return Err(Failure::Because(format!("the people of {} cannot go on: {words}", crowd.region)));
+        }
+        view.draw();
+        Ok(())
+    }
+}
+
+impl Drop for Lab<'_> {
+    fn drop(&mut self) {
+        for crowd in &mut self.crowds {
+            let _ = crowd.child.kill();
+            let _ = crowd.child.wait();
+        }
+    }
+}
+
+fn micros(time: Duration) -> Micros {
+    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
+}

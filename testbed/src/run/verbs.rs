@@ -1,0 +1,114 @@
+//! The timeline's verbs, done: each tells the history what changed and when it had taken effect.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::Sender;
+
+use crate::history::{Event, Micros, PathChange, PathState, Step as Happened, StepKind, What, now};
+use crate::lab::paths::{Paths, Way};
+use crate::lab::process::Processes;
+use crate::lab::region::Region;
+use crate::lab::switch::Switch;
+use crate::language::{Cut, How, Step, Topology, Verb};
+
+/// What verbs act on.
+pub struct Stage<'l> {
+    /// The topology.
+    pub topology: &'l Topology,
+    /// Regions, in order.
+    pub regions: &'l [Region],
+    /// The switch between them.
+    pub switch: &'l Switch,
+    /// The processes.
+    pub processes: &'l mut Processes,
+    /// Where events go.
+    pub events: &'l Sender<Event>,
+}
+
+impl Stage<'_> {
+    /// Does a step.
+    ///
+    /// # Errors
+    /// When a process cannot be started.
+    pub fn act(&mut self, step: &Step) -> Result<(), String> {
+        let began = now();
+        match &step.verb {
+            Verb::Partition { cuts, how } => {
+                self.change(cuts, began, |way| way.cut(Some(*how)));
+                if *how == How::Reset {
+                    self.reset(cuts);
+                }
+            }
+            Verb::Heal { cuts } => self.change(cuts, began, |way| {
+                way.cut(None);
+                way.slow(None);
+                way.lossy(None);
+            }),
+            Verb::Slow { cuts, by, jitter } => self.change(cuts, began, |way| way.slow(Some((*by, *jitter)))),
+            Verb::Lossy { cuts, loss } => self.change(cuts, began, |way| way.lossy(Some(*loss))),
+            Verb::Kill { node } => self.processes.kill(node),
+            Verb::Restart { node } => self.processes.restart(node),
+            Verb::Pause { node } => self.processes.pause(node),
+            Verb::Resume { node } => self.processes.resume(node),
+            Verb::Start { node } => self
+                .processes
+                .start(node, self.regions)
+                .map_err(|error| format!("{node} cannot be started: {error}"))?,
+        }
+        let kind = if step.verb.heals() { StepKind::Heal } else { StepKind::Fault };
+        self.say(now(), What::Step(Happened { words: step.text.clone(), kind, began }));
+        Ok(())
+    }
+
+    /// Changes the named ways, or all; tells of those that are others than before.
+    fn change(&self, cuts: &[Cut], began: Micros, change: impl Fn(&mut Way)) {
+        let named = self.indices(cuts);
+        let all = self.topology.regions.len();
+        let every = (0..all).flat_map(|a| (0..all).map(move |b| (a, b)));
+        let ways: Vec<_> = if named.is_empty() { every.collect() } else { named.into_iter().collect() };
+        let mut changed = Vec::new();
+        let at = self.switch.change(|paths| {
+            for (from, to) in ways {
+                let before = paths.way(from, to).map(|way| state(way));
+                if let Some(way) = paths.way(from, to) {
+                    change(way);
+                }
+                let after = state_of(paths, from, to);
+                if before != after {
+                    changed.extend(after.map(|state| (from, to, state)));
+                }
+            }
+        });
+        for (from, to, state) in changed {
+            let name = |index: usize| self.topology.regions[index].clone();
+            self.say(at, What::Path(PathChange { from: name(from), to: name(to), state, began }));
+        }
+    }
+
+    fn reset(&self, cuts: &[Cut]) {
+        for (a, b) in self.indices(cuts) {
+            self.switch.reset(a, b);
+        }
+    }
+
+    fn indices(&self, cuts: &[Cut]) -> BTreeSet<(usize, usize)> {
+        let index = |name: &str| self.topology.region_index(name);
+        cuts.iter().filter_map(|cut| Some((index(&cut.from)?, index(&cut.to)?))).collect()
+    }
+
+    fn say(&self, at: Micros, what: What) {
+        let _ = self.events.send(Event { at, what });
+    }
+}
+
+fn state_of(paths: &mut Paths, from: usize, to: usize) -> Option<PathState> {
+    paths.way(from, to).map(|way| state(way))
+}
+
+fn state(way: &Way) -> PathState {
+    match (way.is_cut(), way.impaired()) {
+        (Some(How::BlackHole), _) => PathState::BlackHole,
+        (Some(How::Refused | How::Reset), _) => PathState::Refused,
+        (None, Some(how)) => PathState::Impaired { how },
+        (None, None) => PathState::Open,
+    }
+}
