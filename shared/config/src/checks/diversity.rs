@@ -43,7 +43,7 @@ pub(super) fn members_share_nothing(context: &Context<'_>, findings: &mut Findin
     }
 }
 
-/// The hosts that each member hangs on; a group among them hangs on those of its own members.
+/// The hosts that each member hangs on. Groups among them are left out: their own members are judged there.
 fn hosts_of<'a>(
     group: &'a Continuity,
     connectors: &BTreeMap<&str, &'a Connector>,

@@ -2,6 +2,7 @@
 //! place. The rules judge what could be decoded; a name that could not be decoded still counts as known.
 
 mod assumptions;
+mod caches;
 mod diversity;
 mod files;
 mod groups;
@@ -61,6 +62,7 @@ const CHECKS: &[Check] = &[
     provider::apps_ask_for_what_there_is,
     provider::oidc_connectors_are_sound,
     files::files_are_what_they_should_be,
+    caches::caches_are_whole,
     unbuilt::unsafe_to_ignore,
     unbuilt::protocols,
     unbuilt::without_effect,

@@ -43,7 +43,7 @@ impl Mapped {
         self.with_mode(path, content, 0o600)
     }
 
-    /// One file more, with a mode.
+    /// One file more, with a mode; nobody may read it where that is 0.
     pub(crate) fn with_mode(mut self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Self {
         self.files.insert(path.into(), (content.as_ref().to_vec(), mode));
         self
@@ -53,6 +53,7 @@ impl Mapped {
 impl Files for Mapped {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         match self.files.get(path) {
+            Some((_, 0)) => Err(io::ErrorKind::PermissionDenied.into()),
             Some((content, _)) => Ok(content.clone()),
             None => Disk.read(path, limit),
         }
