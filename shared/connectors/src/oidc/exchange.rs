@@ -43,7 +43,7 @@ impl Oidc {
         form.extend(pending.pkce_verifier.as_deref().map(|verifier| ("code_verifier", verifier)));
         let (status, body) = self.ask_for_tokens(metadata, form).await?;
         if status != StatusCode::OK {
-            return Err(self.refused(status, &body));
+            return Err(self.not_the_codes_doing(self.refused(status, &body)).await);
         }
         // A page of a maintenance server is no answer of the provider; what is in a token is judged elsewhere.
         let tokens: Tokens = serde_json::from_slice(&body).map_err(|_| {
@@ -52,6 +52,19 @@ impl Oidc {
         match tokens.id_token.iter().chain(&tokens.access_token).any(|token| token.len() > LONGEST_TOKEN) {
             false => Ok(tokens),
             true => Err(Failure::protocol(self.said("the token endpoint answered with an oversized token"))),
+        }
+    }
+
+    /// A refusal to a browser's code, believed as far as that goes: some providers say `unauthorized_client` to a code of
+    /// another client, and nobody's code may keep a connector out for everybody. So this node asks again with a code of its
+    /// own making, and only what that is told counts as what the provider says about this node.
+    async fn not_the_codes_doing(&self, failure: Failure) -> Failure {
+        if !failure.keeps_out {
+            return failure;
+        }
+        match self.rehearse().await {
+            Ok(()) => Failure { oauth_error: failure.oauth_error, ..Failure::protocol(failure.log) },
+            Err(without_the_code) => without_the_code,
         }
     }
 
@@ -126,7 +139,8 @@ impl Oidc {
     }
 
     /// An answer that is not 200. Only what the provider says about *this node* is the operator's; what it says about the
-    /// code came from a browser, and must neither move a verdict nor steer the person elsewhere.
+    /// code came from a browser, and must neither move a verdict nor steer the person elsewhere. Where it is not certain of
+    /// which of the two it speaks, see [`Self::not_the_codes_doing`].
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
         let error = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| printable(&refusal.error));
         let log = self.said(format_args!(

@@ -4,7 +4,7 @@ use mangrove_connectors::{Answer, Ask, Blame, Failure, oidc::HOPS_PARAMETER};
 use serde_json::json;
 use url::Url;
 
-use crate::lying_idp::Idp;
+use crate::lying_idp::{CODE_OF_ANOTHER_CLIENT, Idp};
 use crate::{begin, begin_with, build, connector, login};
 
 async fn answered(change: impl FnOnce(&mut Answer)) -> Failure {
@@ -159,6 +159,18 @@ async fn a_secret_that_the_provider_does_not_know_keeps_the_connector_out_until_
     assert!(connector.rehearse().await.unwrap_err().keeps_out);
     idp.tells_the_truth();
     assert_eq!(connector.rehearse().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_code_of_another_client_ends_one_login_and_keeps_nobody_out() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    let (url, pending) = begin(&connector).await;
+    let mut answer = idp.signs_in(&url);
+    set(&mut answer, "code", CODE_OF_ANOTHER_CLIENT);
+    let failure = connector.finish(&pending, &answer).await.unwrap_err();
+    assert_eq!((failure.blame, failure.keeps_out), (Blame::Protocol, false), "{failure}");
+    assert_eq!(failure.oauth_error.as_deref(), Some("unauthorized_client"));
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ use url::{Url, form_urlencoded};
 
 pub(crate) const CLIENT: &str = "mesh";
 pub(crate) const SECRET: &str = "mesh secret";
+/// A code that some client of this provider got honestly; this provider says `unauthorized_client` to all others.
+pub(crate) const CODE_OF_ANOTHER_CLIENT: &str = "code-of-another-client";
 
 type Change = Box<dyn Fn(&mut Value) + Send>;
 type Forge = Box<dyn Fn(String) -> String + Send>;
@@ -231,6 +233,10 @@ async fn token(State(house): State<Arc<House>>, headers: HeaderMap, body: Bytes)
         return (StatusCode::UNAUTHORIZED, json!({ "error": "invalid_client" }).to_string()).into_response();
     }
     let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    if form.get("code").is_some_and(|code| code == CODE_OF_ANOTHER_CLIENT) {
+        return (StatusCode::BAD_REQUEST, json!({ "error": "unauthorized_client" }).to_string())
+            .into_response();
+    }
     let asked = house.codes.lock().unwrap().remove(form.get("code").map_or("", String::as_str));
     let challenge = form
         .get("code_verifier")
