@@ -2,7 +2,10 @@
 //!
 //! The nodes are stand-ins that only accept connections: this binary again, started by a script under the product's name.
 
-#![allow(clippy::unwrap_used, reason = "a test of its own crate; the exemption of unit tests does not reach it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test of its own crate; the exemption of unit tests does not reach it"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

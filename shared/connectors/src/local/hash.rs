@@ -1,7 +1,5 @@
 //! argon2id, as OWASP advises: 19 MiB, two passes, one lane.
 
-use std::sync::OnceLock;
-
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use mangrove_keys::ambient;
@@ -58,15 +56,6 @@ pub(super) fn check(hash: &str) -> Result<(), HashError> {
 pub(super) fn matches(hash: &str, password: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(hash) else { return false };
     ours().verify_password(password.as_bytes(), &parsed).is_ok()
-}
-
-/// A hash of a password that nobody has, checked in place of an unknown user's.
-pub(super) fn nobodys() -> String {
-    static HASH: OnceLock<String> = OnceLock::new();
-    HASH.get_or_init(|| {
-        hash_password(&ambient::token()).expect("a token is not empty and its salt has 16 bytes")
-    })
-    .clone()
 }
 
 fn ours() -> Argon2<'static> {

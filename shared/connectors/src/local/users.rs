@@ -88,6 +88,11 @@ impl Users {
         self.0.get(username)
     }
 
+    /// Somebody, if there is anybody.
+    pub(super) fn anybody(&self) -> Option<&User> {
+        self.0.values().next()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
