@@ -1,0 +1,156 @@
+//! What the admin interface answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use mangrove_continuity::Moment;
+use mangrove_continuity::order::{Order, What};
+use mangrove_keys::ambient;
+use mangrove_login::Login;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Who;
+use crate::front::Status;
+use crate::listener::Gauge;
+
+/// What the interface knows of its node.
+pub struct Api {
+    /// The role's name, `mangrove-root` or `mangrove-edge`.
+    pub role: &'static str,
+    /// The node's id.
+    pub node_id: String,
+    /// Where browsers reach it.
+    pub public_url: String,
+    /// File of its configuration.
+    pub configuration: String,
+    /// When it was built.
+    pub started: Moment,
+    /// Health, orders and sessions.
+    pub login: Arc<Login>,
+    /// Whether it is on the way out.
+    pub status: Arc<Status>,
+    /// Its listeners.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// One listener, for the snapshot.
+pub struct ListenerStatus {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// How many connections are open.
+    pub gauge: Gauge,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderAsk {
+    connector: String,
+    #[serde(default)]
+    why: String,
+    seconds: Option<u64>,
+}
+
+type Refusal = (StatusCode, String);
+
+impl Api {
+    pub(super) async fn answer(&self, who: &Who, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let answered = match (&parts.method, path) {
+            (&Method::GET, "/status") => Ok(self.snapshot()),
+            (&Method::GET, _) if path.starts_with("/why/") => self.why(&path["/why/".len()..]),
+            (&Method::POST, "/drain") => self.order(who, Some(What::Drain), body).await,
+            (&Method::POST, "/force") => self.order(who, Some(What::Force), body).await,
+            (&Method::POST, "/undrain" | "/unforce") => self.order(who, None, body).await,
+            _ => Err((StatusCode::NOT_FOUND, "no such request".to_owned())),
+        };
+        match answered {
+            Ok(value) => reply(StatusCode::OK, &value),
+            Err((status, words)) => refusal(status, &words),
+        }
+    }
+
+    /// The node, as one JSON document.
+    pub fn snapshot(&self) -> Value {
+        let now = ambient::now();
+        let listeners: Vec<Value> = self
+            .listeners
+            .iter()
+            .map(|l| json!({ "address": l.address, "tls": l.tls, "connections": l.gauge.open() }))
+            .collect();
+        json!({
+            "node": {
+                "id": self.node_id,
+                "role": self.role,
+                "version": env!("CARGO_PKG_VERSION"),
+                "uptime_seconds": now.since(self.started).as_secs(),
+                "process": std::process::id(),
+                "public_url": self.public_url,
+                "configuration": self.configuration,
+                "leaving": self.status.is_leaving(),
+            },
+            "listeners": listeners,
+            "connectors": self.login.watch().snapshot(now),
+            "sessions": self.login.sessions(),
+        })
+    }
+
+    fn why(&self, login: &str) -> Result<Value, Refusal> {
+        let story = self.login.decisions().why(login).ok_or_else(|| {
+            (
+                StatusCode::NOT_FOUND,
+                format!("nothing is known of login {login}: not of this node, or too long ago"),
+            )
+        })?;
+        Ok(json!({ "login": login, "story": story, "decisions": self.login.decisions().of(login) }))
+    }
+
+    async fn order(&self, who: &Who, what: Option<What>, body: Incoming) -> Result<Value, Refusal> {
+        let bad = |words: String| (StatusCode::BAD_REQUEST, words);
+        let body = Limited::new(body, 16 * 1024).collect().await.map_err(|error| bad(error.to_string()))?;
+        let ask: OrderAsk =
+            serde_json::from_slice(&body.to_bytes()).map_err(|error| bad(error.to_string()))?;
+        let now = ambient::now();
+        let order = what.map(|what| Order {
+            what,
+            who: who.to_string(),
+            why: if ask.why.is_empty() { "no reason given".to_owned() } else { ask.why.clone() },
+            until: ask.seconds.map(|seconds| now + Duration::from_secs(seconds)),
+        });
+        let unknown = |error: mangrove_login::UnknownConnector| (StatusCode::NOT_FOUND, error.to_string());
+        self.login.watch().order(&ask.connector, order).map_err(unknown)?;
+        tracing::warn!(
+            target: "admin",
+            who = %who,
+            connector = ask.connector,
+            order = what.map_or("none", |what| if what == What::Drain { "drain" } else { "force" }),
+            why = ask.why,
+            seconds = ask.seconds,
+            "an operator changed this node"
+        );
+        let connectors = self.login.watch().snapshot(now);
+        let changed = connectors.iter().find(|status| status.name == ask.connector);
+        Ok(json!({ "connector": changed }))
+    }
+}
+
+fn reply(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(super) fn refusal(status: StatusCode, words: &str) -> Response<Body> {
+    reply(status, &json!({ "error": words }))
+}

@@ -1,0 +1,217 @@
+//! `status`, `why`, `drain`, `force`: what an operator asks a running node, by its admin socket.
+
+use std::path::{Path, PathBuf};
+
+use http::Method;
+use mangrove_config::{Config, Environment, tree};
+use serde_json::{Value, json};
+
+use super::args::{Asked, Order, Source, Why};
+use super::{Exit, complain, run, say};
+use crate::admin::client::{self, ClientError};
+use crate::{node, state};
+
+pub(super) fn status(asked: &Asked, source: &Source, environment: &Environment) -> Exit {
+    match request(asked, source, environment, Method::GET, "/status", None) {
+        Ok(answer) if asked.json => say(&answer),
+        Ok(answer) => say(&table(&answer)),
+        Err(exit) => return exit,
+    }
+    Exit::Clean
+}
+
+pub(super) fn why(asked: &Why, source: &Source, environment: &Environment) -> Exit {
+    if asked.login.is_empty()
+        || !asked.login.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    {
+        complain(&format!("`{}` is not a login's id", asked.login));
+        return Exit::BadInput;
+    }
+    let path = format!("/why/{}", asked.login);
+    match request(&asked.asked, source, environment, Method::GET, &path, None) {
+        Ok(answer) if asked.asked.json => say(&answer),
+        Ok(answer) => {
+            for line in answer["story"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                say(&line);
+            }
+        }
+        Err(exit) => return exit,
+    }
+    Exit::Clean
+}
+
+pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &Environment) -> Exit {
+    let path = if asked.undo { format!("/un{what}") } else { format!("/{what}") };
+    let body = json!({
+        "connector": asked.name,
+        "why": asked.why.as_deref().unwrap_or_default(),
+        "seconds": asked.duration.map(|duration| duration.0.as_secs()),
+    });
+    match request(&asked.asked, source, environment, Method::POST, &path, Some(&body)) {
+        Ok(answer) if asked.asked.json => say(&answer),
+        Ok(answer) => say(&row(&answer["connector"]).join("  ")),
+        Err(exit) => return exit,
+    }
+    Exit::Clean
+}
+
+fn request(
+    asked: &Asked,
+    source: &Source,
+    environment: &Environment,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Exit> {
+    let socket = match &asked.socket {
+        Some(socket) => socket.clone(),
+        None => socket_of(source, environment)?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(&error);
+        Exit::Failed
+    })?;
+    runtime.block_on(client::ask(&socket, method, path, body)).map_err(|error| {
+        complain(&error);
+        if matches!(error, ClientError::Refused(_)) { Exit::BadInput } else { Exit::Failed }
+    })
+}
+
+/// The socket of the node that runs with this configuration. An operator's shell need not have the node's secrets, so
+/// what cannot be loaded whole is read for these two keys alone.
+fn socket_of(source: &Source, environment: &Environment) -> Result<PathBuf, Exit> {
+    let (file, report) = run::load(source, environment)?;
+    let config = report.config.unwrap_or_else(|| two_keys(&file));
+    Ok(node::admin_socket(&config, &state::path(&config, environment)))
+}
+
+fn two_keys(file: &Path) -> Config {
+    let mut config = Config::default();
+    let Some(document) = std::fs::read_to_string(file).ok().and_then(|text| tree::parse(&text).ok()) else {
+        return config;
+    };
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let path = |section: &str, key: &str| {
+        let written = document.get(section)?.get(key)?.as_str()?;
+        Some(folder.join(written).to_string_lossy().into_owned())
+    };
+    config.admin.socket = path("admin", "socket");
+    config.state.directory = path("state", "directory");
+    config
+}
+
+/// The snapshot for a person.
+fn table(answer: &Value) -> String {
+    let node = &answer["node"];
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let leaving = if node["leaving"] == true { "  LEAVING" } else { "" };
+    let mut out = format!(
+        "{} {}  node {}  up {}{leaving}\n{}  ({})\n",
+        text(&node["role"]),
+        text(&node["version"]),
+        text(&node["id"]),
+        span(number(&node["uptime_seconds"])),
+        text(&node["public_url"]),
+        text(&node["configuration"]),
+    );
+    for listener in answer["listeners"].as_array().into_iter().flatten() {
+        let how = if listener["tls"] == true { "TLS" } else { "plain HTTP" };
+        let open = number(&listener["connections"]);
+        out += &format!("listens on {} ({how}), {open} connections open\n", text(&listener["address"]));
+    }
+    out += &format!("{} sessions\n\n", number(&answer["sessions"]));
+    let head = ["CONNECTOR", "STATE", "SINCE", "LAST ANSWER", "ORDER", "NOTE"].map(str::to_owned);
+    let rows: Vec<_> =
+        std::iter::once(head).chain(answer["connectors"].as_array().into_iter().flatten().map(row)).collect();
+    let widths: Vec<usize> =
+        (0..6).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        out += cells.join("  ").trim_end();
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// One connector.
+fn row(connector: &Value) -> [String; 6] {
+    let text = |key: &str| connector[key].as_str().map(str::to_owned);
+    let ago = connector["last_success_seconds"].as_u64().map(|seconds| format!("{} ago", span(seconds)));
+    let order = &connector["order"];
+    let order = order["what"].as_str().map(|what| {
+        let left = order["seconds_left"].as_u64().map(|s| format!(", {} left", span(s))).unwrap_or_default();
+        let (who, why) = (order["who"].as_str().unwrap_or("?"), order["why"].as_str().unwrap_or(""));
+        format!("{what} by {who}: {why}{left}")
+    });
+    let note = text("unable").or_else(|| text("misconfigured")).or_else(|| text("last_failure"));
+    [
+        text("name").unwrap_or_default(),
+        text("state").unwrap_or_default().to_lowercase(),
+        connector["seconds"].as_u64().map(span).unwrap_or_default(),
+        ago.unwrap_or_else(|| "-".to_owned()),
+        order.unwrap_or_else(|| "-".to_owned()),
+        note.unwrap_or_default(),
+    ]
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_reads_as_a_table() {
+        let answer = json!({
+            "node": { "role": "mangrove-root", "version": "0.1.0", "id": "abc", "uptime_seconds": 61,
+                "public_url": "http://root.localhost:9443/", "configuration": "a.yaml", "leaving": false },
+            "listeners": [{ "address": "127.0.0.1:9443", "tls": false, "connections": 3 }],
+            "connectors": [
+                { "name": "okta", "state": "healthy", "seconds": 5, "last_success_seconds": 2 },
+                { "name": "entra-idp", "state": "down", "seconds": 90, "last_failure": "connection refused",
+                  "order": { "what": "drain", "who": "ops (uid 0)", "why": "planned", "seconds_left": 600 } },
+            ],
+            "sessions": 12,
+        });
+        let wanted = "\
+mangrove-root 0.1.0  node abc  up 1m01s
+http://root.localhost:9443/  (a.yaml)
+listens on 127.0.0.1:9443 (plain HTTP), 3 connections open
+12 sessions
+
+CONNECTOR  STATE    SINCE  LAST ANSWER  ORDER                                         NOTE
+okta       healthy  5s     2s ago       -
+entra-idp  down     1m30s  -            drain by ops (uid 0): planned, 10m00s left    connection refused";
+        let table = table(&answer);
+        let squeezed = |text: &str| {
+            text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(squeezed(&table), squeezed(wanted), "{table}");
+    }
+
+    #[test]
+    fn the_socket_is_found_although_secrets_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        std::fs::write(
+            &file,
+            "state: { directory: state }\nconnectors: [{ clientSecret: <vault.missing> }]\n",
+        )
+        .unwrap();
+        let config = two_keys(&file);
+        assert_eq!(
+            config.state.directory.as_deref().map(Path::new),
+            Some(folder.path().join("state").as_path())
+        );
+    }
+}
