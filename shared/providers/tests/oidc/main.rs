@@ -6,7 +6,6 @@
 mod authorize;
 mod cascade;
 mod clients;
-mod cost;
 mod discovery;
 mod logout;
 mod refresh;
