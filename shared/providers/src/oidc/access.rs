@@ -56,10 +56,10 @@ pub(super) enum MintError {
 }
 
 impl Access {
-    fn new(issuer: &str, grant: &Grant, scopes: &Scopes, now: u64, life: u64) -> Self {
+    fn new(issuer: &str, grant: &Grant, scopes: &Scopes, audiences: &[String], now: u64, life: u64) -> Self {
         // A resource server is not userinfo, and userinfo is not a resource server: each is addressed by name.
-        let own = grant.audiences.is_empty() || scopes.has(super::scope::OPENID);
-        let aud = grant.audiences.iter().cloned().chain(own.then(|| issuer.to_owned())).collect();
+        let own = audiences.is_empty() || scopes.has(super::scope::OPENID);
+        let aud = audiences.iter().cloned().chain(own.then(|| issuer.to_owned())).collect();
         Self {
             iss: issuer.to_owned(),
             sub: grant.sub.clone(),
@@ -89,9 +89,11 @@ impl OidcProvider {
         client: &Client,
         grant: &Grant,
         scopes: &Scopes,
+        audiences: &[String],
         now: u64,
     ) -> Result<String, MintError> {
-        let access = Access::new(&self.issuer, grant, scopes, now, client.access_token_lifetime.as_secs());
+        let life = client.access_token_lifetime.as_secs();
+        let access = Access::new(&self.issuer, grant, scopes, audiences, now, life);
         match client.access_tokens {
             Format::Jwt => Ok(self.keys.sign(client.algorithm, TYP, &access)?),
             Format::Opaque => {
@@ -127,6 +129,13 @@ impl OidcProvider {
         }
         let verified = self.keys.verify(token, TYP).ok();
         Ok(verified.and_then(|claims| serde_json::from_value(Value::Object(claims)).ok()))
+    }
+
+    /// Whether the session that a grant came from is there and still this person's; always, where tokens do not correlate
+    /// with sessions. A session can outlive one of its people: another may have signed in to it since.
+    pub(super) async fn lives(&self, grant: &Grant) -> bool {
+        !self.correlate
+            || self.login.session(&grant.session).await.is_some_and(|person| person.sub == grant.sub)
     }
 
     /// The session that a token names, as the application's connectors know it, if it is still this person's.

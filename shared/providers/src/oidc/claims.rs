@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use mangrove_continuity::schema::Path;
 use serde_json::{Map, Value};
 
-use super::scope::Scopes;
+use super::scope::{STANDARD, Scopes};
 
 /// Attributes of a person, by the name of the connector or group that they came through.
 pub(super) type Attributes = BTreeMap<String, Map<String, Value>>;
@@ -95,6 +95,17 @@ impl Mapping {
         if claims.get("email") != asserted.as_ref() && !self.names().any(|name| name == "email_verified") {
             claims.remove("email_verified");
         }
+        claims
+    }
+
+    /// What of [`Mapping::claims`] is left where fewer scopes ask: mapped claims need no scope.
+    pub(super) fn narrowed(&self, mut claims: Map<String, Value>, scopes: &Scopes) -> Map<String, Value> {
+        claims.retain(|name, _| {
+            let by_scope = STANDARD.iter().any(|scope| scope.claims.contains(&name.as_str()));
+            !by_scope
+                || self.names().any(|mapped| mapped == name)
+                || scopes.claims().any(|asked| asked == name)
+        });
         claims
     }
 }

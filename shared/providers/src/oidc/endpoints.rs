@@ -90,7 +90,7 @@ fn under(issuer: &str, path: &str) -> String {
 
 fn path_of(url: &str) -> Result<String, String> {
     let parsed = Url::parse(url).map_err(|why| format!("`{url}`: {why}"))?;
-    if parsed.path().contains(['{', '}', '*']) || parsed.query().is_some() {
+    if parsed.path().contains(['{', '}', '*']) || parsed.path().contains("/:") || parsed.query().is_some() {
         return Err(format!("oidcProvider.discovery.endpoints: `{url}` must be a plain path"));
     }
     Ok(parsed.path().to_owned())
@@ -124,7 +124,10 @@ mod tests {
         let endpoints = Endpoints::new("https://id.example", &discovery).unwrap();
         assert_eq!(endpoints.authorization.path, "/authorize");
         assert_eq!(endpoints.well_known.len(), 2);
-        discovery.endpoints.token = Some(url("https://id.example/authorize"));
-        assert!(Endpoints::new("https://id.example", &discovery).is_err());
+        for unusable in ["https://id.example/authorize", "https://id.example/:token", "https://id.example/*"]
+        {
+            discovery.endpoints.token = Some(url(unusable));
+            assert!(Endpoints::new("https://id.example", &discovery).is_err(), "{unusable}");
+        }
     }
 }

@@ -104,7 +104,7 @@ impl OidcProvider {
         let good = family.grant.client_id == client.id
             && self.store.is_turn(&turn).await?
             && !self.store.is_grant_revoked(&family.grant.id).await?
-            && (!self.correlate || self.login.session(&family.grant.session).await.is_some());
+            && self.lives(&family.grant).await;
         Ok(good.then_some(family))
     }
 }

@@ -17,7 +17,7 @@ use super::scope::{OPENID, Scopes};
 pub(super) const ID_TOKEN_TYP: &str = "JWT";
 
 /// What an application gets.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Tokens {
     access_token: String,
     token_type: &'static str,
@@ -50,16 +50,17 @@ struct IdToken<'a> {
 }
 
 impl OidcProvider {
-    /// Makes an access token, and an ID token where `openid` is among the scopes.
+    /// Makes an access token for `audiences`, and an ID token where `openid` is among the scopes.
     pub(super) async fn mint(
         &self,
         client: &Client,
         grant: &Grant,
         scopes: Scopes,
+        audiences: &[String],
         nonce: Option<&str>,
         now: u64,
     ) -> Result<Tokens, MintError> {
-        let access_token = self.mint_access(client, grant, &scopes, now).await?;
+        let access_token = self.mint_access(client, grant, &scopes, audiences, now).await?;
         if !self.correlate {
             self.store.put_claims(grant, client.access_token_lifetime).await?;
         }

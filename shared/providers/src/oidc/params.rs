@@ -14,8 +14,15 @@ pub(super) const MAX_ENCODED: usize = 32 * 1024;
 const MAX_COUNT: usize = 64;
 
 /// What a client sent, decoded, in order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Params(Vec<(String, String)>);
+
+/// Shows which parameters came, never their values: secrets, codes and tokens are among them.
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 /// Why a query or form cannot be read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +131,13 @@ mod tests {
         assert_eq!(params.one("state"), Err(Duplicate));
         assert_eq!(Params::parse(b"x=1&x=2").unwrap().refuse_duplicates(&[]), Err(Duplicate));
         assert_eq!(Params::parse(b"resource=1&resource=2").unwrap().refuse_duplicates(&["resource"]), Ok(()));
+    }
+
+    #[test]
+    fn debug_shows_which_parameters_came_and_no_value() {
+        let params = Params::parse(b"client_secret=s3cret&code=s3cret").unwrap();
+        let shown = format!("{params:?}");
+        assert!(shown.contains("client_secret") && !shown.contains("s3cret"), "{shown}");
     }
 
     #[test]

@@ -37,8 +37,9 @@ impl RedirectUri {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(format!("`{text}` must not have a user name or password"));
         }
-        if text.chars().any(|c| c.is_ascii_control() || c.is_ascii_whitespace() || c == '\\') {
-            return Err(format!("`{text}` must not have spaces, control characters or backslashes"));
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+            let why = "must be ASCII without spaces, control characters or backslashes; percent-encode it";
+            return Err(format!("`{text}` {why}"));
         }
         match url.scheme() {
             "https" => {}
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_uri_that_would_leak_a_code_cannot_be_registered() {
+    fn a_redirect_uri_that_would_leak_or_lose_a_code_cannot_be_registered() {
         for (text, public) in [
             ("http://app.example.com/cb", false),
             ("https://app.example.com/cb#x", false),
@@ -168,6 +169,7 @@ mod tests {
             ("com.example.app:/cb", false),
             ("https://app.example.com/c b", false),
             ("https://app.example.com\\@evil.example/", false),
+            ("https://app.example.com/zurück", false),
         ] {
             assert!(RedirectUri::register(text, public).is_err(), "{text}");
         }

@@ -181,10 +181,11 @@ impl Store {
         Ok(if just_now { Turned::Twice } else { Turned::Again })
     }
 
-    /// Ends all that grew from a grant: refresh tokens now, access tokens wherever they are shown.
+    /// Ends all that grew from a grant: refresh tokens now, access tokens wherever they are shown. The family goes first:
+    /// that needs no room, and makes some.
     pub(super) async fn revoke_grant(&self, id: &str) -> Result<(), CacheError> {
-        self.cache.put(REVOKED, id, Vec::new(), self.longest).await?;
-        self.cache.forget(FAMILIES, id).await
+        self.cache.forget(FAMILIES, id).await?;
+        self.cache.put(REVOKED, id, Vec::new(), self.longest).await
     }
 
     /// Ends one access token.

@@ -111,7 +111,10 @@ impl OidcProvider {
         let ReadAccess { access, client, person } = read;
         match person {
             Some(person) => Ok(person_claims(client, person, &access.scope, &self.node)),
-            None => Ok(self.store.claims(access.grant()).await?.ok_or(UserinfoError::Invalid)?),
+            None => {
+                let claims = self.store.claims(access.grant()).await?.ok_or(UserinfoError::Invalid)?;
+                Ok(client.mapping.narrowed(claims, &access.scope))
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Refresh tokens: when there is one, that each is good once, and that they live and die with the session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
+use mangrove_cache::Shelf;
 use serde_json::json;
 
 use crate::support::*;
@@ -118,6 +120,80 @@ async fn the_end_of_a_session_ends_its_tokens() {
     assert_eq!(node.introspect(APP, tokens.access()).await.json(), json!({ "active": false }));
     assert_eq!(node.introspect(APP, tokens.refresh()).await.json(), json!({ "active": false }));
     refused(&node.refresh(tokens.refresh()).await);
+}
+
+#[tokio::test]
+async fn a_refresh_token_ends_with_the_person_even_where_their_session_goes_on_with_another() {
+    let mut config = default_config();
+    config["connectors"].as_array_mut().unwrap().push(json!({
+        "type": "continuity", "name": "staff", "failover": { "idps": ["people"] },
+    }));
+    config["apps"][1]["authentication"]["idps"] = json!(["staff"]);
+    config["session"] = json!({ "lifetime": { "maxTimeout": "700ms" } });
+    let node = Node::with(config);
+    let mut person = Person::default();
+    let others = [("client_id", OTHER.0)];
+    let began = std::time::Instant::now();
+    person.code(&node, &[]).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    // The session lives on by its second identity, and alice's first one is forgotten.
+    let tokens = node.tokens(&mut person, SCOPE).await;
+    person.sign_in(&node, &others, "alice").await;
+    tokio::time::sleep(Duration::from_millis(710).saturating_sub(began.elapsed())).await;
+    let sid = part(tokens.id(), 1)["sid"].clone();
+    let code = person.sign_in(&node, &[], "bob").await.told()["code"].clone();
+    assert_eq!(part(Tokens(node.redeem(&code).await.json()).id(), 1)["sid"], sid);
+    assert_eq!(node.introspect(APP, tokens.refresh()).await.json(), json!({ "active": false }));
+    refused(&node.refresh(tokens.refresh()).await);
+}
+
+#[tokio::test]
+async fn a_replayed_refresh_token_ends_its_family_even_where_the_cache_is_full() {
+    let node = Node::new();
+    let first = node.tokens(&mut Person::default(), SCOPE).await;
+    let second = Tokens(node.refresh(first.refresh()).await.json());
+    let third = Tokens(node.refresh(second.refresh()).await.json());
+    let (shelf, minute) = (Shelf::new("filler"), Duration::from_secs(60));
+    let mut fillers = 0..;
+    while node.cache.put(shelf, &fillers.next().unwrap().to_string(), Vec::new(), minute).await.is_ok() {}
+    assert_ne!(node.refresh(first.refresh()).await.status, StatusCode::OK);
+    for filler in 0..10 {
+        node.cache.forget(shelf, &filler.to_string()).await.unwrap();
+    }
+    refused(&node.refresh(third.refresh()).await);
+}
+
+#[tokio::test]
+async fn a_refresh_may_be_for_another_audience_of_the_grant_than_the_first_access_token() {
+    let node = Node::new();
+    let apis = ["https://api.example", "https://other-api.example"];
+    let both = [("scope", "orders:read offline_access"), ("resource", apis[0]), ("resource", apis[1])];
+    let code = Person::default().code(&node, &both).await;
+    let form: Vec<_> = code_form(&code).into_iter().chain([("resource", apis[0])]).collect();
+    let first = Tokens(node.form("/oauth2/token", Some(APP), &form).await.json());
+    assert_eq!(part(first.access(), 1)["aud"], json!([apis[0]]));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", first.refresh()), ("resource", apis[1])];
+    let second = Tokens(node.form("/oauth2/token", Some(APP), &form).await.json());
+    assert_eq!(part(second.access(), 1)["aud"], json!([apis[1]]));
+    let third = Tokens(node.refresh(second.refresh()).await.json());
+    assert_eq!(part(third.access(), 1)["aud"], json!(apis));
+}
+
+#[tokio::test]
+async fn a_narrowed_token_that_outlives_its_session_says_no_more_than_its_scope() {
+    let mut config = default_config();
+    config["oidcProvider"]["correlateSession"] = json!(false);
+    let node = Node::with(config);
+    let mut person = Person::default();
+    let tokens = node.tokens(&mut person, "openid email groups offline_access").await;
+    let form =
+        [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("scope", "openid groups")];
+    let narrowed = Tokens(node.form("/oauth2/token", Some(APP), &form).await.json());
+    let alive = node.userinfo(narrowed.access()).await.json();
+    person.get(&node, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+    assert_eq!(node.userinfo(narrowed.access()).await.json(), alive);
+    assert!(alive.get("email").is_none() && alive["team"] == "engineering");
+    assert_eq!(node.userinfo(tokens.access()).await.json()["email"], "alice@example.com");
 }
 
 #[tokio::test]

@@ -28,14 +28,13 @@ async fn tokens_for_code(
     let redirect_uri = params.one("redirect_uri")?.ok_or(TokenError::Invalid("redirect_uri is missing"))?;
     let verifier = params.one("code_verifier")?;
     // Taken before it is judged: a code that somebody presents wrongly has leaked and is worth nothing any more.
-    let mut code = match provider.store.redeem(code).await? {
+    let code = match provider.store.redeem(code).await? {
         Redeemed::First(code) => *code,
         Redeemed::Again(grant) => {
             provider.store.revoke_grant(&grant).await?;
             tracing::warn!(target: "security",
                 app = client.app,
                 grant,
-
                 "a code was used twice; what it gave is revoked"
             );
             return Err(TokenError::BadGrant("the code was used before"));
@@ -43,11 +42,11 @@ async fn tokens_for_code(
         Redeemed::Unknown => return Err(TokenError::BadGrant("unknown code, or over")),
     };
     judge(&code, client, redirect_uri, verifier)?;
-    if provider.correlate && provider.login.session(&code.grant.session).await.is_none() {
+    if !provider.lives(&code.grant).await {
         return Err(TokenError::BadGrant("the session has ended"));
     }
-    code.grant.audiences = narrow_audiences(&code.grant.audiences, params)?;
-    issue(provider, client, code).await
+    let audiences = narrow_audiences(&code.grant.audiences, params)?;
+    issue(provider, client, code, &audiences).await
 }
 
 /// The code was made for this application, this redirect URI, and whoever knows the verifier.
@@ -64,10 +63,17 @@ fn judge(code: &Code, client: &Client, redirect_uri: &str, verifier: Option<&str
     Ok(())
 }
 
-async fn issue(provider: &OidcProvider, client: &Client, code: Code) -> Result<Tokens, TokenError> {
+/// The access token is for `audiences`; a refresh may ask for others of the grant.
+async fn issue(
+    provider: &OidcProvider,
+    client: &Client,
+    code: Code,
+    audiences: &[String],
+) -> Result<Tokens, TokenError> {
     let now = ambient::unix_now();
     let Code { grant, nonce, .. } = code;
-    let mut tokens = provider.mint(client, &grant, grant.scopes.clone(), nonce.as_deref(), now).await?;
+    let scopes = grant.scopes.clone();
+    let mut tokens = provider.mint(client, &grant, scopes, audiences, nonce.as_deref(), now).await?;
     if grant.scopes.has(OFFLINE_ACCESS) && client.grant(super::REFRESH_TOKEN).is_some() {
         let ends = now + provider.session_lifetime.as_secs();
         let first = provider.store.begin_family(grant, ends, provider.refresh_lifetime).await?;

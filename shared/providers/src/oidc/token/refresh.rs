@@ -27,7 +27,7 @@ async fn tokens_for_refresh(
     params: &Params,
 ) -> Result<Tokens, TokenError> {
     let token = params.one("refresh_token")?.ok_or(TokenError::Invalid("refresh_token is missing"))?;
-    let Some((mut family, turn)) = provider.store.family(token).await? else {
+    let Some((family, turn)) = provider.store.family(token).await? else {
         return Err(TokenError::BadGrant("unknown refresh token, or over"));
     };
     // Before it is taken: another application can neither use it nor use it up.
@@ -41,9 +41,7 @@ async fn tokens_for_refresh(
     let audiences = narrow_audiences(&family.grant.audiences, params)?;
     alive(provider, &family).await?;
     take(provider, client, &family, &turn).await?;
-    let granted = std::mem::replace(&mut family.grant.audiences, audiences);
-    let tokens = successor(provider, client, &family, &turn, scopes).await;
-    family.grant.audiences = granted;
+    let tokens = successor(provider, client, &family, &turn, (scopes, &audiences)).await;
     if tokens.is_err() {
         provider.store.restore(&family, &turn, provider.refresh_lifetime).await;
     }
@@ -54,7 +52,7 @@ async fn alive(provider: &OidcProvider, family: &Family) -> Result<(), TokenErro
     if provider.store.is_grant_revoked(&family.grant.id).await? {
         return Err(TokenError::BadGrant("what it grew from was revoked"));
     }
-    if provider.correlate && provider.login.session(&family.grant.session).await.is_none() {
+    if !provider.lives(&family.grant).await {
         return Err(TokenError::BadGrant("the session has ended"));
     }
     Ok(())
@@ -75,7 +73,6 @@ async fn take(
             tracing::warn!(target: "security",
                 app = client.app,
                 grant,
-
                 "an old refresh token came back; its family ends"
             );
             Err(TokenError::BadGrant("the refresh token was used before"))
@@ -88,9 +85,10 @@ async fn successor(
     client: &Client,
     family: &Family,
     turn: &Turn,
-    scopes: Scopes,
+    (scopes, audiences): (Scopes, &[String]),
 ) -> Result<Tokens, TokenError> {
-    let mut tokens = provider.mint(client, &family.grant, scopes, None, ambient::unix_now()).await?;
+    let now = ambient::unix_now();
+    let mut tokens = provider.mint(client, &family.grant, scopes, audiences, None, now).await?;
     tokens.refresh_token = Some(provider.store.succeed(family, turn, provider.refresh_lifetime).await?);
     Ok(tokens)
 }
