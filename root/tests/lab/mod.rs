@@ -89,12 +89,14 @@ impl Lab {
     }
 
     pub fn start_with(&self, stdin: Stdio) -> Running {
-        let mut child = command(&["-config", &self.config()])
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Running::spawn(command(&["-config", &self.config()]), stdin)
+    }
+}
+
+impl Running {
+    /// Starts a command that is a node, and waits until it is ready.
+    pub fn spawn(mut command: Command, stdin: Stdio) -> Self {
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -102,16 +104,15 @@ impl Lab {
                 let _ = tell.send(line);
             }
         });
-        let mut running = Running { child, lines, heard: Vec::new(), address: ([127, 0, 0, 1], 0).into() };
-        let ready = running.wait_for("\"message\":\"ready\"");
-        let at =
-            ready.find("\"address\":\"").expect("the ready line has an address") + "\"address\":\"".len();
-        running.address = ready[at..].split('"').next().unwrap().parse().unwrap();
+        let mut running = Self { child, lines, heard: Vec::new(), address: ([127, 0, 0, 1], 0).into() };
+        let ready = running.wait_for("ready");
+        let after = |mark: &str| ready.find(mark).map(|at| &ready[at + mark.len()..]);
+        let address =
+            after("\"address\":\"").or_else(|| after("address=")).expect("the ready line has an address");
+        running.address = address.split(['"', ' ']).next().unwrap().parse().unwrap();
         running
     }
-}
 
-impl Running {
     /// Waits for a line of the log.
     pub fn wait_for(&mut self, part: &str) -> String {
         let until = Instant::now() + Duration::from_secs(20);

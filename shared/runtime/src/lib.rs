@@ -11,6 +11,7 @@ pub mod logging;
 pub mod net;
 pub mod node;
 pub mod role;
+mod rooms;
 pub mod signals;
 pub mod state;
 pub mod tls;

@@ -8,18 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use mangrove_cache::Cache;
-use mangrove_config::{App, Config, Environment, Secret};
-use mangrove_connectors::{Connector, HttpClient, Parts};
-use mangrove_keys::seal::Sealer;
-use mangrove_keys::{KeyRing, ambient};
-use mangrove_login::{DecisionLog, Login, LoginParts};
-use mangrove_providers::oidc::{OidcParts, OidcProvider};
+use mangrove_config::{Config, Environment, Secret};
+use mangrove_keys::ambient;
+use mangrove_login::Login;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::admin::{self, AdminSocket, Api, ListenerStatus};
 use crate::front::{Front, Status};
@@ -28,6 +22,7 @@ use crate::lifecycle::Tasks;
 use crate::listener::{self, Limits, Listener};
 use crate::net::Network;
 use crate::role::Role;
+use crate::rooms::{self, Rooms};
 use crate::signals::{Asked, Signals};
 use crate::state::{self, StateDir};
 use crate::tls;
@@ -63,7 +58,7 @@ pub struct Node {
     status: Arc<Status>,
     config: Arc<Config>,
     plain_beyond_loopback: bool,
-    _state: StateDir,
+    state: StateDir,
 }
 
 impl Node {
@@ -120,7 +115,7 @@ impl Node {
             status,
             config,
             plain_beyond_loopback,
-            _state: state,
+            state,
         };
         Ok(node)
     }
@@ -134,71 +129,89 @@ impl Node {
                 return false;
             }
         };
-        let address = self.listener.address();
-        let everything = CancellationToken::new();
-        let stop_accepting = CancellationToken::new();
-        let hurry = CancellationToken::new();
-        let grace = self.config.http.grace_period.0;
-        let mut tasks = Tasks::new(everything.clone());
-        tasks.start_all(self.login.tasks(everything.clone()));
-        tasks.start(
-            "admin socket",
-            admin::serve_socket(self.admin_socket, Arc::clone(&self.api), everything.clone()),
-        );
-        if let Some((socket, token)) = self.admin_tcp {
-            tasks.start(
-                "admin address",
-                admin::serve_tcp(socket, token, Arc::clone(&self.api), everything.clone()),
-            );
-        }
-        let heartbeat = self.config.health.heartbeat.clone();
-        if !heartbeat.disabled {
-            tasks.start("heartbeat", heartbeat::beat(heartbeat, Arc::clone(&self.api), everything.clone()));
-        }
-        // The listener has a task set of its own: it is to end first, while the rest still works for it.
-        let mut serving = Tasks::new(stop_accepting.clone());
-        serving.start("listener", self.listener.run(stop_accepting.clone(), grace, hurry.clone()));
-
-        if self.plain_beyond_loopback {
-            tracing::warn!(%address, "PLAIN HTTP: passwords and tokens travel readable; name a `tls` profile in `http.tls`, or put a TLS-terminating balancer in front");
-        }
-        let (node, version, public_url) =
-            (&self.api.node_id, env!("CARGO_PKG_VERSION"), &self.api.public_url);
-        tracing::info!(%address, role = self.api.role, node, version, public_url, "ready");
-
+        let (status, http) = (Arc::clone(&self.status), self.config.http.clone());
+        self.say_ready();
+        let mut running = self.start();
         let asked = tokio::select! {
             asked = signals.next() => Ok(asked),
-            death = tasks.first_death() => Err(death),
-            death = serving.first_death() => Err(death),
+            death = running.tasks.first_death() => Err(death),
+            death = running.serving.first_death() => Err(death),
         };
+        status.leave();
         let clean = asked.is_ok();
-        self.status.leave();
         match asked {
-            Ok(Asked::Drain) => {
-                let delay = self.config.http.drain_delay.0;
-                tracing::info!(
-                    delay_ms = delay.as_millis(),
-                    "draining: /status says 503, connections are still accepted"
-                );
-                tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
-                    _ = signals.next() => hurry.cancel(),
-                }
-            }
+            Ok(Asked::Drain) => drain(http.drain_delay.0, &mut signals, &running.hurry).await,
             Ok(Asked::Stop) => tracing::info!("stopping"),
             Err(death) => {
                 tracing::error!(task = death.task, panicked = death.panicked, "{death}: the node ends");
             }
         }
-        tracing::info!(grace_ms = grace.as_millis(), "no more connections; requests in flight may finish");
-        stop_accepting.cancel();
-        tokio::select! {
-            left = serving.stop(grace + LAST) => report_left(&left),
-            () = second(&mut signals, &hurry) => {}
-        }
-        report_left(&tasks.stop(LAST).await);
+        running.end(http.grace_period.0, &mut signals).await;
         tracing::info!(clean, "ended");
         clean
+    }
+
+    fn say_ready(&self) {
+        let address = self.listener.address();
+        if self.plain_beyond_loopback {
+            tracing::warn!(%address, "{PLAIN}");
+        }
+        let (role, node, public_url) = (self.api.role, &self.api.node_id, &self.api.public_url);
+        tracing::info!(%address, role, node, version = env!("CARGO_PKG_VERSION"), public_url, "ready");
+    }
+
+    fn start(self) -> Running {
+        let everything = CancellationToken::new();
+        let api = || Arc::clone(&self.api);
+        let mut tasks = Tasks::new(everything.clone());
+        tasks.start_all(self.login.tasks(everything.clone()));
+        tasks.start("admin socket", admin::serve_socket(self.admin_socket, api(), everything.clone()));
+        if let Some((socket, token)) = self.admin_tcp {
+            tasks.start("admin address", admin::serve_tcp(socket, token, api(), everything.clone()));
+        }
+        let heartbeat = self.config.health.heartbeat.clone();
+        if !heartbeat.disabled {
+            tasks.start("heartbeat", heartbeat::beat(heartbeat, api(), everything));
+        }
+        // The listener has a task set of its own: it is to end first, while the rest still works for it.
+        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let mut serving = Tasks::new(stop.clone());
+        let grace = self.config.http.grace_period.0;
+        serving.start("listener", self.listener.run(stop, grace, hurry.clone()));
+        Running { tasks, serving, hurry, _state: self.state }
+    }
+}
+
+/// Everything that runs.
+struct Running {
+    tasks: Tasks,
+    serving: Tasks,
+    /// Cuts requests in flight off.
+    hurry: CancellationToken,
+    _state: StateDir,
+}
+
+impl Running {
+    /// Stops accepting, lets requests in flight finish, then ends the rest.
+    async fn end(self, grace: Duration, signals: &mut Signals) {
+        tracing::info!(grace_ms = grace.as_millis(), "no more connections; requests in flight may finish");
+        tokio::select! {
+            left = self.serving.stop(grace + LAST) => report_left(&left),
+            () = second(signals, &self.hurry) => {}
+        }
+        report_left(&self.tasks.stop(LAST).await);
+    }
+}
+
+/// A balancer needs time to notice the 503; a second signal says that there is none.
+async fn drain(delay: Duration, signals: &mut Signals, hurry: &CancellationToken) {
+    tracing::info!(
+        delay_ms = delay.as_millis(),
+        "draining: /status says 503, connections are still accepted"
+    );
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        _ = signals.next() => hurry.cancel(),
     }
 }
 
@@ -218,57 +231,6 @@ fn report_left(names: &[String]) {
     }
 }
 
-/// The rooms that answer people and applications.
-struct Rooms {
-    login: Arc<Login>,
-    router: Router,
-    public_url: url::Url,
-}
-
-impl Rooms {
-    fn build(config: &Arc<Config>, state: &StateDir) -> Result<Self, StartError> {
-        let connectors = connectors(config, state.path()).map_err(StartError::Input)?;
-        let public_url = config.public_url();
-        let cache = Cache::in_memory(cache_capacity(config));
-        let login = Login::new(LoginParts {
-            config: Arc::clone(config),
-            connectors,
-            cache: cache.clone(),
-            decisions: DecisionLog::default(),
-            sealer: Sealer::from_state(state.path()).map_err(failed)?,
-            public_url: public_url.clone(),
-            node_id: state.node_id().to_owned(),
-        });
-        let mut routers = vec![login.router()];
-        if provides_oidc(config) {
-            let provider = OidcProvider::build(OidcParts {
-                config,
-                login: Arc::clone(&login),
-                cache,
-                keys: keys(config, state.path()).map_err(StartError::Input)?,
-                node_id: state.node_id().to_owned(),
-            });
-            routers.push(provider.map_err(|error| StartError::Input(error.to_string()))?.router());
-        }
-        let router = merged(routers).map_err(StartError::Input)?;
-        Ok(Self { login, router, public_url })
-    }
-}
-
-/// All routes together. Two rooms that want the same path are a configuration's mistake, and axum's panic.
-fn merged(routers: Vec<Router>) -> Result<Router, String> {
-    let merge = || routers.into_iter().fold(Router::new(), Router::merge);
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let merged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(merge));
-    std::panic::set_hook(hook);
-    merged.map_err(|_| {
-        "two endpoints have the same path: compare redirect URLs, `singleLogout.logoutURL` and \
-         `oidcProvider.discovery.endpoints`"
-            .to_owned()
-    })
-}
-
 /// Everything that a start would refuse and that can be tried without sockets, locks or a state directory.
 pub fn rehearse(config: &Config) -> Vec<String> {
     let scratch = Path::new("/nonexistent");
@@ -276,8 +238,8 @@ pub fn rehearse(config: &Config) -> Vec<String> {
     let tried = [
         trusted_proxies(config).err(),
         listener_tls(config).err(),
-        connectors(config, scratch).err(),
-        own_keys.then(|| keys(config, scratch).err()).flatten(),
+        rooms::connectors(config, scratch).err(),
+        own_keys.then(|| rooms::keys(config, scratch).err()).flatten(),
     ];
     tried.into_iter().flatten().collect()
 }
@@ -315,59 +277,6 @@ fn admin_tcp(config: &Config) -> Result<Option<(TcpListener, Secret)>, StartErro
     Ok(Some((socket, token)))
 }
 
-fn connectors(config: &Config, state: &Path) -> Result<Vec<Arc<Connector>>, String> {
-    let http = HttpClient::new().map_err(|error| format!("cannot make the outgoing HTTP client: {error}"))?;
-    let parts = Parts { http, state_dir: state.to_owned() };
-    Connector::build(config, &parts).map_err(|error| error.to_string())
-}
-
-/// Applications by OIDC need the provider, whether or not it was written down.
-fn provides_oidc(config: &Config) -> bool {
-    config.oidc_provider.is_some() || config.apps.iter().any(|app| matches!(app, App::Oidc(_)))
-}
-
-fn keys(config: &Config, state: &Path) -> Result<KeyRing, String> {
-    let written = config.oidc_provider.as_ref().map(|provider| provider.jwks.as_slice()).unwrap_or_default();
-    if written.is_empty() {
-        return KeyRing::generate_kept(state, mangrove_keys::Algorithm::Rs256)
-            .map_err(|error| error.to_string());
-    }
-    let sources: Result<Vec<_>, String> =
-        written.iter().enumerate().map(|(at, key)| source(at, key)).collect();
-    KeyRing::load(&sources?).map_err(|error| error.to_string())
-}
-
-fn source(
-    at: usize,
-    key: &mangrove_config::provider::SigningKey,
-) -> Result<mangrove_keys::KeySource, String> {
-    use mangrove_config::provider::KeyKind;
-    use mangrove_keys::{Algorithm, KeySource};
-    let name = key.name.clone().unwrap_or_else(|| format!("oidcProvider.jwks[{at}]"));
-    let algorithm = match (key.algorithm.as_deref(), key.kind) {
-        // `RSA256` is the other form's word for RS256.
-        (Some("RSA256"), _) | (None, Some(KeyKind::Rsa)) => Some(Algorithm::Rs256),
-        (None, Some(KeyKind::Ec)) => Some(Algorithm::Es256),
-        (Some(other), _) => Some(
-            Algorithm::parse(other)
-                .ok_or_else(|| format!("{name}: `{other}` is not a signature algorithm"))?,
-        ),
-        (None, None) => None,
-    };
-    match (&key.file, &key.private_key) {
-        (Some(path), None) => Ok(KeySource::File { path: PathBuf::from(path), algorithm }),
-        (None, Some(pem)) => {
-            Ok(KeySource::Pem { name, pem: Zeroizing::new(pem.expose().to_owned()), algorithm })
-        }
-        _ => Err(format!("{name}: write either `file` or `privateKey`")),
-    }
-}
-
-/// Codes, logins in progress and tokens beside sessions: several for each of them.
-fn cache_capacity(config: &Config) -> usize {
-    config.session.store.capacity.saturating_mul(8).max(100_000)
-}
-
 fn failed(error: impl std::fmt::Display) -> StartError {
     StartError::Failed(error.to_string())
 }
@@ -375,3 +284,5 @@ fn failed(error: impl std::fmt::Display) -> StartError {
 /// How long tasks may take to end once nothing is in flight.
 const LAST: Duration = Duration::from_secs(2);
 const SHORTEST_TOKEN: usize = 16;
+const PLAIN: &str = "PLAIN HTTP: passwords and tokens travel readable; name a `tls` profile in `http.tls`, or put a \
+                     TLS-terminating balancer in front";

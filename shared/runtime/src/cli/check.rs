@@ -3,7 +3,7 @@
 use mangrove_config::{App, Config, Connector, Environment, Report, Severity};
 
 use super::args::Source;
-use super::{Exit, run, say};
+use super::{Exit, count, run, say};
 use crate::node;
 use crate::role::Role;
 
@@ -48,13 +48,17 @@ impl Summary {
 
     /// `ok: 3 connectors, 1 app, 2 warnings`, or `2 problems, no warnings: this would not start`.
     fn line(&self, config: Option<&Config>) -> String {
-        let warnings = count(self.warnings, "warning");
+        let warnings = count(self.warnings as u64, "warning");
         match config {
             Some(config) if self.wrong == 0 => {
-                let (connectors, apps) = (count(connectors(config), "connector"), count(apps(config), "app"));
+                let (connectors, apps) =
+                    (count(connectors(config) as u64, "connector"), count(apps(config) as u64, "app"));
                 format!("ok: {connectors}, {apps}, {warnings}")
             }
-            _ => format!("not ok: {}, {warnings}; a start would be refused", count(self.wrong, "problem")),
+            _ => format!(
+                "not ok: {}, {warnings}; a start would be refused",
+                count(self.wrong as u64, "problem")
+            ),
         }
     }
 }
@@ -65,14 +69,6 @@ fn connectors(config: &Config) -> usize {
 
 fn apps(config: &Config) -> usize {
     config.apps.iter().filter(|app| matches!(app, App::Oidc(_))).count()
-}
-
-fn count(number: usize, what: &str) -> String {
-    match number {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 #[cfg(test)]

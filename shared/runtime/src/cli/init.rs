@@ -231,7 +231,7 @@ connectors:
   - name: people
     type: local
     usersFile: users.yaml       # mangrove-root user add users.yaml NAME
-    title: Sign in
+    title: the people of this root
 
 oidcProvider:
   discovery:

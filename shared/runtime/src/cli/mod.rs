@@ -66,6 +66,15 @@ pub(crate) fn say(words: &dyn std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{words}");
 }
 
+/// `no apps`, `1 app`, `2 apps`.
+fn count(number: u64, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {

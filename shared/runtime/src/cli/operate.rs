@@ -7,7 +7,7 @@ use mangrove_config::{Config, Environment, tree};
 use serde_json::{Value, json};
 
 use super::args::{Asked, Order, Source, Why};
-use super::{Exit, complain, run, say};
+use super::{Exit, complain, count, run, say};
 use crate::admin::client::{self, ClientError};
 use crate::{node, state};
 
@@ -117,10 +117,10 @@ fn table(answer: &Value) -> String {
     );
     for listener in answer["listeners"].as_array().into_iter().flatten() {
         let how = if listener["tls"] == true { "TLS" } else { "plain HTTP" };
-        let open = number(&listener["connections"]);
-        out += &format!("listens on {} ({how}), {open} connections open\n", text(&listener["address"]));
+        let open = count(number(&listener["connections"]), "open connection");
+        out += &format!("listens on {} ({how}), {open}\n", text(&listener["address"]));
     }
-    out += &format!("{} sessions\n\n", number(&answer["sessions"]));
+    out += &format!("{}\n\n", count(number(&answer["sessions"]), "session"));
     let head = ["CONNECTOR", "STATE", "SINCE", "LAST ANSWER", "ORDER", "NOTE"].map(str::to_owned);
     let rows: Vec<_> =
         std::iter::once(head).chain(answer["connectors"].as_array().into_iter().flatten().map(row)).collect();
@@ -146,7 +146,9 @@ fn row(connector: &Value) -> [String; 6] {
         let (who, why) = (order["who"].as_str().unwrap_or("?"), order["why"].as_str().unwrap_or(""));
         format!("{what} by {who}: {why}{left}")
     });
-    let note = text("unable").or_else(|| text("misconfigured")).or_else(|| text("last_failure"));
+    // A failure that was overcome is history.
+    let failure = text("last_failure").filter(|_| connector["state"] != "healthy");
+    let note = text("unable").or_else(|| text("misconfigured")).or(failure);
     [
         text("name").unwrap_or_default(),
         text("state").unwrap_or_default().to_lowercase(),
@@ -186,7 +188,7 @@ mod tests {
         let wanted = "\
 mangrove-root 0.1.0  node abc  up 1m01s
 http://root.localhost:9443/  (a.yaml)
-listens on 127.0.0.1:9443 (plain HTTP), 3 connections open
+listens on 127.0.0.1:9443 (plain HTTP), 3 open connections
 12 sessions
 
 CONNECTOR  STATE    SINCE  LAST ANSWER  ORDER                                         NOTE

@@ -81,15 +81,15 @@ fn refuse(role: &Role, report: &Report) -> Exit {
     Exit::BadInput
 }
 
-/// What was found and does not stand in the way, as lines of the log.
+/// What was found and does not stand in the way, as lines of the log. What to write is in `check`.
 fn tell(findings: &[Finding]) {
     for finding in findings {
         let place = format!("{}:{}", finding.file.display(), finding.line);
-        let (path, hint) = (finding.path.as_str(), finding.hint.as_deref().unwrap_or_default());
+        let path = finding.path.as_str();
         match finding.severity {
-            Severity::Warning => tracing::warn!(place, path, hint, "{}", finding.message),
-            Severity::Assumption => tracing::info!(place, path, hint, "assumed: {}", finding.message),
-            _ => tracing::info!(place, path, hint, "{}", finding.message),
+            Severity::Warning => tracing::warn!(place, path, "{}", finding.message),
+            Severity::Assumption => tracing::info!(place, path, "assumed: {}", finding.message),
+            _ => tracing::info!(place, path, "{}", finding.message),
         }
     }
 }

@@ -7,13 +7,16 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// Answers `ok`, after reading the body; `/slow` waits for ever.
+/// Answers `ok`; `/slow` after a while, `/large` with more than fits into a socket, `/version` with the protocol's.
 struct Echo;
 
 impl Answer for Echo {
     async fn answer(self: Arc<Self>, _: Caller, request: Request<Incoming>) -> Response<Body> {
         if request.uri().path() == "/slow" {
-            std::future::pending::<()>().await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        if request.uri().path() == "/version" {
+            return Response::new(Body::from(format!("{:?}", request.version())));
         }
         if request.uri().path() == "/large" {
             return Response::new(Body::from(vec![b'x'; 32 * 1024 * 1024]));
@@ -194,13 +197,77 @@ async fn an_old_connection_is_closed_after_the_request_in_flight() {
 
 #[tokio::test]
 async fn a_silent_tls_client_is_sent_away_and_a_plain_one_too() {
-    let config = crate::tls::tests::listener_config();
+    let (config, _) = crate::tls::tests::pair(&[]);
     let server = serve_tls(short(), Some(config));
     for pieces in [&[][..], &[&b"\x16\x03\x01"[..]], &[&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..]]] {
         let (answer, took) = exchange(&server, pieces).await;
         assert!(!answer.starts_with("HTTP"), "{answer}");
         assert!(took < Duration::from_secs(3), "{took:?}");
     }
+}
+
+/// One HTTP/2 request; the answer's text, and the connection to hold.
+async fn http2<S>(stream: S, path: &str) -> (String, tokio::task::JoinSet<hyper::Result<()>>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    let mut driving = tokio::task::JoinSet::new();
+    driving.spawn(connection);
+    let request = Request::get(format!("http://a{path}")).body(Empty::<bytes::Bytes>::new()).unwrap();
+    let body = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    // The sender lives as long as the connection: dropping it would end both.
+    driving.spawn(async move {
+        let _sender = sender;
+        std::future::pending().await
+    });
+    (String::from_utf8(body.to_vec()).unwrap(), driving)
+}
+
+#[tokio::test]
+async fn http2_is_served_by_its_preface_and_by_alpn_and_is_sent_away_when_idle() {
+    let server = serve(short());
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let began = Instant::now();
+    let (text, mut driving) = http2(stream, "/version").await;
+    assert_eq!(text, "HTTP/2.0");
+    let ended = tokio::time::timeout(Duration::from_secs(5), driving.join_next()).await;
+    assert!(ended.is_ok(), "a client that answers pings and asks nothing");
+    assert!(began.elapsed() >= Duration::from_millis(390), "only after the idle time: {:?}", began.elapsed());
+
+    for (offered, version) in [(&["h2", "http/1.1"][..], "h2"), (&["http/1.1"][..], "http/1.1")] {
+        let (config, client) = crate::tls::tests::pair(offered);
+        let server = serve_tls(short(), Some(config));
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("root.localhost").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(client).connect(name, stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(version.as_bytes()));
+        if version == "h2" {
+            assert_eq!(http2(stream, "/version").await.0, "HTTP/2.0");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_although_the_node_stops() {
+    let server = serve(short());
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let seen = async {
+        while server.gauge.open() == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    seen.await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    server.stop.cancel();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+    tokio::time::timeout(Duration::from_secs(3), server.ended).await.expect("then it ends").unwrap();
 }
 
 #[tokio::test]

@@ -82,9 +82,17 @@ impl Lab {
     }
 }
 
-/// A listener's configuration for other rooms' tests.
-pub(crate) fn listener_config() -> Arc<ServerConfig> {
-    server("test", &Lab::new().profile()).unwrap()
+/// A listener's configuration, and a client's that trusts it and offers these protocols.
+pub(crate) fn pair(alpn: &[&str]) -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let lab = Lab::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(lab.ca.der().clone()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut client = builder.with_root_certificates(roots).with_no_client_auth();
+    client.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (server("test", &lab.profile()).unwrap(), Arc::new(client))
 }
 
 #[tokio::test]
