@@ -13,8 +13,10 @@ use crate::language::{DOMAIN, host};
 /// Somebody who signs in, as the IdPs know them.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Unique in the run, user name, and the hidden attribute's value.
+    /// Unique in the run, and the hidden attribute's value.
     pub name: String,
+    /// Typed by the person: the name, or the e-mail address where an IdP wants that.
+    pub username: String,
     /// Typed by the person.
     pub password: String,
     /// Its hash in PHC form.
@@ -36,7 +38,7 @@ pub fn hash(password: &str, salt: &[u8; 16]) -> Result<String, String> {
 pub fn users(name: &str, members: &[Member]) -> Value {
     let user = |(number, member): (usize, &Member)| {
         json!({
-            "username": member.name,
+            "username": member.username,
             "passwordHash": member.hash,
             "attributes": {
                 "sub": format!("{name}-{number:04}"),

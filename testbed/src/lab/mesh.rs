@@ -12,15 +12,15 @@ use mangrove_config::{Config, Environment, Loader};
 use super::addresses::{PORT, Plan};
 use super::ca::{Authority, Leaf};
 use super::idp::Member;
-use super::{configs, idp};
+use super::{configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
-use crate::history::{self, Micros, Person, Run, Server, ServerKind};
-use crate::language::{Role, Topology, host};
+use crate::history::{Micros, Run};
+use crate::language::{AppKind, DOMAIN, IdpKind, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
 
-/// A process to be: a node, or an IdP of the lab.
+/// A process to be: a node, an IdP of the lab, a foreign application.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// Name of the server.
@@ -29,14 +29,12 @@ pub struct Program {
     pub region: usize,
     /// Name of its region.
     pub region_name: String,
-    /// The binary's name.
-    pub binary: &'static str,
-    /// Its configuration.
-    pub config: PathBuf,
+    /// What to start: a path, or the name of one of the product's programs.
+    pub command: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
     /// Its whole environment.
     pub environment: Vec<(String, String)>,
-    /// Its secret provider.
-    pub secret_provider: String,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -107,9 +105,10 @@ impl Mesh {
         draft.secrets()?;
         draft.certificates()?;
         draft.load();
-        let programs = draft.programs()?;
-        let specs = draft.specs();
-        let run = draft.describe();
+        let mut programs = draft.programs()?;
+        let mut specs = draft.specs();
+        draft.foreign_apps(&mut specs, &mut programs)?;
+        let run = describe::run(topology, &draft.members, &draft.configs);
         if draft.problems.is_empty() {
             return Ok(Self { plan: draft.plan, programs, specs, run });
         }
@@ -201,33 +200,70 @@ impl Draft<'_> {
         for provider in &self.topology.idps {
             let home = self.home(&provider.name);
             let clients = configs::clients_at(&provider.name, self.configs.values());
-            let config = idp::config(&provider.name, &clients, &home);
-            secret(&home.join("config.yaml"), &format!("{config:#}"))?;
+            let file = home.join("config.yaml");
+            let region = &provider.region;
+            if provider.kind == IdpKind::Dex {
+                let address =
+                    self.plan.address(&provider.name).map(|it| format!("{it}:{PORT}")).unwrap_or_default();
+                let config = foreign::dex_config(&provider.name, &address, &clients, &self.members, &home);
+                secret(&file, &format!("{config:#}"))?;
+                let arguments = vec!["serve".to_owned(), file.display().to_string()];
+                programs.extend(self.program(
+                    &provider.name,
+                    region,
+                    foreign::dex().unwrap_or_default(),
+                    arguments,
+                ));
+                continue;
+            }
+            secret(&file, &format!("{:#}", idp::config(&provider.name, &clients, &home)))?;
             secret(&home.join("users.yaml"), &format!("{:#}", idp::users(&provider.name, &self.members)))?;
-            programs.extend(self.program(
-                &provider.name,
-                &provider.region,
-                Role::Root,
-                home.join("config.yaml"),
-            ));
+            programs.extend(self.node(&provider.name, region, Role::Root, &file));
         }
         for node in &self.topology.nodes {
-            programs.extend(self.program(&node.name, &node.region, node.role, node.config.clone()));
+            // Nodes run with `/` as their directory, as services do.
+            programs.extend(self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?));
         }
         Ok(programs)
     }
 
-    fn program(&self, name: &str, region: &str, role: Role, config: PathBuf) -> Option<Program> {
+    fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
+        let config = config.display().to_string();
+        let arguments =
+            vec!["-config".to_owned(), config, "-secretProvider".to_owned(), self.secret_provider()];
+        self.program(name, region, PathBuf::from(role.binary()), arguments)
+    }
+
+    fn program(&self, name: &str, region: &str, command: PathBuf, arguments: Vec<String>) -> Option<Program> {
         Some(Program {
             name: name.to_owned(),
             region: self.topology.region_index(region)?,
             region_name: region.to_owned(),
-            binary: role.binary(),
-            config,
+            command,
+            arguments,
             environment: self.environment(name, region),
-            secret_provider: self.secret_provider(),
             address: SocketAddr::from((self.plan.address(name)?, PORT)),
         })
+    }
+
+    /// Takes foreign applications out of the specs and makes programs of them.
+    fn foreign_apps(&self, specs: &mut [Spec], programs: &mut Vec<Program>) -> Result<(), MeshError> {
+        let foreign = self.topology.apps.iter().filter(|app| app.kind == AppKind::OpenidClient);
+        for app in foreign {
+            for spec in specs.iter_mut() {
+                let Some(index) = spec.apps.iter().position(|it| it.name == app.name) else { continue };
+                let own = spec.apps.remove(index);
+                let home = self.home(&app.name);
+                let authority = self.folder.join("ca.pem");
+                let launch = foreign::openid_client(&home.join("app.mjs"), &own, &home, &authority)?;
+                let program = self.program(&app.name, &app.region, launch.command, launch.arguments);
+                programs.extend(program.map(|mut program| {
+                    program.environment.extend(launch.environment);
+                    program
+                }));
+            }
+        }
+        Ok(())
     }
 
     fn specs(&mut self) -> Vec<Spec> {
@@ -283,11 +319,11 @@ impl Draft<'_> {
     }
 
     fn people_in(&self, region: &str) -> Vec<PersonSpec> {
-        let everybody = self.topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people));
+        let everybody = describe::everybody(self.topology);
         let here = everybody.zip(&self.members).filter(|(people, _)| people.region == region);
         here.map(|(people, member)| PersonSpec {
             name: member.name.clone(),
-            username: member.name.clone(),
+            username: member.username.clone(),
             password: member.password.clone(),
             app: people.app.clone(),
             url: format!("https://{}/", host(&people.app)),
@@ -309,63 +345,6 @@ impl Draft<'_> {
             })
             .collect()
     }
-
-    fn describe(&self) -> Run {
-        let topology = self.topology;
-        let link = |link: &crate::language::Link| history::Link {
-            a: link.between.0.clone(),
-            b: link.between.1.clone(),
-            delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
-        };
-        let everybody = topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people));
-        let person = |(people, member): (&crate::language::People, &Member)| Person {
-            name: member.name.clone(),
-            region: people.region.clone(),
-            app: people.app.clone(),
-            keeps_session: people.keep_session,
-        };
-        Run {
-            topology: topology.name.clone(),
-            sentence: topology.says.clone(),
-            seed: topology.settings.seed,
-            regions: topology.regions.clone(),
-            links: topology.links.iter().map(link).collect(),
-            servers: self.servers(),
-            people: everybody.zip(&self.members).map(person).collect(),
-        }
-    }
-
-    fn servers(&self) -> Vec<Server> {
-        let server = |name: &str, region: &str, kind| Server {
-            name: name.to_owned(),
-            region: region.to_owned(),
-            kind,
-            hosts: vec![host(name)],
-            by_browser: true,
-            ..Server::default()
-        };
-        let idps = self
-            .topology
-            .idps
-            .iter()
-            .map(|it| Server { vouches: true, ..server(&it.name, &it.region, ServerKind::Idp) });
-        let nodes = self.topology.nodes.iter().map(|it| {
-            let kind = if it.role == Role::Root { ServerKind::Root } else { ServerKind::Edge };
-            let config = self.configs.get(&it.name);
-            let upstreams = config.map(configs::upstreams).unwrap_or_default();
-            Server {
-                upstreams: upstreams.servers,
-                vouches: upstreams.vouches,
-                probing: config.and_then(configs::probing),
-                ..server(&it.name, &it.region, kind)
-            }
-        });
-        let apps = self.topology.apps.iter().map(|it| Server {
-            upstreams: vec![it.at.clone()],
-            ..server(&it.name, &it.region, ServerKind::App)
-        });
-        idps.chain(nodes).chain(apps).collect()
-    }
 }
 
 /// The issuer a node says it is.
@@ -375,16 +354,17 @@ fn issuer(config: &Config, node: &str) -> String {
 }
 
 fn members(topology: &Topology) -> Result<Vec<Member>, MeshError> {
+    let with_dex = topology.idps.iter().any(|idp| idp.kind == IdpKind::Dex);
     let mut members = Vec::new();
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-    for people in &topology.people {
-        for _ in 0..people.count {
-            let number = numbers.entry(&people.region).or_default();
-            *number += 1;
-            let password = token()?;
-            let hash = idp::hash(&password, &random()?).map_err(MeshError::Lab)?;
-            members.push(Member { name: format!("{}-{number:02}", people.region), password, hash });
-        }
+    for people in describe::everybody(topology) {
+        let number = numbers.entry(&people.region).or_default();
+        *number += 1;
+        let name = format!("{}-{number:02}", people.region);
+        let password = if with_dex { foreign::DEX_PASSWORD.to_owned() } else { token()? };
+        let hash = idp::hash(&password, &random()?).map_err(MeshError::Lab)?;
+        let username = if with_dex { format!("{name}@{DOMAIN}") } else { name.clone() };
+        members.push(Member { name, username, password, hash });
     }
     Ok(members)
 }

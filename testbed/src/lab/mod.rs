@@ -6,7 +6,9 @@
 pub mod addresses;
 pub mod ca;
 pub mod configs;
+mod describe;
 pub mod dns;
+pub mod foreign;
 pub mod idp;
 pub mod mesh;
 pub mod process;

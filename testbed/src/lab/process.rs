@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use super::mesh::Program;
 use super::region::Region;
+use super::sys;
 use crate::history::{Event, HealthChange, Micros, ProcessChange, ProcessState, What, now};
 
 /// All processes of a run.
@@ -76,17 +77,17 @@ impl Processes {
         let Some(process) = self.servers.get_mut(name) else { return Ok(()) };
         let program = &process.program;
         let log = log_file(&self.logs, &program.region_name, name)?;
-        let mut command = Command::new(self.binaries.join(program.binary));
+        // Joining an absolute path answers that path: foreign programs are where they are.
+        let mut command = Command::new(self.binaries.join(&program.command));
         command
-            .args(["-config".as_ref(), program.config.as_os_str()])
-            .args(["-secretProvider", &program.secret_provider])
+            .args(&program.arguments)
             .env_clear()
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = regions[program.region].inside(move || command.spawn())?;
+        let mut child = spawn(command, &regions[program.region])?;
         if let Some(out) = child.stdout.take() {
             listen(name, out, log.try_clone()?, Some(self.events.clone()))?;
         }
@@ -238,6 +239,15 @@ fn how(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("was ended by signal {signal}, which the testbed did not send"),
         (None, None) => "ended by itself".to_owned(),
     }
+}
+
+/// Starts a process inside a region.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn spawn(mut command: Command, region: &Region) -> io::Result<Child> {
+    sys::hears_signals(&mut command);
+    region.inside(move || command.spawn())
 }
 
 /// The log of something in a region, made if it is not there.

@@ -1,13 +1,16 @@
-//! The four system calls that need `unsafe`: making a TUN device, giving it an address, bringing a device up, and asking
-//! the scheduler for precedence. Nothing else of the testbed is unsafe.
-#![allow(unsafe_code, reason = "ioctl and setpriority have no safe wrapper in nix")]
+//! What needs `unsafe`: making a TUN device, giving it an address, bringing a device up, asking the scheduler for
+//! precedence, and giving a child its signals back. Nothing else of the testbed is unsafe.
+#![allow(unsafe_code, reason = "ioctl, setpriority and pre_exec have no safe wrapper")]
 
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use nix::libc;
+use nix::sys::signal::SigSet;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 nix::ioctl_write_ptr_bad!(tun_set_iff, libc::TUNSETIFF, libc::ifreq);
@@ -74,4 +77,11 @@ pub(super) fn up(device: &str, mtu: Option<u16>) -> io::Result<()> {
 pub(super) fn precedence() {
     // SAFETY: takes numbers only; a refusal changes nothing.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -15) };
+}
+
+/// Lets a process to be started hear all signals: the supervisor's threads block some, and children inherit that.
+pub(super) fn hears_signals(command: &mut Command) {
+    let unblock = || SigSet::all().thread_unblock().map_err(io::Error::from);
+    // SAFETY: between fork and exec only `sigprocmask` is called, which is async-signal-safe and allocates nothing.
+    unsafe { command.pre_exec(unblock) };
 }

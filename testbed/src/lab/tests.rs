@@ -176,3 +176,27 @@ fn a_rate_limit_holds_back_a_stream() {
     // A megabyte at a megabyte a second.
     assert!(begun.elapsed() > Duration::from_millis(950), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn every_topology_of_the_repository_fits_its_configurations() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies");
+    let yaml = |folder: &std::path::Path| {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect::<Vec<_>>()
+    };
+    let files = [yaml(&folder), yaml(&folder.join("foreign"))].concat();
+    assert!(files.len() >= 7, "{files:?}");
+    for file in files {
+        let topology = crate::language::parse::load(&file).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let mesh =
+            super::mesh::Mesh::prepare(&topology, scratch.path()).unwrap_or_else(|error| panic!("{error}"));
+        let asks_somebody = |server: &&crate::history::Server| server.vouches || !server.upstreams.is_empty();
+        assert_eq!(
+            mesh.run.servers.iter().filter(asks_somebody).count(),
+            mesh.run.servers.len(),
+            "{}",
+            file.display()
+        );
+    }
+}

@@ -79,6 +79,8 @@ pub struct Idp {
 pub enum IdpKind {
     /// A `mangrove-root` with the local connector.
     Local,
+    /// Dex with its password database.
+    Dex,
 }
 
 /// A node; reached as `https://NAME.mesh.test`.
@@ -126,8 +128,20 @@ pub struct App {
     pub at: String,
     /// Its client id there.
     pub client: String,
+    /// Which program.
+    pub kind: AppKind,
     /// Line of the file.
     pub line: u64,
+}
+
+/// Which program an application is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AppKind {
+    /// The lab's own relying party.
+    #[default]
+    Lab,
+    /// One on npm's `openid-client`.
+    OpenidClient,
 }
 
 /// A group of people with the same habits.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::read::{Problem, Problems, Reader};
 use super::tree::{Kind, Place, Tree};
 use super::{
-    App, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, units,
+    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, units,
 };
 
 /// Reads and checks a topology.
@@ -192,7 +192,8 @@ fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let region = section.needed("region", "write `region: cloud`");
     let kind = section.parsed("kind", |text| match text {
         "local" => Ok(IdpKind::Local),
-        _ => Err("known: local".to_owned()),
+        "dex" => Ok(IdpKind::Dex),
+        _ => Err("known: local, dex".to_owned()),
     });
     section.finish();
     Some(Idp {
@@ -241,8 +242,14 @@ fn read_app(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let at = section.needed("at", "name the node that signs its people in, `at: edge-a`");
     let client =
         section.needed("client", "write the client id from the node's configuration, `client: branch-app`");
+    let kind = section.parsed("kind", |text| match text {
+        "lab" => Ok(AppKind::Lab),
+        "openid-client" => Ok(AppKind::OpenidClient),
+        _ => Err("known: lab, openid-client".to_owned()),
+    });
     section.finish();
-    Some(App { name: name.to_owned(), region: region?, at: at?, client: client?, line: place.line })
+    let (name, kind) = (name.to_owned(), kind.unwrap_or_default());
+    Some(App { name, region: region?, at: at?, client: client?, kind, line: place.line })
 }
 
 fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {

@@ -16,12 +16,13 @@ use super::{Options, isolate, results};
 use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
 use crate::lab::dns::Dns;
+use crate::lab::foreign;
 use crate::lab::mesh::Mesh;
 use crate::lab::paths::Paths;
-use crate::lab::process::{Death, Processes, log_file};
+use crate::lab::process::{Death, Processes, log_file, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::language::{Topology, parse};
+use crate::language::{AppKind, IdpKind, Topology, parse};
 
 /// How long processes may take until they accept.
 const START_DEADLINE: Micros = 30 * SECOND;
@@ -75,6 +76,7 @@ fn run(options: &Options) -> Result<u8, Failure> {
     let beside = program.parent().unwrap_or(Path::new("/")).to_owned();
     let binaries = options.bin.clone().unwrap_or(beside).canonicalize()?;
     find_binaries(&topology, &binaries)?;
+    foreign::ready(&topology)?;
     let here = std::env::current_dir()?;
     let folder = isolate::isolate(&[&here, &binaries, &options.file.canonicalize()?, &program])?;
     let mut view = View::new(&topology, options.plain);
@@ -90,7 +92,7 @@ fn run(options: &Options) -> Result<u8, Failure> {
 
 fn find_binaries(topology: &Topology, binaries: &Path) -> Result<(), String> {
     let mut needed: Vec<_> = topology.nodes.iter().map(|node| node.role.binary()).collect();
-    if !topology.idps.is_empty() {
+    if topology.idps.iter().any(|idp| idp.kind == IdpKind::Local) {
         needed.push(crate::language::Role::Root.binary());
     }
     match needed.iter().find(|name| !binaries.join(name).is_file()) {
@@ -221,7 +223,8 @@ impl<'t> Lab<'t> {
                 .start(&name, &self.regions)
                 .map_err(|error| format!("{name} cannot be started: {error}"))?;
         }
-        let mut apps: Vec<_> = self.topology.apps.iter().map(|app| app.name.clone()).collect();
+        let own = self.topology.apps.iter().filter(|app| app.kind == AppKind::Lab);
+        let mut apps: Vec<_> = own.map(|app| app.name.clone()).collect();
         for spec in std::mem::take(&mut self.specs) {
             let crowd = self.gather(&spec)?;
             self.crowds.push(crowd);
@@ -259,7 +262,7 @@ impl<'t> Lab<'t> {
         let log = log_file(&self.logs, &spec.region, "people")?;
         let mut command = Command::new(&self.program);
         command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child = self.regions[index].inside(move || command.spawn())?;
+        let mut child = spawn(command, &self.regions[index])?;
         let mut orders = child.stdin.take();
         let line = serde_json::to_string(spec).map_err(|error| error.to_string())?;
         if let Some(orders) = &mut orders {

@@ -2,7 +2,8 @@
 //! line for each event. Shows; counts nothing that the verdict would use.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use crate::history::{Event, Micros, ProcessState, SECOND, Seen, StepKind, What, now};
@@ -81,7 +82,7 @@ impl View {
                 let sign = if self.lively { sign } else { ">" };
                 self.line(event.at, &format!("{sign} {}", step.words));
             }
-            What::Process(change) if self.begun.is_some() => {
+            What::Process(change) if self.begun.is_some_and(|begun| begun <= event.at) => {
                 let words = match change.state {
                     ProcessState::Starting => "is starting",
                     ProcessState::Running => "answers",
@@ -108,7 +109,7 @@ impl View {
                 lane.logins.push((login.start, mark));
                 lane.good += usize::from(mark <= Mark::Acted);
                 if !self.lively && mark > Mark::Acted {
-                    self.line(event.at, &format!("  {} is not signed in: {:?}", login.person, login.seen));
+                    self.line(event.at, &format!("  {}: {}", login.person, ending(&login.seen)));
                 }
             }
             _ => {}
@@ -137,9 +138,9 @@ impl View {
         let columns = width - label - 3;
         let mut frame = self.erase();
         for (name, lane) in &self.lanes {
-            frame.push_str(&format!("{name:>label$} |{}\n", self.lane(lane, begun, columns)));
+            let _ = writeln!(frame, "{name:>label$} |{}", self.lane(lane, begun, columns));
         }
-        frame.push_str(&format!("{:>label$} |{}\n", "faults", self.faults(begun, columns)));
+        let _ = writeln!(frame, "{:>label$} |{}", "faults", self.faults(begun, columns));
         let done = (time - begun).min(self.total);
         let filled = usize::try_from(done * columns as u64 / self.total.max(1)).unwrap_or(columns);
         let bar = format!("{}{}", "=".repeat(filled), " ".repeat(columns - filled));
@@ -199,6 +200,19 @@ impl View {
         self.drawn = 0;
         let safe: String = words.chars().filter(|c| !c.is_control() || *c == '\x1b').collect();
         print(&format!("{erase}{time:7.2}s {safe}\n"));
+    }
+}
+
+/// What a person saw who is not signed in.
+fn ending(seen: &Seen) -> String {
+    match seen {
+        Seen::SignedIn => "signed in".to_owned(),
+        Seen::Refused { status, says, waited } => {
+            format!("told after {} ms: {says} ({status})", waited / 1_000)
+        }
+        Seen::GaveUp { trouble } => format!("gave up: {trouble:?}"),
+        Seen::Stuck { status, says } => format!("stuck at: {says} ({status})"),
+        Seen::Unfinished => "not finished".to_owned(),
     }
 }
 

@@ -1,0 +1,71 @@
+//! The first line of a history: the mesh as it stands before anything happens to it. Whom a node asks and how it probes
+//! comes from its own configuration.
+
+use std::collections::BTreeMap;
+
+use mangrove_config::Config;
+
+use super::configs;
+use super::idp::Member;
+use crate::history::{Link, Micros, Person, Run, Server, ServerKind};
+use crate::language::{People, Role, Topology, host};
+
+/// Describes a topology whose people and configurations these are.
+pub(super) fn run(topology: &Topology, members: &[Member], configurations: &BTreeMap<String, Config>) -> Run {
+    let link = |link: &crate::language::Link| Link {
+        a: link.between.0.clone(),
+        b: link.between.1.clone(),
+        delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
+    };
+    let person = |(people, member): (&People, &Member)| Person {
+        name: member.name.clone(),
+        region: people.region.clone(),
+        app: people.app.clone(),
+        keeps_session: people.keep_session,
+    };
+    Run {
+        topology: topology.name.clone(),
+        sentence: topology.says.clone(),
+        seed: topology.settings.seed,
+        regions: topology.regions.clone(),
+        links: topology.links.iter().map(link).collect(),
+        servers: servers(topology, configurations),
+        people: everybody(topology).zip(members).map(person).collect(),
+    }
+}
+
+/// The group of each person, in the order of the people.
+pub(super) fn everybody(topology: &Topology) -> impl Iterator<Item = &People> {
+    topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people))
+}
+
+fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Vec<Server> {
+    let server = |name: &str, region: &str, kind| Server {
+        name: name.to_owned(),
+        region: region.to_owned(),
+        kind,
+        hosts: vec![host(name)],
+        by_browser: true,
+        ..Server::default()
+    };
+    let idps = topology
+        .idps
+        .iter()
+        .map(|it| Server { vouches: true, ..server(&it.name, &it.region, ServerKind::Idp) });
+    let nodes = topology.nodes.iter().map(|it| {
+        let kind = if it.role == Role::Root { ServerKind::Root } else { ServerKind::Edge };
+        let config = configurations.get(&it.name);
+        let upstreams = config.map(configs::upstreams).unwrap_or_default();
+        Server {
+            upstreams: upstreams.servers,
+            vouches: upstreams.vouches,
+            probing: config.and_then(configs::probing),
+            ..server(&it.name, &it.region, kind)
+        }
+    });
+    let apps = topology
+        .apps
+        .iter()
+        .map(|it| Server { upstreams: vec![it.at.clone()], ..server(&it.name, &it.region, ServerKind::App) });
+    idps.chain(nodes).chain(apps).collect()
+}
