@@ -6,6 +6,7 @@
 //! is never dropped silently to make room for another.
 
 mod memory;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,9 @@ impl Shelf {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CacheError {
     /// No room left; nothing was dropped and nothing was stored.
-    #[error("the cache is full ({capacity} entries)")]
+    #[error("the cache is full (at most {capacity} entries, {} bytes each on average)", room::AVERAGE)]
     Full {
-        /// How many entries it holds.
+        /// How many entries it holds at most.
         capacity: usize,
     },
     /// A key or a value past the limits of any honest use; nothing was stored.
@@ -54,7 +55,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache in memory for at most `capacity` entries, all shelves together.
+    /// An empty cache in memory for at most `capacity` entries, all shelves together, and for as many bytes as that many
+    /// entries have on average: who fills it chooses how large entries are.
     pub fn in_memory(capacity: usize) -> Self {
         Self { memory: Arc::new(Memory::new(capacity)) }
     }
@@ -62,7 +64,7 @@ impl Cache {
     /// Stores a value for `ttl`, in place of what was there.
     ///
     /// # Errors
-    /// [`CacheError::Full`] if the key is new and there is no room; [`CacheError::TooLarge`].
+    /// [`CacheError::Full`] if the key is new, or the value larger than the one before, and there is no room; [`CacheError::TooLarge`].
     pub async fn put(
         &self,
         shelf: Shelf,

@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::room::{Freed, Room};
 use crate::{CacheError, Shelf};
 
 /// What a new value may replace.
@@ -23,14 +23,13 @@ pub(crate) enum Over {
 pub(crate) struct Memory {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
-    used: AtomicUsize,
-    capacity: usize,
+    room: Room,
 }
 
 impl Memory {
     pub(crate) fn new(capacity: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), used: AtomicUsize::new(0), capacity }
+        Self { shards, hasher: RandomState::new(), room: Room::new(capacity) }
     }
 
     pub(crate) fn put(
@@ -52,7 +51,7 @@ impl Memory {
                 match self.try_put(shelf, key, value, now, ttl, over) {
                     Attempt::Stored => Ok(true),
                     Attempt::WasThere => Ok(false),
-                    Attempt::NoRoom(_) => Err(CacheError::Full { capacity: self.capacity }),
+                    Attempt::NoRoom(_) => Err(CacheError::Full { capacity: self.room.most_entries() }),
                 }
             }
         }
@@ -71,7 +70,7 @@ impl Memory {
             shard.forget_stale_queue();
             entry
         };
-        self.used.fetch_sub(1, Ordering::Relaxed);
+        self.room.give_back(Freed { entries: 1, bytes: entry.size() });
         (entry.expires > Instant::now()).then_some(entry.value)
     }
 
@@ -79,12 +78,12 @@ impl Memory {
         let now = Instant::now();
         for shard in &self.shards {
             let freed = lock(shard).drop_expired(now);
-            self.used.fetch_sub(freed, Ordering::Relaxed);
+            self.room.give_back(freed);
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.room.entries()
     }
 
     fn try_put(
@@ -97,19 +96,21 @@ impl Memory {
         over: Over,
     ) -> Attempt {
         let mut shard = self.shard(shelf, key);
-        let freed = shard.drop_expired(now);
-        self.used.fetch_sub(freed, Ordering::Relaxed);
+        self.room.give_back(shard.drop_expired(now));
         let expires = now.checked_add(ttl).unwrap_or_else(|| now + FAR);
         let serial = shard.next_serial();
         if let Some(entry) = shard.get_mut(shelf, key) {
             if over == Over::Nothing {
                 return Attempt::WasThere;
             }
+            if !self.room.resize(entry.value.len(), value.len()) {
+                return Attempt::NoRoom(value);
+            }
             (entry.value, entry.expires, entry.serial) = (value, expires, serial);
             let name = Arc::clone(&entry.name);
             shard.queue.push(Reverse((expires, serial, shelf, name)));
         } else {
-            if !self.reserve() {
+            if !self.room.take(key.len() + value.len()) {
                 return Attempt::NoRoom(value);
             }
             let name: Arc<str> = key.into();
@@ -120,12 +121,6 @@ impl Memory {
         }
         shard.forget_stale_queue();
         Attempt::Stored
-    }
-
-    /// Takes room for one entry, if there is any.
-    fn reserve(&self) -> bool {
-        let more = |used: usize| (used < self.capacity).then_some(used + 1);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn shard(&self, shelf: Shelf, key: &str) -> MutexGuard<'_, Shard> {
@@ -161,6 +156,12 @@ struct Entry {
     serial: u64,
 }
 
+impl Entry {
+    fn size(&self) -> usize {
+        self.name.len() + self.value.len()
+    }
+}
+
 impl Shard {
     fn get(&self, shelf: Shelf, key: &str) -> Option<&Entry> {
         self.shelves.get(&shelf)?.get(key)
@@ -181,16 +182,19 @@ impl Shard {
         self.last_serial
     }
 
-    /// Frees what has expired, and returns how many entries that were.
-    fn drop_expired(&mut self, now: Instant) -> usize {
-        let before = self.count;
+    /// Frees what has expired.
+    fn drop_expired(&mut self, now: Instant) -> Freed {
+        let mut freed = Freed::default();
         while self.queue.peek().is_some_and(|Reverse((expires, ..))| *expires <= now) {
             let Some(Reverse((_, serial, shelf, name))) = self.queue.pop() else { break };
-            if self.get(shelf, &name).is_some_and(|entry| entry.serial == serial) {
-                self.remove(shelf, &name);
+            if self.get(shelf, &name).is_some_and(|entry| entry.serial == serial)
+                && let Some(entry) = self.remove(shelf, &name)
+            {
+                freed.entries += 1;
+                freed.bytes += entry.size();
             }
         }
-        before - self.count
+        freed
     }
 
     /// Keeps the queue in proportion to the entries when many are taken long before they expire.

@@ -261,3 +261,26 @@ proptest! {
         });
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn large_values_fill_a_cache_before_its_entries_do_and_give_their_room_back() {
+    const LARGE: usize = 200 * 1024;
+    let cache = Cache::in_memory(1000);
+    let mut kept = 0;
+    while cache.put(CODES, &kept.to_string(), vec![0; LARGE], MINUTE).await.is_ok() {
+        kept += 1;
+    }
+    assert!((5..=10).contains(&kept), "{kept} values of {LARGE} bytes for 1000 entries of 2 KiB on average");
+    cache.put(CODES, "what is left", vec![0; 190 * 1024], MINUTE).await.unwrap();
+    let growing = cache.put(CODES, "0", vec![0; LARGE + 50 * 1024], MINUTE).await;
+    assert!(matches!(growing, Err(CacheError::Full { .. })), "nor may what is there grow past it");
+    assert_eq!(read(&cache, CODES, "0").await.map(|value| value.len()), Some(LARGE), "it stays as it was");
+    cache.put(CODES, "1", Vec::new(), MINUTE).await.unwrap();
+    cache.put(CODES, "shrunk elsewhere", vec![0; LARGE], MINUTE).await.unwrap();
+    cache.take(CODES, "2").await.unwrap();
+    cache.put(CODES, "taken", vec![0; LARGE], MINUTE).await.unwrap();
+    advance(MINUTE).await;
+    for again in 0..kept {
+        cache.put(REFRESH, &again.to_string(), vec![0; LARGE], MINUTE).await.unwrap();
+    }
+}
