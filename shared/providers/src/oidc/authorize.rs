@@ -33,6 +33,8 @@ const REPEATABLE: &[&str] = &["resource"];
 const MAX_RESOURCES: usize = 8;
 /// Longest `state` and `nonce`, which are kept or echoed.
 const MAX_ECHOED: usize = 4096;
+/// Longest hint to the login (`login_hint`, `acr_values`, `ui_locales`): kept for everybody who asks, and passed on.
+const MAX_HINT: usize = 1024;
 /// Hops are short opaque ids; the login counts them and ends loops, this only bounds what is read.
 const MAX_HOPS: usize = 16;
 const MAX_HOP: usize = 64;
@@ -331,7 +333,12 @@ fn audiences(client: &Client, params: &Params) -> Result<Vec<String>, Told> {
 fn ask(params: &Params) -> Result<Ask, Told> {
     let prompt = params.one("prompt")?.map_or(Ok(None), Prompt::parse);
     let max_age = params.one("max_age")?.map(str::parse).transpose();
-    let text = |name| params.one(name).map(|value| value.map(str::to_owned));
+    let text = |name| match params.one(name)? {
+        Some(hint) if hint.len() > MAX_HINT => {
+            Err(invalid("login_hint, acr_values or ui_locales is too long"))
+        }
+        hint => Ok(hint.map(str::to_owned)),
+    };
     Ok(Ask {
         prompt: prompt.map_err(|_| invalid("prompt is not understood"))?,
         max_age: max_age.map_err(|_| invalid("max_age is not a number of seconds"))?,

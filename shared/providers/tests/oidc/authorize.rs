@@ -94,6 +94,10 @@ async fn what_cannot_be_understood_is_refused_and_not_guessed() {
     ] {
         assert_eq!(told(&params).await.0, "invalid_request", "{params:?}");
     }
+    let long = "x".repeat(1025);
+    for hint in ["login_hint", "acr_values", "ui_locales"] {
+        assert_eq!(told(&[(hint, &long)]).await.0, "invalid_request", "{hint}");
+    }
     assert_eq!(told(&[("scope", "nonsense")]).await.0, "invalid_scope");
     assert_eq!(told(&[("scope", "")]).await.0, "invalid_scope");
     assert_eq!(told(&[("resource", "https://elsewhere.example")]).await.0, "invalid_target");

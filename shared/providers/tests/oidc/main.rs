@@ -1,7 +1,7 @@
 //! The OpenID Connect provider as applications and browsers see it: a whole node in this process, a person who signs in at
 //! a `local` connector, and verifiers that are not ours.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod authorize;
 mod cascade;
