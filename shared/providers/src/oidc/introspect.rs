@@ -6,16 +6,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use mangrove_cache::CacheError;
 use serde::Serialize;
 
 use super::OidcProvider;
+use super::about_token::AboutTokenError;
 use super::access::Access;
 use super::client::Client;
 use super::client_auth::ClientAuthError;
-use super::params::{Duplicate, Params, Unreadable};
-use super::respond::{cache_error, oauth_error, private_json};
+use super::params::Params;
+use super::respond::private_json;
 use super::store::Family;
 
 /// What is said of a token.
@@ -39,39 +40,6 @@ struct Refresh {
     exp: u64,
 }
 
-/// Why nothing is said.
-#[derive(Debug, thiserror::Error)]
-enum IntrospectError {
-    #[error("{0}")]
-    Unreadable(#[from] Unreadable),
-    #[error("{0}")]
-    Client(#[from] ClientAuthError),
-    #[error("token is missing")]
-    Missing,
-    #[error("a parameter is there more than once")]
-    Duplicate,
-    #[error("{0}")]
-    Cache(#[from] CacheError),
-}
-
-impl IntrospectError {
-    fn response(&self) -> Response {
-        match self {
-            Self::Unreadable(_) | Self::Missing | Self::Duplicate => {
-                oauth_error(StatusCode::BAD_REQUEST, "invalid_request", self.to_string())
-            }
-            Self::Client(why) => why.response(),
-            Self::Cache(why) => cache_error(why),
-        }
-    }
-}
-
-impl From<Duplicate> for IntrospectError {
-    fn from(_: Duplicate) -> Self {
-        Self::Duplicate
-    }
-}
-
 /// `POST`: the only method (RFC 7662 section 2.1).
 pub(super) async fn post(
     State(provider): State<Arc<OidcProvider>>,
@@ -85,13 +53,13 @@ pub(super) async fn post(
 }
 
 impl OidcProvider {
-    async fn introspect(&self, headers: &HeaderMap, body: Body) -> Result<Introspection, IntrospectError> {
+    async fn introspect(&self, headers: &HeaderMap, body: Body) -> Result<Introspection, AboutTokenError> {
         let params = Params::from_form(headers, body).await?;
         let client = self.authenticate_client(headers, &params)?;
         if client.public {
             return Err(ClientAuthError::Refused.into());
         }
-        let token = params.one("token")?.ok_or(IntrospectError::Missing)?;
+        let token = params.one("token")?.ok_or(AboutTokenError::Missing)?;
         if let Some(family) = self.good_refresh_token(token, &client).await? {
             return Ok(Introspection::of_refresh(&self.issuer, family));
         }

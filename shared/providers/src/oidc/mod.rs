@@ -14,6 +14,7 @@
 //! | `/oauth2/revoke` | `revoke` | RFC 7009 |
 //! | `/oauth2/logout` | `logout` | RP-Initiated Logout 1.0 |
 
+mod about_token;
 mod access;
 mod authorize;
 mod claims;

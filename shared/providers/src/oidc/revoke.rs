@@ -8,45 +8,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use mangrove_cache::CacheError;
 
 use super::OidcProvider;
-use super::client_auth::ClientAuthError;
-use super::params::{Duplicate, Params, Unreadable};
-use super::respond::{cache_error, oauth_error, private_empty};
-
-/// Why nothing is revoked.
-#[derive(Debug, thiserror::Error)]
-enum RevokeError {
-    #[error("{0}")]
-    Unreadable(#[from] Unreadable),
-    #[error("{0}")]
-    Client(#[from] ClientAuthError),
-    #[error("token is missing")]
-    Missing,
-    #[error("a parameter is there more than once")]
-    Duplicate,
-    #[error("{0}")]
-    Cache(#[from] CacheError),
-}
-
-impl RevokeError {
-    fn response(&self) -> Response {
-        match self {
-            Self::Unreadable(_) | Self::Missing | Self::Duplicate => {
-                oauth_error(StatusCode::BAD_REQUEST, "invalid_request", self.to_string())
-            }
-            Self::Client(why) => why.response(),
-            Self::Cache(why) => cache_error(why),
-        }
-    }
-}
-
-impl From<Duplicate> for RevokeError {
-    fn from(_: Duplicate) -> Self {
-        Self::Duplicate
-    }
-}
+use super::about_token::AboutTokenError;
+use super::params::Params;
+use super::respond::private_empty;
 
 /// `POST`: the only method (RFC 7009 section 2.1).
 pub(super) async fn post(
@@ -61,10 +27,10 @@ pub(super) async fn post(
 }
 
 impl OidcProvider {
-    async fn revoke(&self, headers: &HeaderMap, body: Body) -> Result<(), RevokeError> {
+    async fn revoke(&self, headers: &HeaderMap, body: Body) -> Result<(), AboutTokenError> {
         let params = Params::from_form(headers, body).await?;
         let client = self.authenticate_client(headers, &params)?;
-        let token = params.one("token")?.ok_or(RevokeError::Missing)?;
+        let token = params.one("token")?.ok_or(AboutTokenError::Missing)?;
         if let Some((family, _)) = self.store.family(token).await? {
             if family.grant.client_id == client.id {
                 self.store.revoke_grant(&family.grant.id).await?;
