@@ -66,6 +66,13 @@ pub(super) struct Init {
     /// (root) Name of the first user.
     #[arg(long, value_name = "NAME", default_value = "admin")]
     pub(super) user: String,
+    /// (root) A users file that is there already, instead of a first user: two roots that know the same people.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    pub(super) users: Option<PathBuf>,
+    /// The node's own URL: its host and port, on this machine. Each node needs its own host name: cookies do not tell
+    /// ports apart.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<Url>,
 }
 
 /// `user`

@@ -33,11 +33,12 @@ struct Written {
 
 pub(super) fn init(role: &Role, asked: &Init) -> Exit {
     let dir = asked.dir.clone().unwrap_or_else(|| PathBuf::from(role.name));
-    let written = match role.template {
+    let written = Here::of(role, asked.url.as_ref()).and_then(|here| match role.template {
         Template::Root if !asked.root.is_empty() => Err("`-root` belongs to mangrove-edge".to_owned()),
-        Template::Root => Ok(Plan::root(role, &asked.user)),
-        Template::Edge => roots(asked).and_then(|roots| Plan::edge(role, &roots)),
-    };
+        Template::Root => Plan::root(here, asked),
+        Template::Edge if asked.users.is_some() => Err("`-users` belongs to mangrove-root".to_owned()),
+        Template::Edge => roots(asked).and_then(|roots| Plan::edge(here, &roots)),
+    });
     let plan = match written {
         Ok(plan) => plan,
         Err(why) => {
@@ -64,6 +65,9 @@ pub(super) fn init(role: &Role, asked: &Init) -> Exit {
 
 /// The roots that were given, or asked for.
 fn roots(asked: &Init) -> Result<Vec<Url>, String> {
+    if let Some(odd) = asked.root.iter().find(|url| !url.has_host()) {
+        return Err(not_a_url(odd.as_str()));
+    }
     if !asked.root.is_empty() {
         return Ok(asked.root.clone());
     }
@@ -80,20 +84,43 @@ fn roots(asked: &Init) -> Result<Vec<Url>, String> {
             "" => return Ok(roots),
             text => match Url::parse(text) {
                 Ok(url) if url.has_host() => roots.push(url),
-                _ => complain(&format!(
-                    "`{text}` is not a URL; write for example https://root-dc1.example.com"
-                )),
+                _ => complain(&not_a_url(text)),
             },
+        }
+    }
+}
+
+fn not_a_url(text: &str) -> String {
+    format!("`{text}` is not a URL; write for example https://root-dc1.example.com")
+}
+
+/// Where the node will be: on this machine, under a host name of its own.
+struct Here {
+    origin: String,
+    port: u16,
+}
+
+impl Here {
+    fn of(role: &Role, url: Option<&Url>) -> Result<Self, String> {
+        let Some(url) = url else {
+            return Ok(Self { origin: format!("http://{}:{}", role.host_name, role.port), port: role.port });
+        };
+        let plain = url.scheme() == "http" && url.path() == "/" && url.query().is_none();
+        match url.port() {
+            Some(port) if plain && url.has_host() => Ok(Self { origin: url.origin().ascii_serialization(), port }),
+            _ => Err(format!(
+                "`-url {url}`: write a URL with a port and no path, for example http://{}:{}",
+                role.host_name, role.port
+            )),
         }
     }
 }
 
 /// What will be written and said.
 struct Plan {
+    here: Here,
     files: Vec<Written>,
     user: Option<(String, String)>,
-    /// What the roots need to know of this edge.
-    for_roots: Option<String>,
     secret_file: Option<&'static str>,
 }
 
@@ -103,21 +130,25 @@ enum Refusal {
 }
 
 impl Plan {
-    fn root(role: &Role, user: &str) -> Self {
-        let text = ROOT.replace("{origin}", &origin(role)).replace("{port}", &role.port.to_string());
-        let files = vec![Written { name: CONFIGURATION, text }];
-        let user = Some((user.to_owned(), users::random_password()));
-        Self { files, user, for_roots: None, secret_file: None }
+    fn root(here: Here, asked: &Init) -> Result<Self, String> {
+        let (users, user) = match &asked.users {
+            None => (USERS.to_owned(), Some((asked.user.clone(), users::random_password()))),
+            Some(file) => match fs::canonicalize(file) {
+                Ok(file) => (serde_json::Value::from(file.to_string_lossy()).to_string(), None),
+                Err(error) => return Err(format!("{}: {error}", file.display())),
+            },
+        };
+        let text = here.fill(&ROOT.replace("{users}", &users));
+        Ok(Self { here, files: vec![Written { name: CONFIGURATION, text }], user, secret_file: None })
     }
 
-    fn edge(role: &Role, roots: &[Url]) -> Result<Self, String> {
+    fn edge(here: Here, roots: &[Url]) -> Result<Self, String> {
         let mut names: Vec<String> = Vec::new();
         let mut connectors = String::new();
         for root in roots {
             let name = name_for(root, &names)?;
             let well_known = well_known(root);
-            let connector = EDGE_CONNECTOR.replace("{name}", &name).replace("{wellKnown}", &well_known);
-            connectors += &connector.replace("{origin}", &origin(role));
+            connectors += &EDGE_CONNECTOR.replace("{name}", &name).replace("{wellKnown}", &well_known);
             names.push(name);
         }
         let list = |form: fn(&String) -> String| names.iter().map(form).collect::<String>();
@@ -125,20 +156,16 @@ impl Plan {
         let text = EDGE
             .replace("{connectors}", &connectors)
             .replace("{members}", &list(|name| format!("        - {name}\n")))
-            .replace("{subjects}", &list(|name| format!("          {name}: sub\n")))
-            .replace("{origin}", &origin(role))
-            .replace("{port}", &role.port.to_string());
-        let files = vec![
-            Written { name: CONFIGURATION, text },
-            Written {
-                name: SECRETS,
-                text: format!("# Shared with the roots; see `apps` there.\nroots:\n  edge: {secret}\n"),
-            },
-        ];
-        let redirects: String =
-            names.iter().map(|n| format!("      - {}/oidc/callback/{n}\n", origin(role))).collect();
+            .replace("{subjects}", &list(|name| format!("          {name}: sub\n")));
+        let redirects = list(|name| format!("      - {{origin}}/oidc/callback/{name}\n"));
         let for_roots = FOR_ROOTS.replace("{secret}", &secret).replace("{redirects}", redirects.trim_end());
-        Ok(Self { files, user: None, for_roots: Some(for_roots), secret_file: Some(SECRETS) })
+        let secrets = format!("# Shared with the roots; see {STANZA}.\nroots:\n  edge: {secret}\n");
+        let files = vec![
+            Written { name: CONFIGURATION, text: here.fill(&text) },
+            Written { name: SECRETS, text: secrets },
+            Written { name: STANZA, text: here.fill(&for_roots) },
+        ];
+        Ok(Self { here, files, user: None, secret_file: Some(SECRETS) })
     }
 
     fn write(&self, dir: &Path) -> Result<(), Refusal> {
@@ -168,29 +195,35 @@ impl Plan {
     }
 
     fn next_steps(&self, role: &Role, dir: &Path) -> String {
-        let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-        let configuration = dir.join(CONFIGURATION);
-        let configuration = configuration.display();
-        let mut out = format!("wrote {configuration} with its keys\n");
+        let file = |name: &str| dir.join(name).display().to_string();
+        let configuration = file(CONFIGURATION);
+        let mut out = format!("wrote {configuration}, with keys\n");
         if let Some((name, password)) = &self.user {
             out += &format!("first user: {name}   password: {password}   (shown once)\n");
         }
-        if let Some(stanza) = &self.for_roots {
-            out += &format!("\nadd this under `apps:` of each root, and restart it:\n\n{stanza}\n");
+        let mut secrets = String::new();
+        if let Some(name) = self.secret_file {
+            // A secret file is named by URL, and a URL's path is whole.
+            let whole = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+            secrets = format!(" -secretProvider secretfile://{}", whole.join(name).display());
+            out += &format!(
+                "\neach root has to know this edge: put {stanza} under `apps:` there and restart it; for a file that\n\
+                 `mangrove-root init` wrote:  cat {stanza} >> ROOT/{CONFIGURATION}\n",
+                stanza = file(STANZA),
+            );
         }
-        let secrets =
-            self.secret_file.map(|f| format!(" -secretProvider secretfile://{}", dir.join(f).display()));
-        let secrets = secrets.unwrap_or_default();
         let name = role.name;
         out += &format!("\ncheck it:  {name} check -config {configuration}{secrets}");
         out += &format!("\nrun it:    {name} -config {configuration}{secrets}");
-        out += &format!("\nlook at:   {}/.well-known/openid-configuration", origin(role));
+        out += &format!("\nlook at:   {}/.well-known/openid-configuration", self.here.origin);
         out
     }
 }
 
-fn origin(role: &Role) -> String {
-    format!("http://{}:{}", role.host_name, role.port)
+impl Here {
+    fn fill(&self, template: &str) -> String {
+        template.replace("{origin}", &self.origin).replace("{port}", &self.port.to_string())
+    }
 }
 
 /// A connector's name for a root: the first label of its host, with a number where that is taken.
@@ -215,6 +248,7 @@ const CONFIGURATION: &str = "mangrove.yaml";
 const USERS: &str = "users.yaml";
 const SECRETS: &str = "secrets.yaml";
 const STATE: &str = "state";
+const STANZA: &str = "for-roots.yaml";
 
 const ROOT: &str = r#"# A root on this machine, by plain HTTP on loopback. For a real deployment: a certificate (`tls`), a host name that
 # edges and browsers reach, and the identity providers you have.
@@ -230,8 +264,8 @@ state:
 connectors:
   - name: people
     type: local
-    usersFile: users.yaml       # mangrove-root user add users.yaml NAME
-    title: the people of this root
+    usersFile: {users}       # mangrove-root user add {users} NAME
+    title: Example Company      # whose password the sign-in page asks for
 
 oidcProvider:
   discovery:
@@ -307,7 +341,8 @@ const EDGE_CONNECTOR: &str = r"  - name: {name}
 
 ";
 
-const FOR_ROOTS: &str = r#"  - name: edge
+const FOR_ROOTS: &str = r#"
+  - name: edge
     type: oidc
     clientID: edge
     clientSecret: "{secret}"
@@ -348,7 +383,7 @@ pub(crate) mod tests {
 
     fn asked(dir: &Path, roots: &[&str]) -> Init {
         let root = roots.iter().map(|url| Url::parse(url).unwrap()).collect();
-        Init { dir: Some(dir.to_owned()), root, user: "admin".into() }
+        Init { dir: Some(dir.to_owned()), root, user: "admin".into(), users: None, url: None }
     }
 
     fn check(dir: &Path) -> Report {
@@ -384,6 +419,46 @@ pub(crate) mod tests {
         let config = report.start().unwrap();
         let names: Vec<_> = config.connectors.iter().map(mangrove_config::Connector::name).collect();
         assert_eq!(names, ["root-dc1", "root-dc2", "root-dc1-2", "roots"]);
+    }
+
+    #[test]
+    fn two_roots_on_one_machine_have_their_own_names_and_ports_and_may_share_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("dc1"), folder.path().join("dc2"));
+        assert_eq!(init(&ROLE, &asked(&first, &[])), Exit::Clean);
+        let url = Some(Url::parse("http://root-dc2.localhost:9543").unwrap());
+        let users = Some(first.join(USERS));
+        assert_eq!(init(&ROLE, &Init { url, users, ..asked(&second, &[]) }), Exit::Clean);
+        assert!(!second.join(USERS).exists());
+        let report = check(&second);
+        assert!(!report.has(Severity::Problem) && !report.has(Severity::RefusedAtStart), "{report}");
+        let config = report.start().unwrap();
+        assert_eq!(config.http.address, "127.0.0.1:9543");
+        assert_eq!(config.public_url().as_str(), "http://root-dc2.localhost:9543/");
+    }
+
+    #[test]
+    fn a_url_of_the_node_that_cannot_be_served_as_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for url in ["http://root.localhost", "https://root.localhost:9443", "http://root.localhost:9443/x"] {
+            let url = Some(Url::parse(url).unwrap());
+            assert_eq!(init(&ROLE, &Init { url, ..asked(folder.path(), &[]) }), Exit::BadInput);
+        }
+        assert!(!folder.path().join(CONFIGURATION).exists());
+    }
+
+    #[test]
+    fn what_the_roots_need_to_know_of_an_edge_fits_what_init_wrote_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, edge) = (folder.path().join("root"), folder.path().join("edge"));
+        assert_eq!(init(&ROLE, &asked(&root, &[])), Exit::Clean);
+        assert_eq!(init(&EDGE_ROLE, &asked(&edge, &["http://root.localhost:9443"])), Exit::Clean);
+        let stanza = fs::read_to_string(edge.join(STANZA)).unwrap();
+        let before = fs::read_to_string(root.join(CONFIGURATION)).unwrap();
+        fs::write(root.join(CONFIGURATION), before + &stanza).unwrap();
+        let report = check(&root);
+        assert!(!report.has(Severity::Problem) && !report.has(Severity::RefusedAtStart), "{report}");
+        assert_eq!(report.start().unwrap().apps.len(), 2);
     }
 
     #[test]
