@@ -11,7 +11,7 @@ use mangrove_connectors::{Pending, Prompt};
 use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Request, cookies::LOGIN_SECONDS, digest};
+use crate::{Request, cookies::LOGIN_SECONDS, digest, layout::Reference};
 
 const FLOWS: Shelf = Shelf("login.flow");
 const TICKETS: Shelf = Shelf("login.ticket");
@@ -42,6 +42,11 @@ impl Flow {
     /// No page may be shown.
     pub(crate) fn silent(&self) -> bool {
         self.request.ask.prompt == Some(Prompt::None)
+    }
+
+    /// What its pages tell people to say when they ask for help.
+    pub(crate) fn reference(&self) -> Option<Reference<'_>> {
+        Some(Reference::Login(&self.login_id))
     }
 }
 

@@ -1,13 +1,16 @@
 //! What a request says about the browser that sent it: cookies, address, and whether a person navigates.
 //!
-//! Owns the [`Browser`] extractor and [`Peer`], which the runtime sets for each connection after it has judged
-//! forwarded headers. Does not own what any cookie means.
+//! Owns the [`Browser`] extractor, and [`Peer`] and [`RequestId`], which the runtime sets for each request after it has
+//! judged forwarded headers. Does not own what any cookie means.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
+
+use crate::layout::Reference;
 
 /// Most cookies of one request that are looked at; the rest is ignored.
 const MOST_COOKIES: usize = 64;
@@ -21,6 +24,11 @@ pub struct Peer {
     /// The browser speaks TLS, here or at the proxy in front.
     pub secure: bool,
 }
+
+/// Id of one request, in its answer's `X-Request-Id`, in the access log, and on pages that belong to no login. The runtime
+/// puts it into the request's extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub Arc<str>);
 
 /// What a request says about the browser that sent it.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub struct Browser {
     pub site: Site,
     /// `User-Agent`, informs only.
     pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: Option<RequestId>,
 }
 
 /// `Sec-Fetch-Site`.
@@ -61,7 +71,13 @@ impl Browser {
             top_level: top_level(headers) && !speculative(headers),
             site: if speculative(headers) { Site::Unsaid } else { site(headers) },
             user_agent: text(headers, "user-agent").map(str::to_owned),
+            request_id: None,
         }
+    }
+
+    /// What to look for in the logs about this request.
+    pub fn reference(&self) -> Option<Reference<'_>> {
+        self.request_id.as_ref().map(|id| Reference::Request(&id.0))
     }
 
     /// The one value of a cookie; none where it is missing, or sent twice with different values (a neighbour under the
@@ -77,7 +93,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Browser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::read(&parts.headers, parts.extensions.get::<Peer>().copied()))
+        let browser = Self::read(&parts.headers, parts.extensions.get::<Peer>().copied());
+        Ok(Self { request_id: parts.extensions.get::<RequestId>().cloned(), ..browser })
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn again(
             login.advance(&browser, flow).await
         }
         Ok(None) => login.turned_away(&browser, Astray::Closed).await,
-        Err(why) => login.cache_failed(&why),
+        Err(why) => login.cache_failed(&browser, &why),
     }
 }
 
@@ -106,7 +106,7 @@ impl Login {
                 self.finish(browser, flow, &ticket.member, &pending, &answer).await
             }
             Ok(Err(astray)) => self.turned_away(browser, astray).await,
-            Err(why) => self.cache_failed(&why),
+            Err(why) => self.cache_failed(browser, &why),
         }
     }
 
@@ -200,7 +200,7 @@ impl Login {
         match self.book.close(&flow.id).await {
             Ok(true) => {}
             Ok(false) => return self.turned_away(browser, Astray::Closed).await,
-            Err(why) => return self.cache_failed(&why),
+            Err(why) => return self.cache_failed(browser, &why),
         }
         identity.claims = serde_json::Map::new();
         let now = ambient::now();
@@ -267,17 +267,22 @@ impl Login {
             "It was already used, is more than 15 minutes old, or was started in another browser or window.",
             "If another window shows that you are signed in, you can close this one.",
         ];
-        let frame = self.frame(open.as_ref().map(|flow| flow.login_id.as_str()));
+        let frame = self.frame(open.as_ref().map_or_else(|| browser.reference(), Flow::reference));
         pages::notice(frame, StatusCode::BAD_REQUEST, "This sign-in cannot go on", &words, way.as_ref())
     }
 
     /// The cache failed: nothing is known about the login, and nothing is done to it.
-    pub(crate) fn cache_failed(&self, why: &CacheError) -> Response {
+    pub(crate) fn cache_failed(&self, browser: &Browser, why: &CacheError) -> Response {
         tracing::error!(%why, "logins in progress cannot be read");
-        let words = ["This node cannot look up your sign-in right now. Wait a moment, then try again."];
+        let words = ["Your sign-in cannot be looked up here at the moment. Wait a moment, then try again."];
         let heading = "Signing in is not possible right now";
-        let mut response =
-            pages::notice(self.frame(None), StatusCode::SERVICE_UNAVAILABLE, heading, &words, None);
+        let mut response = pages::notice(
+            self.frame(browser.reference()),
+            StatusCode::SERVICE_UNAVAILABLE,
+            heading,
+            &words,
+            None,
+        );
         pages::retry_after(&mut response, 5);
         response
     }

@@ -155,7 +155,7 @@ impl Login {
         let Why { member, blame, why } = page.why.clone();
         self.close(flow, End::Page { status: page.status.as_u16(), member, blame, why }).await;
         let words: Vec<&str> = page.words.iter().map(String::as_str).collect();
-        pages::notice(self.frame(Some(&flow.login_id)), page.status, page.heading, &words, None)
+        pages::notice(self.frame(flow.reference()), page.status, page.heading, &words, None)
     }
 
     /// Gives a login back to the mode it came from.
@@ -169,7 +169,7 @@ impl Login {
                 );
                 let words = ["The application that asked is not served here any more."];
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                pages::notice(self.frame(Some(&flow.login_id)), status, "This sign-in is lost", &words, None)
+                pages::notice(self.frame(flow.reference()), status, "This sign-in is lost", &words, None)
             }
         }
     }
@@ -250,7 +250,7 @@ impl Login {
             (title, None) => {
                 let username = flow.request.ask.login_hint.as_deref().unwrap_or_default();
                 let form = SignIn { title: &title.unwrap_or_default(), state: &state, username, error: None };
-                pages::sign_in(self.frame(Some(&flow.login_id)), StatusCode::OK, &form)
+                pages::sign_in(self.frame(flow.reference()), StatusCode::OK, &form)
             }
         };
         self.with_login_cookies(browser, flow, &state, &secret, response)
@@ -282,7 +282,7 @@ impl Login {
         if let Err(why) = self.book.keep(&flow).await {
             return self.page(&flow, &Page::no_room(why.to_string())).await;
         }
-        let frame = self.frame(Some(&flow.login_id));
+        let frame = self.frame(flow.reference());
         let page = |suffix: &str| {
             let again = format!("{}?login={suffix}", crate::callback::AGAIN_PATH);
             pages::nobody_left(frame, &flow.request.app, &again, seconds)

@@ -29,6 +29,7 @@ mod device;
 mod digest;
 mod dispatch;
 mod guessing;
+pub mod layout;
 mod login;
 mod logout;
 mod loops;
@@ -39,7 +40,7 @@ mod request;
 mod sessions;
 mod watch;
 
-pub use browser::{Browser, Peer, Site};
+pub use browser::{Browser, Peer, RequestId, Site};
 pub use decisions::{Decision, DecisionLog, End, KEPT, What};
 pub use login::{Login, LoginParts};
 pub use logout::{EndAsk, Ended};

@@ -31,6 +31,7 @@ use crate::cookies::Cookies;
 use crate::decisions::DecisionLog;
 use crate::device::Devices;
 use crate::guessing::Guessing;
+use crate::layout::{Frame, Reference};
 use crate::loops::Unanswered;
 use crate::plan::Plan;
 use crate::sessions::{Limits, Session, Sessions};
@@ -193,8 +194,9 @@ impl Login {
         }
     }
 
-    pub(crate) fn frame<'a>(&'a self, login_id: Option<&'a str>) -> pages::Frame<'a> {
-        pages::Frame { node: &self.node, login_id }
+    /// The frame of a page of this node.
+    pub fn frame<'a>(&'a self, reference: Option<Reference<'a>>) -> Frame<'a> {
+        Frame { node: &self.node, reference }
     }
 
     /// Clears away sessions and cached logins that have lived their time, and tells modes. [`Login::tasks`] does this

@@ -125,11 +125,11 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
 /// A browser came back from an upstream's logout page.
 pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> Response {
     let Some(id) = login.cookies.logout(&browser) else {
-        return pages::signed_out(login.frame(None), false, &[], None);
+        return pages::signed_out(login.frame(browser.reference()), false, &[], None);
     };
     match login.book.come_back(id).await {
-        Ok(trip) => login.travel(trip.unwrap_or_default()).await,
-        Err(why) => login.cache_failed(&why),
+        Ok(trip) => login.travel(&browser, trip.unwrap_or_default()).await,
+        Err(why) => login.cache_failed(&browser, &why),
     }
 }
 
@@ -153,7 +153,7 @@ impl Login {
             return Ended {
                 ended,
                 untold: Vec::new(),
-                response: self.question(cookie, ask.back_to.as_ref()),
+                response: self.question(browser, cookie, ask.back_to.as_ref()),
             };
         }
         let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref()) };
@@ -162,16 +162,21 @@ impl Login {
         }
         self.tell_ended(session.as_slice()).await;
         let untold = trip.untold.clone();
-        let mut response = self.travel(trip).await;
+        let mut response = self.travel(browser, trip).await;
         if cookie.is_some() {
             response = with_crumbs(response, vec![self.cookies.clear_session()]);
         }
         Ended { ended, untold, response }
     }
 
-    fn question(&self, cookie: &str, back_to: Option<&Url>) -> Response {
+    fn question(&self, browser: &Browser, cookie: &str, back_to: Option<&Url>) -> Response {
         let back = back_to.map(|url| self.sealer.seal(BACK_TO, url.as_str().as_bytes()));
-        pages::confirm_logout(self.frame(None), SIGN_OUT_PATH, &form_token(cookie), back.as_deref())
+        pages::confirm_logout(
+            self.frame(browser.reference()),
+            SIGN_OUT_PATH,
+            &form_token(cookie),
+            back.as_deref(),
+        )
     }
 
     /// Whom a logout has to tell, and who cannot be told.
@@ -207,7 +212,7 @@ impl Login {
     }
 
     /// Sends the browser to the next upstream, or says how it ended.
-    async fn travel(&self, mut trip: Trip) -> Response {
+    async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
         while let Some(identity) = trip.ahead.pop() {
             let Exit::Page(url) = self.exit(&identity) else {
                 trip.untold.push(identity.connector);
@@ -228,7 +233,7 @@ impl Login {
             (Some(url), true) => pages::redirect(url.as_str()),
             (back_to, _) => {
                 let on = back_to.as_ref().map(|url| Way { href: url.to_string(), label: "Continue" });
-                pages::signed_out(self.frame(None), trip.was, &trip.untold, on.as_ref())
+                pages::signed_out(self.frame(browser.reference()), trip.was, &trip.untold, on.as_ref())
             }
         };
         with_crumbs(response, vec![self.cookies.clear_logout()])

@@ -46,7 +46,7 @@ pub(crate) async fn posted(State(login): State<Arc<Login>>, browser: Browser, fo
     match login.password_attempt(&browser, &typed.state).await {
         Ok(Ok((flow, ticket, title))) => login.try_password(&browser, flow, ticket, &title, typed).await,
         Ok(Err(astray)) => login.turned_away(&browser, astray).await,
-        Err(why) => login.cache_failed(&why),
+        Err(why) => login.cache_failed(&browser, &why),
     }
 }
 
@@ -107,7 +107,7 @@ impl Login {
         let page = |status, error: &str| {
             let form =
                 SignIn { title, state: &typed.state, username: typed.username.trim(), error: Some(error) };
-            pages::sign_in(self.frame(Some(&flow.login_id)), status, &form)
+            pages::sign_in(self.frame(flow.reference()), status, &form)
         };
         if let Some(error) = typed.obvious() {
             return page(StatusCode::FORBIDDEN, error);
@@ -194,7 +194,7 @@ impl Login {
         match self.book.take(state, secret).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.turned_away(browser, Astray::Spent).await),
-            Err(why) => Err(self.cache_failed(&why)),
+            Err(why) => Err(self.cache_failed(browser, &why)),
         }
     }
 }

@@ -82,6 +82,7 @@ impl Node {
         let status = Arc::new(Status::default());
         let plain_beyond_loopback = tls.is_none() && socket.local_addr().is_ok_and(|a| !a.ip().is_loopback());
         let front = Arc::new(Front {
+            node: rooms.login.frame(None).node.to_owned(),
             router: rooms.router,
             trusted: trusted.clone(),
             limits: limits.clone(),

@@ -12,6 +12,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use mangrove_connectors::{Ask, Prompt};
 use mangrove_keys::ambient;
+use mangrove_login::layout::{Frame, Reference};
 use mangrove_login::{Browser, Outcome, Refusal, Refused, Request, Resume, SignedIn};
 use serde::{Deserialize, Serialize};
 
@@ -92,13 +93,13 @@ pub(super) struct Told {
 }
 
 impl Uncertain {
-    fn response(self, client_id: &str) -> Response {
+    fn response(self, frame: Frame<'_>, client_id: &str) -> Response {
         tracing::warn!(client_id = loggable(client_id), why = %self, blame = "application", "authorization request refused");
         let status = match self {
             Self::Unreadable(Unreadable::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
-        pages::wrong_request(status, &self.to_string())
+        pages::wrong_request(frame, status, &self.to_string())
     }
 }
 
@@ -116,7 +117,7 @@ pub(super) async fn get(
 ) -> Response {
     match Params::parse(query.unwrap_or_default().as_bytes()) {
         Ok(params) => provider.authorize(&browser, &params).await,
-        Err(why) => Uncertain::from(why).response(""),
+        Err(why) => Uncertain::from(why).response(provider.login.frame(browser.reference()), ""),
     }
 }
 
@@ -129,7 +130,7 @@ pub(super) async fn post(
 ) -> Response {
     match Params::from_form(&headers, body).await {
         Ok(params) => provider.authorize(&browser, &params).await,
-        Err(why) => Uncertain::from(why).response(""),
+        Err(why) => Uncertain::from(why).response(provider.login.frame(browser.reference()), ""),
     }
 }
 
@@ -137,7 +138,10 @@ impl OidcProvider {
     async fn authorize(&self, browser: &Browser, params: &Params) -> Response {
         let (client, to) = match self.return_to(params) {
             Ok(certain) => certain,
-            Err(why) => return why.response(params.one("client_id").ok().flatten().unwrap_or_default()),
+            Err(why) => {
+                let client_id = params.one("client_id").ok().flatten().unwrap_or_default();
+                return why.response(self.login.frame(browser.reference()), client_id);
+            }
         };
         let (ask, progress) = match self.parse(&client, to.clone(), params) {
             Ok(parsed) => parsed,
@@ -261,11 +265,16 @@ impl OidcProvider {
             tracing::error!(app = client.app, login = person.login_id, %why, blame = "node", "no code: the cache fails");
             return self.tell(&progress.to, "temporarily_unavailable", "try again in a moment");
         }
-        response_mode::deliver(&progress.to, &self.issuer, &[("code", &code)])
+        response_mode::deliver(self.login.frame(None), &progress.to, &self.issuer, &[("code", &code)])
     }
 
     fn tell(&self, to: &ReturnTo, error: &str, description: &str) -> Response {
-        response_mode::deliver(to, &self.issuer, &[("error", error), ("error_description", description)])
+        response_mode::deliver(
+            self.login.frame(None),
+            to,
+            &self.issuer,
+            &[("error", error), ("error_description", description)],
+        )
     }
 
     /// The login ended, here or at an upstream, after pages or without.
@@ -274,11 +283,17 @@ impl OidcProvider {
         data: &[u8],
         outcome: Result<SignedIn, Refused>,
     ) -> Response {
+        let login_id = match &outcome {
+            Ok(person) => person.login_id.clone(),
+            Err(refused) => refused.login_id.clone(),
+        };
+        let frame = self.login.frame(Some(Reference::Login(&login_id)));
         let progress: InProgress = match serde_json::from_slice(data) {
             Ok(progress) => progress,
             Err(why) => {
                 tracing::error!(%why, blame = "node", "a login in progress cannot be read");
                 return pages::wrong_request(
+                    frame,
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "this login cannot be continued",
                 );
@@ -287,7 +302,7 @@ impl OidcProvider {
         // The configuration may have changed meanwhile: what is not registered any more gets nothing.
         let client = self.clients.find(&progress.to.client_id).map(Arc::clone);
         let Some(client) = client.filter(|client| client.redirects_to(&progress.to.redirect_uri)) else {
-            return Uncertain::UnknownClient.response(&progress.to.client_id);
+            return Uncertain::UnknownClient.response(frame, &progress.to.client_id);
         };
         match outcome {
             Ok(person) => self.answer(&client, progress, &person).await,

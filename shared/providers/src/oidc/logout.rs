@@ -9,7 +9,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use mangrove_login::layout::Frame;
 use mangrove_login::{Browser, EndAsk, SessionHandle};
 use url::Url;
 
@@ -41,9 +42,9 @@ enum LogoutError {
 }
 
 impl LogoutError {
-    fn response(self) -> Response {
+    fn response(self, frame: Frame<'_>) -> Response {
         tracing::warn!(why = %self, blame = "application", "logout request refused");
-        pages::wrong_request(StatusCode::BAD_REQUEST, &self.to_string())
+        pages::wrong_logout(frame, &self.to_string())
     }
 }
 
@@ -84,7 +85,7 @@ impl OidcProvider {
                 private_headers(response.headers_mut());
                 response
             }
-            Err(why) => why.response(),
+            Err(why) => why.response(self.login.frame(browser.reference())),
         }
     }
 

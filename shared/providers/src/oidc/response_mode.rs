@@ -2,6 +2,7 @@
 //! posts (OAuth 2.0 Form Post Response Mode). Each response names its issuer (RFC 9207), errors included.
 
 use axum::response::Response;
+use mangrove_login::layout::Frame;
 use serde::{Deserialize, Serialize};
 
 use super::authorize::ReturnTo;
@@ -27,12 +28,12 @@ impl ResponseMode {
 }
 
 /// Sends `params`, `state` and `iss` to the application.
-pub(super) fn deliver(to: &ReturnTo, issuer: &str, params: &[(&str, &str)]) -> Response {
+pub(super) fn deliver(frame: Frame<'_>, to: &ReturnTo, issuer: &str, params: &[(&str, &str)]) -> Response {
     let state = to.state.as_deref().map(|state| ("state", state));
     let all: Vec<(&str, &str)> = params.iter().copied().chain(state).chain([("iss", issuer)]).collect();
     match to.mode {
         ResponseMode::Query => respond::see_other(&with_query(&to.redirect_uri, &all)),
-        ResponseMode::FormPost => pages::form_post(&to.redirect_uri, &all),
+        ResponseMode::FormPost => pages::form_post(frame, &to.redirect_uri, &all),
     }
 }
 

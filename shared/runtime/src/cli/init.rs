@@ -107,7 +107,9 @@ impl Here {
         };
         let plain = url.scheme() == "http" && url.path() == "/" && url.query().is_none();
         match url.port() {
-            Some(port) if plain && url.has_host() => Ok(Self { origin: url.origin().ascii_serialization(), port }),
+            Some(port) if plain && url.has_host() => {
+                Ok(Self { origin: url.origin().ascii_serialization(), port })
+            }
             _ => Err(format!(
                 "`-url {url}`: write a URL with a port and no path, for example http://{}:{}",
                 role.host_name, role.port

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use futures::FutureExt;
-use http::header::CONNECTION;
+use http::header::{ALLOW, CONNECTION};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use mangrove_keys::ambient;
 use mangrove_login::Peer;
+pub use mangrove_login::RequestId;
 use tower::ServiceExt;
 
 use crate::listener::{Answer, Caller, Limits};
@@ -32,6 +33,8 @@ pub use status::Status;
 
 /// The front door.
 pub struct Front {
+    /// The node, as people know it, for pages.
+    pub node: String,
     /// The rooms behind it.
     pub router: Router,
     /// Proxies whose forwarded headers are believed.
@@ -47,10 +50,6 @@ pub struct Front {
     /// The public URL is `https`: browsers may be told to insist.
     pub strict_transport: bool,
 }
-
-/// Id of one request, in its answer's `X-Request-Id` and in the access log; for handlers that log more about it.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub Arc<str>);
 
 impl Answer for Front {
     async fn answer(self: Arc<Self>, caller: Caller, mut request: Request<Incoming>) -> Response<Body> {
@@ -78,6 +77,7 @@ impl Answer for Front {
 impl Front {
     async fn checked(&self, mut request: Request<Incoming>, id: &RequestId) -> Response<Body> {
         let html = page::wants_html(&request);
+        let refuse = |status, words| page::refusal(&self.node, status, words, id, html);
         let for_status = request.uri().path() == self.status_path;
         let host = host::settle(&mut request);
         // Balancers probe with HTTP/1.0, which knows no Host; the answer is the same for everybody.
@@ -85,11 +85,11 @@ impl Front {
             return self.status.answer(request.method());
         }
         if let Err(why) = host {
-            return page::refusal(StatusCode::BAD_REQUEST, why, id, html);
+            return refuse(StatusCode::BAD_REQUEST, page::unclear(why));
         }
         let (request, body) = match body::limited(request, &self.limits) {
             Ok(limited) => limited,
-            Err(status) => return page::refusal(status, "This request is too large.", id, html),
+            Err(status) => return refuse(status, page::TOO_LARGE),
         };
         let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let answer = match self.limits.endpoint {
@@ -97,27 +97,25 @@ impl Front {
             None => Ok(answer.await),
         };
         if let Some(status) = body.fault() {
-            return page::refusal(status, "This request did not arrive whole.", id, html);
+            return refuse(status, page::NOT_WHOLE);
         }
         match answer {
+            Ok(Ok(Ok(mute))) if page::is_mute(&mute) => {
+                let mut response = refuse(mute.status(), page::NOT_HERE);
+                response.headers_mut().extend(mute.headers().get(ALLOW).map(|allow| (ALLOW, allow.clone())));
+                response
+            }
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
                 // The panic hook has said where; here is whose request it was.
                 tracing::error!(request_id = %id.0, "a handler panicked");
-                page::refusal(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here.", id, html)
+                refuse(StatusCode::INTERNAL_SERVER_ERROR, page::BROKEN)
             }
-            Err(_) if !body.arrived() => {
-                page::refusal(StatusCode::REQUEST_TIMEOUT, "This request did not arrive in time.", id, html)
-            }
+            Err(_) if !body.arrived() => refuse(StatusCode::REQUEST_TIMEOUT, page::TOO_SLOW),
             Err(_) => {
                 tracing::warn!(request_id = %id.0, "an endpoint took longer than http.endpointTimeoutSeconds");
-                page::refusal(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "This took too long. Please try again.",
-                    id,
-                    html,
-                )
+                refuse(StatusCode::SERVICE_UNAVAILABLE, page::TOOK_TOO_LONG)
             }
         }
     }

@@ -3,6 +3,8 @@
 use axum::body::Body;
 use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Body as _;
+use mangrove_login::layout::{self, Frame, Reference};
 
 use super::RequestId;
 
@@ -15,17 +17,24 @@ pub(super) fn wants_html<B>(request: &Request<B>) -> bool {
         .is_some_and(|a| a.contains("text/html"))
 }
 
-/// A refusal in words.
-pub(super) fn refusal(status: StatusCode, words: &str, id: &RequestId, html: bool) -> Response<Body> {
-    let id = &id.0;
-    let (kind, text) = if html {
-        ("text/html; charset=utf-8", PAGE.replace("{words}", words).replace("{id}", id))
+/// A refusal in words, under a heading that a page of it has.
+pub(super) fn refusal(
+    node: &str,
+    status: StatusCode,
+    words: Words,
+    id: &RequestId,
+    html: bool,
+) -> Response<Body> {
+    let (heading, more) = words;
+    let mut response = if html {
+        let frame = Frame { node, reference: Some(Reference::Request(&id.0)) };
+        layout::notice(frame, status, heading, &[more], None)
     } else {
-        ("text/plain; charset=utf-8", format!("{words}\nRequest {id}\n"))
+        let mut response = Response::new(Body::from(format!("{heading}. {more}\nRequest {}\n", id.0)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
     };
-    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
         // What is left of the body is nobody's; the connection cannot be used again.
@@ -34,8 +43,27 @@ pub(super) fn refusal(status: StatusCode, words: &str, id: &RequestId, html: boo
     response
 }
 
-const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-<meta name=\"color-scheme\" content=\"light dark\"><title>{words}</title>\
-<main><h1>{words}</h1><p>If it happens again, tell whoever runs this service: request <code>{id}</code>.</p></main>\
-</html>\n";
+/// True if nobody has said anything about an address that is not served, or not for this method.
+pub(super) fn is_mute(response: &Response<Body>) -> bool {
+    let nothing_there = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    nothing_there && response.body().size_hint().exact() == Some(0)
+}
+
+/// What happened, and what that means for a person.
+pub(super) type Words = (&'static str, &'static str);
+
+pub(super) const NOT_HERE: Words = (
+    "There is no page here",
+    "This is a service that signs people in to applications; it has no pages of its own.",
+);
+/// A request that does not say clearly whom it is for, and why.
+pub(super) fn unclear(why: &'static str) -> Words {
+    ("This request cannot be answered", why)
+}
+
+pub(super) const TOO_LARGE: Words = ("This request is too large", "More was sent than this service takes.");
+pub(super) const NOT_WHOLE: Words = ("This request did not arrive whole", "The connection may be bad.");
+pub(super) const TOO_SLOW: Words = ("This request did not arrive in time", "The connection may be slow.");
+pub(super) const BROKEN: Words =
+    ("Something went wrong here", "It is not your fault, and your account is not affected.");
+pub(super) const TOOK_TOO_LONG: Words = ("This took too long", "Wait a moment before you try again.");

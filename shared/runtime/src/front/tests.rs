@@ -41,6 +41,7 @@ fn open(trusted: &[&str], limits: Limits) -> Door {
         .route("/stuck", any(stuck))
         .route("/broken", get(broken));
     let front = Arc::new(Front {
+        node: "node.example".into(),
         router,
         trusted: trusted.iter().map(|network| network.parse().unwrap()).collect(),
         limits: limits.clone(),
