@@ -71,6 +71,24 @@ pub struct Punctuality {
     pub worst: Micros,
 }
 
+impl Punctuality {
+    /// Share of packets that were more than a millisecond late.
+    pub fn late_share(&self) -> f64 {
+        self.late as f64 / self.packets.max(1) as f64
+    }
+}
+
+impl std::fmt::Display for Punctuality {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (share, worst) = (self.late_share() * 100.0, self.worst / 1_000);
+        write!(
+            f,
+            "{} packets between regions, {share:.1}% more than 1 ms late, the worst {worst} ms",
+            self.packets
+        )
+    }
+}
+
 struct Flying {
     due: Micros,
     number: u64,

@@ -195,3 +195,9 @@ fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
     }?;
     Ok(make(limit))
 }
+
+/// Names of all measures.
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    MEASURES.iter().map(|(name, ..)| *name).collect()
+}

@@ -179,3 +179,12 @@ proptest::proptest! {
         let _ = parse(&text, Path::new("x.yaml"));
     }
 }
+
+#[test]
+fn the_reference_names_every_verb_and_every_measure() {
+    let page = include_str!("../../../docs/reference/topologies.md");
+    let measures = super::expect::names();
+    for word in super::timeline::VERBS.iter().chain(measures.iter()) {
+        assert!(page.contains(&format!("`{word}`")), "docs/reference/topologies.md lacks `{word}`");
+    }
+}

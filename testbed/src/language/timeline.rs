@@ -139,7 +139,7 @@ impl Verb {
     }
 }
 
-const VERBS: [&str; 9] =
+pub(super) const VERBS: [&str; 9] =
     ["partition", "heal", "kill", "start", "restart", "pause", "resume", "slow", "lossy"];
 
 /// Reads one step of the time line. `regions` are all there are, for verbs that mean "all others".

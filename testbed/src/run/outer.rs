@@ -28,11 +28,10 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn start(options: &Options) -> Result<Child, String> {
     if !std::path::Path::new("/dev/net/tun").exists() {
-        return Err(
-            "there is no /dev/net/tun. Load the module (`modprobe tun`); in a container give it the device: \
+        return Err("there is no /dev/net/tun. Load the module (`modprobe tun`), or make the device \
+                    (`mkdir -p /dev/net && mknod /dev/net/tun c 10 200`); in a container give it the device: \
                     `--device /dev/net/tun --cap-add NET_ADMIN --cap-add SYS_ADMIN`"
-                .to_owned(),
-        );
+            .to_owned());
     }
     if !geteuid().is_root() {
         become_root_of_nothing()?;

@@ -29,13 +29,8 @@ pub fn conclude(
     let kept = keep(topology, events, &page, folder, out)
         .map_err(|error| format!("results cannot be written: {error}"))?;
     let mut text = format!("\n{}", report::summary(&verdict));
-    let late = punctual.late as f64 / punctual.packets.max(1) as f64;
-    if late > LATE_SHARE {
-        text.push_str(&format!(
-            "  note: the machine was busy; {:.0}% of packets arrived more than 1 ms late, the worst {} ms\n",
-            late * 100.0,
-            punctual.worst / 1000
-        ));
+    if punctual.late_share() > LATE_SHARE {
+        text.push_str(&format!("  note: the machine was busy: {punctual}\n"));
     }
     text.push_str(&format!(
         "\nReport: {}\nHistory and logs beside it.\n",

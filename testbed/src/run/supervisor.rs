@@ -104,6 +104,16 @@ fn find_binaries(topology: &Topology, binaries: &Path) -> Result<(), String> {
     }
 }
 
+fn no_region(name: &str, error: &std::io::Error) -> String {
+    let hint = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            ". Run as root, or let this user open the device: `chmod 0666 /dev/net/tun`; in a container add `--cap-add NET_ADMIN`"
+        }
+        _ => "",
+    };
+    format!("region {name} cannot be made: {error}{hint}")
+}
+
 /// Notes signals that ask to end, so that the run can end in order.
 fn listen_for_stop() -> std::io::Result<Arc<AtomicBool>> {
     let wanted: SigSet =
@@ -155,7 +165,7 @@ impl<'t> Lab<'t> {
         let mut tuns = Vec::new();
         for (index, name) in topology.regions.iter().enumerate() {
             let (region, tun) = Region::create(name, index, &mesh.plan.in_region(index))
-                .map_err(|error| format!("region {name} cannot be made: {error}"))?;
+                .map_err(|error| no_region(name, &error))?;
             regions.push(region);
             tuns.push(tun);
         }
@@ -213,7 +223,9 @@ impl<'t> Lab<'t> {
         }
         self.mark(What::End, view, events);
         self.send_home(view, events)?;
-        Ok(self.switch.punctuality())
+        let punctual = self.switch.punctuality();
+        events.push(Event::now(What::Note { from: "testbed".to_owned(), text: punctual.to_string() }));
+        Ok(punctual)
     }
 
     /// Starts every process and every crowd, and waits until all of them answer.
