@@ -208,7 +208,6 @@ impl Login {
             via: seat.via.to_string(),
             sub: person.sub,
             attributes: person.attributes,
-            auth_time: identity.auth_time.unwrap_or_else(ambient::unix_now),
             identity,
             since: now,
             login_id: flow.login_id.clone(),

@@ -390,7 +390,8 @@ impl Page {
 /// Whether an identity in a session answers what an application asked, without asking anybody.
 fn good_enough(ask: &Ask, vouched: &Vouched, unix: u64) -> bool {
     let asked_anew = matches!(ask.prompt, Some(Prompt::Login | Prompt::SelectAccount));
-    let too_old = ask.max_age.is_some_and(|most| most == 0 || unix.saturating_sub(vouched.auth_time) > most);
+    let older_than = |most| vouched.identity.auth_time.is_none_or(|at| unix.saturating_sub(at) > most);
+    let too_old = ask.max_age.is_some_and(|most| most == 0 || older_than(most));
     let acr = vouched.identity.acr.as_deref();
     let other_class = ask
         .acr_values

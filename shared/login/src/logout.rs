@@ -146,6 +146,7 @@ impl Login {
             (None, _) => true,
         };
         let sid = named.or_else(|| here.as_ref().filter(|_| here_is_meant).map(|here| here.sid.to_string()));
+        let own = here.as_ref().is_some_and(|here| sid.as_deref() == Some(&*here.sid));
         let session = sid.and_then(|sid| self.sessions.end(&sid));
         let ended = session.is_some();
         if let (false, Some(cookie)) = (here_is_meant, cookie) {
@@ -156,7 +157,7 @@ impl Login {
                 response: self.question(browser, cookie, ask.back_to.as_ref()),
             };
         }
-        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref()) };
+        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref(), own) };
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
@@ -179,15 +180,16 @@ impl Login {
         )
     }
 
-    /// Whom a logout has to tell, and who cannot be told.
-    fn trip(&self, session: Option<&Session>) -> Trip {
+    /// Whom a logout has to tell, and who cannot be told. Only the browser whose session it was (`own`) is sent to upstreams:
+    /// the way there carries their ID token.
+    fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
         let mut trip = Trip::default();
         for vouched in session.iter().flat_map(|session| session.identities.values()) {
             let identity = &vouched.identity;
             match self.exit(identity) {
                 Exit::Nothing => {}
-                Exit::Untold => trip.untold.push(identity.connector.clone()),
-                Exit::Page(_) => trip.ahead.push(identity.clone()),
+                Exit::Page(_) if own => trip.ahead.push(identity.clone()),
+                Exit::Untold | Exit::Page(_) => trip.untold.push(identity.connector.clone()),
             }
         }
         trip.untold.sort();

@@ -58,8 +58,8 @@ pub struct SignedIn {
     pub via: String,
     /// The connector that answered.
     pub member: String,
-    /// When the person was authenticated, seconds since the Unix epoch.
-    pub auth_time: u64,
+    /// When the person was authenticated, seconds since the Unix epoch; none where the upstream does not say.
+    pub auth_time: Option<u64>,
     /// How, as the upstream said it.
     pub acr: Option<String>,
     /// By which means, as the upstream said it.

@@ -29,11 +29,10 @@ impl Rooms {
     pub(crate) fn build(config: &Arc<Config>, state: &StateDir) -> Result<Self, StartError> {
         let connectors = connectors(config, state.path()).map_err(StartError::Input)?;
         let public_url = config.public_url();
-        let cache = Cache::in_memory(cache_capacity(config));
         let login = Login::new(LoginParts {
             config: Arc::clone(config),
             connectors,
-            cache: cache.clone(),
+            cache: Cache::in_memory(cache_capacity(config)),
             decisions: DecisionLog::default(),
             sealer: Sealer::from_state(state.path())
                 .map_err(|error| StartError::Failed(error.to_string()))?,
@@ -45,7 +44,7 @@ impl Rooms {
             let provider = OidcProvider::build(OidcParts {
                 config,
                 login: Arc::clone(&login),
-                cache,
+                cache: Cache::in_memory(cache_capacity(config)),
                 keys: keys(config, state.path()).map_err(StartError::Input)?,
                 node_id: state.node_id().to_owned(),
             });
@@ -112,7 +111,8 @@ fn source(at: usize, key: &SigningKey) -> Result<KeySource, String> {
     }
 }
 
-/// Codes, logins in progress and tokens beside sessions: several for each of them.
+/// Several entries for each session. Logins in progress, which anybody can begin, and codes and tokens, which only signed-in
+/// people have, are kept apart: a flood of the first takes no room from the second.
 fn cache_capacity(config: &Config) -> usize {
     config.session.store.capacity.saturating_mul(8).max(100_000)
 }

@@ -45,8 +45,6 @@ pub(crate) struct Vouched {
     pub(crate) attributes: Map<String, Value>,
     /// Who vouched, over which hops; the claims are taken out, `attributes` has them.
     pub(crate) identity: Identity,
-    /// When the person was authenticated, seconds since the Unix epoch.
-    pub(crate) auth_time: u64,
     /// When this node heard it.
     pub(crate) since: Moment,
     /// The login that brought it.
@@ -79,7 +77,7 @@ impl Session {
             attributes: self.identities.iter().map(|(via, v)| (via.clone(), v.attributes.clone())).collect(),
             via: via.to_owned(),
             member: vouched.identity.connector.clone(),
-            auth_time: vouched.auth_time,
+            auth_time: vouched.identity.auth_time,
             acr: vouched.identity.acr.clone(),
             amr: vouched.identity.amr.clone(),
             path: vouched.identity.path.clone(),

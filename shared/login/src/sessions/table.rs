@@ -272,7 +272,6 @@ mod tests {
                 id_token_hint: None,
                 upstream_sid: None,
             },
-            auth_time: 0,
             since: now,
             login_id: "login".into(),
         }

@@ -103,6 +103,18 @@ async fn what_the_application_asks_decides_whether_the_session_is_good_enough() 
 }
 
 #[tokio::test]
+async fn who_does_not_say_when_it_authenticated_is_not_believed_to_have_done_so_just_now() {
+    let idp = Idp::start().await;
+    let node = Node::new(json!([oidc("first", &idp), group("group", &["first"])]));
+    let mut alice = Person::new();
+    idp.says(json!({ "auth_time": null }));
+    signs_in(&mut alice, &node, &idp, "group").await;
+    assert!(alice.starts(&node, asks("group", Ask::default())).await.is_ok());
+    let recent = Ask { max_age: Some(60), ..Ask::default() };
+    assert!(alice.starts(&node, asks("group", recent)).await.is_err());
+}
+
+#[tokio::test]
 async fn one_person_has_one_sub_whichever_member_answered() {
     let (mut first, second) = (Idp::start().await, Idp::start().await);
     second.says(json!({ "sub": "another name for her" }));

@@ -30,7 +30,8 @@ pub(super) struct Access {
     /// `grant.random`: names the grant, so that a whole grant can be revoked.
     pub(super) jti: String,
     pub(super) sid: String,
-    pub(super) auth_time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) auth_time: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) acr: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

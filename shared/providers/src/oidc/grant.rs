@@ -21,7 +21,7 @@ pub(super) struct Grant {
     pub(super) scopes: Scopes,
     /// Audiences of access tokens that were asked for and allowed (RFC 8707); none means this provider alone.
     pub(super) audiences: Vec<String>,
-    pub(super) auth_time: u64,
+    pub(super) auth_time: Option<u64>,
     pub(super) acr: Option<String>,
     pub(super) amr: Vec<String>,
     /// What the ID token and userinfo say about the person.

@@ -36,7 +36,8 @@ struct IdToken<'a> {
     aud: &'a str,
     exp: u64,
     iat: u64,
-    auth_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,13 +54,35 @@ async fn an_edge_signs_a_person_in_through_a_root_and_tells_the_way() {
     let home = at_edge.get(&edge, &path(&back)).await;
     assert!(home.header("location").starts_with(CALLBACK), "{}: {}", home.status, home.text);
 
-    let code = home.told()["code"].clone();
-    let reply = edge.form("/oauth2/token", Some(("edge", "edge-secret")), &code_form(&code)).await;
-    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
-    let claims = part(Tokens(reply.json()).id(), 1);
+    let claims = part(redeemed(&edge, &home).await.id(), 1);
     assert_eq!(claims["iss"], EDGE);
     assert_eq!(claims["email"], "alice@example.com");
     assert_eq!(claims["mangrove_path"], json!(["127.0.0.1", "edge.example"]));
+}
+
+#[tokio::test]
+async fn a_stranger_with_an_id_token_is_not_sent_through_the_providers_of_its_person() {
+    let (root, origin, _serving) = root().await;
+    let edge = Node::with(edge(&origin));
+    let (mut at_root, mut at_edge) = (Person::default(), Person::default());
+    let away = at_edge.authorize(&edge, &[("client_id", "edge"), ("scope", "openid")]).await;
+    let back = at_root.sign_in_at(&root, &path(&away), "alice").await;
+    let home = at_edge.get(&edge, &path(&back)).await;
+    let logout = format!("/oauth2/logout?id_token_hint={}", redeemed(&edge, &home).await.id());
+
+    let stranger = Person::default().get(&edge, &logout).await;
+    assert_eq!(stranger.status, StatusCode::OK, "{}", stranger.text);
+    assert!(
+        stranger.headers.get("location").is_none(),
+        "the way through the root carries alice's ID token there"
+    );
+}
+
+async fn redeemed(edge: &Node, home: &Reply) -> Tokens {
+    let reply =
+        edge.form("/oauth2/token", Some(("edge", "edge-secret")), &code_form(&home.told()["code"])).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    Tokens(reply.json())
 }
 
 #[tokio::test]
