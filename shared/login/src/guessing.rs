@@ -1,7 +1,7 @@
 //! Guessing passwords is made slow, and nobody is locked out by it.
 //!
 //! Every attempt counts as wrong until it turns out right, so that a hundred at once are as slow as a hundred in a row.
-//! Four counters, each forgotten [`FORGET`] after its last wrong attempt:
+//! Four counters, each forgotten [`FORGET`] after its last wrong attempt (an address's, account by account):
 //!
 //! | who | free | then | why so |
 //! |---|---|---|---|
@@ -11,7 +11,8 @@
 //! | device that signed in to this account before | 5 | 1, 2, 4 .. 60 s, in line | counted apart: guessers elsewhere do not slow it |
 //!
 //! A delay up to [`LONGEST_WAIT`] is served by waiting before the password is looked at, by a bounded number of waiters in
-//! all and for each address; past it the answer is 503. A longer one is answered at once by a page that says how long.
+//! all and for each address; past it the answer is 503, for those alone who would have to wait. A longer one is answered
+//! at once by a page that says how long.
 //! Tables are bounded; the one with the fewest failures among a few goes first, so that flooding a table with new names
 //! does not wash out the names under attack.
 
@@ -39,6 +40,9 @@ const ACCOUNT_WAIT: Duration = Duration::from_secs(5);
 /// Waiters in all, and for one address.
 const WAITERS: usize = 512;
 const WAITERS_EACH: usize = 8;
+
+/// Attempts of one address at once that need not wait: a quarter of those that a node lets in to be looked at.
+const LOOKED_AT_EACH: usize = 16;
 
 /// Entries of one table, and how many are compared to find the one that goes.
 const ENTRIES: usize = 50_000;
@@ -100,22 +104,35 @@ struct Count {
     last: Moment,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Address {
-    failed: Vec<u64>,
+    /// Accounts that failed, and when each did last; the one that failed longest ago first.
+    failed: Vec<(u64, Moment)>,
     waiting: usize,
-    last: Moment,
+    looked_at: usize,
 }
 
 /// The right to look at one password, and the duty to say how it ended; dropped, it counts as wrong.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     guessing: Arc<Guessing>,
-    line: u64,
-    account: Option<u64>,
-    name: u64,
-    address: u64,
+    keys: Keys,
+    /// Counted by device and not by account.
+    apart: bool,
+    place: Place,
+    at: Moment,
     ended: bool,
+}
+
+/// Where an attempt is until it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It has to wait first.
+    Waiting,
+    /// It is looked at at once.
+    LookedAt,
+    /// The same, on a device that knows the account: bounded by its own line.
+    Known,
 }
 
 impl Guessing {
@@ -127,31 +144,45 @@ impl Guessing {
     /// Admits an attempt.
     pub(crate) fn admit(self: &Arc<Self>, attempt: &Attempt<'_>, now: Moment) -> Verdict {
         let keys = Keys::of(&self.hasher, attempt);
+        let apart = attempt.device.is_some();
         let mut tables = self.lock();
-        let full = self.waiting.load(Ordering::Relaxed) >= WAITERS
-            || tables.addresses.get(&keys.address).is_some_and(|a| a.waiting >= WAITERS_EACH);
+        let in_line = tables.in_line(keys.line, now);
+        if in_line > LONGEST_WAIT {
+            return Verdict::Later(in_line);
+        }
+        let delay = match apart {
+            true => in_line,
+            false => {
+                in_line.max(tables.by_account(keys.account, now)).max(tables.by_address(keys.address, now))
+            }
+        };
+        let place = match (delay.is_zero(), apart) {
+            (false, _) => Place::Waiting,
+            (true, false) => Place::LookedAt,
+            (true, true) => Place::Known,
+        };
+        let at_address = tables.at_address(keys.address, now);
+        let full = match place {
+            Place::Waiting => {
+                at_address.waiting >= WAITERS_EACH || self.waiting.load(Ordering::Relaxed) >= WAITERS
+            }
+            Place::LookedAt => at_address.looked_at >= LOOKED_AT_EACH,
+            Place::Known => false,
+        };
         if full {
             return Verdict::Full;
         }
-        let free = if attempt.device.is_some() { 5 } else { 3 };
-        let in_line = match tables.line(keys.line, free, now) {
-            Ok(wait) => wait,
-            Err(wait) => return Verdict::Later(wait),
-        };
-        let apart = attempt.device.is_some();
-        let by_account = if apart { Duration::ZERO } else { tables.account(keys.account, now) };
-        let by_address = if apart { Duration::ZERO } else { tables.address(keys.address, now) };
-        tables.waits(keys.address, now);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let ticket = Ticket {
-            guessing: Arc::clone(self),
-            line: keys.line,
-            account: (!apart).then_some(keys.account),
-            name: keys.account,
-            address: keys.address,
-            ended: false,
-        };
-        Verdict::Wait(in_line.max(by_account).max(by_address), ticket)
+        match place {
+            Place::Waiting => {
+                at_address.waiting += 1;
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+            Place::LookedAt => at_address.looked_at += 1,
+            Place::Known => {}
+        }
+        tables.count(keys, apart, now);
+        let ticket = Ticket { guessing: Arc::clone(self), keys, apart, place, at: now, ended: false };
+        Verdict::Wait(delay, ticket)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
@@ -164,7 +195,10 @@ impl Ticket {
     pub(crate) fn right(mut self) {
         self.ended = true;
         let mut tables = self.guessing.lock();
-        tables.lines.remove(&self.line);
+        tables.lines.remove(&self.keys.line);
+        if let Some(address) = tables.addresses.get_mut(&self.keys.address) {
+            address.failed.retain(|(account, _)| *account != self.keys.account);
+        }
         self.uncount(&mut tables);
     }
 
@@ -172,14 +206,16 @@ impl Ticket {
     pub(crate) fn unseen(mut self) {
         self.ended = true;
         let mut tables = self.guessing.lock();
-        if let Some(line) = tables.lines.get_mut(&self.line) {
+        if let Some(line) = tables.lines.get_mut(&self.keys.line) {
             line.failures = line.failures.saturating_sub(1);
         }
         self.uncount(&mut tables);
     }
 
     fn uncount(&self, tables: &mut Tables) {
-        if let Some(count) = self.account.and_then(|key| tables.accounts.get_mut(&key)) {
+        if !self.apart
+            && let Some(count) = tables.accounts.get_mut(&self.keys.account)
+        {
             count.failures = count.failures.saturating_sub(1);
         }
     }
@@ -188,63 +224,93 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut tables = self.guessing.lock();
-        if let Some(address) = tables.addresses.get_mut(&self.address) {
-            address.waiting = address.waiting.saturating_sub(1);
-            if !self.ended && !address.failed.contains(&self.name) && address.failed.len() < ACCOUNTS_EACH {
-                address.failed.push(self.name);
+        let address = tables.at_address(self.keys.address, self.at);
+        match self.place {
+            Place::Waiting => {
+                address.waiting = address.waiting.saturating_sub(1);
+                self.guessing.waiting.fetch_sub(1, Ordering::Relaxed);
             }
+            Place::LookedAt => address.looked_at = address.looked_at.saturating_sub(1),
+            Place::Known => {}
         }
-        self.guessing.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.ended {
+            address.fail(self.keys.account, self.at);
+        } else if *address == Address::default() {
+            tables.addresses.remove(&self.keys.address);
+        }
     }
 }
 
 impl Tables {
-    /// Takes a place in line; the wait for it, or, if that is longer than anybody is kept waiting, how long to stay away.
-    fn line(&mut self, key: u64, free: u32, now: Moment) -> Result<Duration, Duration> {
-        make_room(&mut self.lines, now, |line| (line.last, line.failures));
-        let line = self.lines.entry(key).or_default();
-        if now.since(line.last) >= FORGET {
-            *line = Line::default();
-        }
-        let place = line.next.max(now);
-        let wait = place.since(now);
-        if wait > LONGEST_WAIT {
-            return Err(wait);
-        }
-        line.failures = line.failures.saturating_add(1);
-        line.last = now;
-        line.next = place + doubling(line.failures, free, LONGEST_GAP);
-        Ok(wait)
+    /// The wait for a place in line.
+    fn in_line(&self, key: u64, now: Moment) -> Duration {
+        self.lines.get(&key).map_or(Duration::ZERO, |line| line.at(now).next.since(now))
     }
 
-    fn account(&mut self, key: u64, now: Moment) -> Duration {
-        make_room(&mut self.accounts, now, |count| (count.last, count.failures));
-        let count = self.accounts.entry(key).or_default();
-        if now.since(count.last) >= FORGET {
-            *count = Count::default();
-        }
-        count.failures = count.failures.saturating_add(1);
-        count.last = now;
-        doubling(count.failures, 10, ACCOUNT_WAIT)
+    /// The delay of one more attempt on an account.
+    fn by_account(&self, key: u64, now: Moment) -> Duration {
+        let failures = self.accounts.get(&key).map_or(0, |count| count.at(now).failures);
+        doubling(failures.saturating_add(1), 10, ACCOUNT_WAIT)
     }
 
-    fn address(&mut self, key: u64, now: Moment) -> Duration {
-        let Some(address) = self.addresses.get_mut(&key) else { return Duration::ZERO };
-        if now.since(address.last) >= FORGET {
-            address.failed.clear();
-        }
-        doubling(u32::try_from(address.failed.len()).unwrap_or(u32::MAX), 9, LONGEST_WAIT)
+    fn by_address(&self, key: u64, now: Moment) -> Duration {
+        let failed = self.addresses.get(&key).map_or(0, |address| address.failures(now));
+        doubling(failed, 9, LONGEST_WAIT)
     }
 
-    fn waits(&mut self, key: u64, now: Moment) {
-        make_room(&mut self.addresses, now, |a| {
-            let weight =
-                if a.waiting > 0 { u32::MAX } else { u32::try_from(a.failed.len()).unwrap_or(u32::MAX) };
-            (a.last, weight)
+    /// Counts an attempt as wrong, and takes its place in line.
+    fn count(&mut self, keys: Keys, apart: bool, now: Moment) {
+        make_room(&mut self.lines, keys.line, now, |line| (line.last, line.failures));
+        let line = self.lines.entry(keys.line).or_default();
+        let place = line.at(now).next.max(now);
+        let failures = line.at(now).failures.saturating_add(1);
+        let free = if apart { 5 } else { 3 };
+        *line = Line { failures, last: now, next: place + doubling(failures, free, LONGEST_GAP) };
+        if !apart {
+            make_room(&mut self.accounts, keys.account, now, |count| (count.last, count.failures));
+            let count = self.accounts.entry(keys.account).or_default();
+            *count = Count { failures: count.at(now).failures.saturating_add(1), last: now };
+        }
+    }
+
+    fn at_address(&mut self, key: u64, now: Moment) -> &mut Address {
+        make_room(&mut self.addresses, key, now, |address| {
+            let last = address.failed.last().map_or(Moment::default(), |(_, at)| *at);
+            match address.waiting + address.looked_at {
+                0 => (last, u32::try_from(address.failed.len()).unwrap_or(u32::MAX)),
+                _ => (now, u32::MAX),
+            }
         });
-        let address = self.addresses.entry(key).or_default();
-        address.waiting += 1;
-        address.last = now;
+        self.addresses.entry(key).or_default()
+    }
+}
+
+impl Line {
+    /// What of it still counts.
+    fn at(self, now: Moment) -> Self {
+        if now.since(self.last) >= FORGET { Self::default() } else { self }
+    }
+}
+
+impl Count {
+    /// What of it still counts.
+    fn at(self, now: Moment) -> Self {
+        if now.since(self.last) >= FORGET { Self::default() } else { self }
+    }
+}
+
+impl Address {
+    fn failures(&self, now: Moment) -> u32 {
+        let counts = self.failed.iter().filter(|(_, at)| now.since(*at) < FORGET).count();
+        u32::try_from(counts).unwrap_or(u32::MAX)
+    }
+
+    fn fail(&mut self, account: u64, now: Moment) {
+        self.failed.retain(|(known, at)| *known != account && now.since(*at) < FORGET);
+        if self.failed.len() >= ACCOUNTS_EACH {
+            self.failed.remove(0);
+        }
+        self.failed.push((account, now));
     }
 }
 
@@ -256,9 +322,9 @@ fn doubling(failures: u32, free: u32, most: Duration) -> Duration {
     }
 }
 
-/// Makes room in a full table: what is forgotten goes, else the lightest of a few.
-fn make_room<V>(table: &mut HashMap<u64, V>, now: Moment, weigh: impl Fn(&V) -> (Moment, u32)) {
-    if table.len() < ENTRIES {
+/// Makes room for a key in a full table: what is forgotten goes, else the lightest of a few.
+fn make_room<V>(table: &mut HashMap<u64, V>, key: u64, now: Moment, weigh: impl Fn(&V) -> (Moment, u32)) {
+    if table.len() < ENTRIES || table.contains_key(&key) {
         return;
     }
     let lightest = table.iter().take(COMPARED).min_by_key(|(_, value)| {
@@ -270,6 +336,7 @@ fn make_room<V>(table: &mut HashMap<u64, V>, now: Moment, weigh: impl Fn(&V) -> 
     }
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Keys {
     line: u64,
     account: u64,
@@ -397,24 +464,91 @@ mod tests {
     }
 
     #[test]
+    fn those_who_wait_for_one_account_under_attack_keep_nobody_else_out() {
+        let guessing = Guessing::new();
+        for number in 0..10 {
+            wrong(&guessing, &attempt("alice", &format!("2001:db8:1:{number}::1"), None), at(0));
+        }
+        let held: Vec<_> = (0..WAITERS + 10)
+            .map(|number| {
+                guessing.admit(&attempt("alice", &format!("2001:db8:2:{number:x}::1"), None), at(0))
+            })
+            .collect();
+        assert!(matches!(held.last(), Some(Verdict::Full)), "who would have to wait is sent away");
+        let bob = attempt("bob", "192.0.2.1", None);
+        assert_eq!(wrong(&guessing, &bob, at(0)), Some(Duration::ZERO), "another person");
+        let known = attempt("alice", "192.0.2.2", Some("her laptop"));
+        assert_eq!(wrong(&guessing, &known, at(0)), Some(Duration::ZERO), "the person on a known device");
+        drop(held);
+        assert_eq!(guessing.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn an_office_where_now_and_then_somebody_mistypes_does_not_wait() {
+        let guessing = Guessing::new();
+        for number in 0..40 {
+            let person = format!("user{number}");
+            wrong(&guessing, &attempt(&person, "192.0.2.1", None), at(number * 300));
+            let next = format!("next{number}");
+            let Verdict::Wait(delay, ticket) =
+                guessing.admit(&attempt(&next, "192.0.2.1", None), at(number * 300 + 60))
+            else {
+                panic!("not admitted")
+            };
+            ticket.right();
+            assert_eq!(delay, Duration::ZERO, "at number {number}");
+        }
+    }
+
+    #[test]
+    fn who_mistypes_and_then_signs_in_is_no_sprayer() {
+        let guessing = Guessing::new();
+        for number in 0..40 {
+            let person = format!("user{number}");
+            let own = attempt(&person, "192.0.2.1", None);
+            assert_eq!(wrong(&guessing, &own, at(number)), Some(Duration::ZERO), "at number {number}");
+            let Verdict::Wait(_, ticket) = guessing.admit(&own, at(number)) else { panic!("not admitted") };
+            ticket.right();
+        }
+    }
+
+    #[test]
     fn waiters_are_bounded_for_each_address_and_another_address_still_gets_in() {
         let guessing = Guessing::new();
+        for number in 0..10 {
+            for address in ["192.0.2.1", "192.0.2.2"] {
+                wrong(&guessing, &attempt(&format!("user{number}"), address, None), at(0));
+            }
+        }
+        let one_more = |address| guessing.admit(&attempt("one more", address, None), at(0));
         let mut held = Vec::new();
         for number in 0..WAITERS_EACH {
-            held.push(guessing.admit(&attempt(&format!("user{number}"), "192.0.2.1", None), at(0)));
+            held.push(guessing.admit(&attempt(&format!("more{number}"), "192.0.2.1", None), at(0)));
         }
-        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.1", None), at(0)), Verdict::Full));
-        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.2", None), at(0)), Verdict::Wait(..)));
+        assert!(matches!(one_more("192.0.2.1"), Verdict::Full));
+        assert!(matches!(one_more("192.0.2.2"), Verdict::Wait(..)));
         drop(held);
-        assert!(matches!(guessing.admit(&attempt("one more", "192.0.2.1", None), at(0)), Verdict::Wait(..)));
+        assert!(matches!(one_more("192.0.2.1"), Verdict::Wait(..)));
         assert_eq!(guessing.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn one_address_with_a_new_name_each_time_does_not_keep_others_from_being_looked_at() {
+        let guessing = Guessing::new();
+        let spray =
+            |number: usize| guessing.admit(&attempt(&format!("user{number}"), "192.0.2.1", None), at(0));
+        let held: Vec<_> = (0..200).map(spray).collect();
+        let admitted = held.iter().filter(|verdict| matches!(verdict, Verdict::Wait(..))).count();
+        assert_eq!(admitted, LOOKED_AT_EACH);
     }
 
     #[test]
     fn a_full_table_gives_up_the_lightest_and_stays_bounded() {
         let mut table: HashMap<u64, Count> =
             (0..ENTRIES as u64).map(|key| (key, Count { failures: 9, last: at(0) })).collect();
-        make_room(&mut table, at(1), |count| (count.last, count.failures));
+        make_room(&mut table, 7, at(1), |count| (count.last, count.failures));
+        assert_eq!(table.len(), ENTRIES, "a name that is there needs no room");
+        make_room(&mut table, u64::MAX, at(1), |count| (count.last, count.failures));
         assert_eq!(table.len(), ENTRIES - 1);
     }
 }
