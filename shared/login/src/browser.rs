@@ -12,8 +12,9 @@ use http::{HeaderMap, header, request::Parts};
 
 use crate::layout::Reference;
 
-/// Most cookies of one request that are looked at; the rest is ignored.
-const MOST_COOKIES: usize = 64;
+/// Most cookies of one request that are looked at; the rest is ignored. Browsers keep up to 180 for a domain and all its
+/// neighbours, and send ours after those with longer paths.
+const MOST_COOKIES: usize = 512;
 
 /// Who is at the other end of the connection, after forwarded headers of trusted proxies were applied. The runtime puts
 /// it into the request's extensions; without it the address is unspecified and the connection counts as plain.
@@ -158,6 +159,12 @@ mod tests {
         assert_eq!(twice.cookie("s"), None);
         let same = browser(&[("cookie", "s=mine; s=mine")]);
         assert_eq!(same.cookie("s"), Some("mine"));
+    }
+
+    #[test]
+    fn neighbours_with_many_cookies_do_not_hide_ours() {
+        let line: String = (0..180).map(|number| format!("neighbour-{number}=x; ")).collect();
+        assert_eq!(browser(&[("cookie", &format!("{line}ours=1"))]).cookie("ours"), Some("1"));
     }
 
     #[test]
