@@ -17,6 +17,7 @@ use mangrove_keys::ambient;
 use url::form_urlencoded;
 
 use crate::book::{Flow, How, Ticket};
+use crate::cookies::session_key;
 use crate::decisions::What;
 use crate::dispatch::{Failed, Page, Why, ended, signed_in_end, view};
 use crate::login::{Login, with_crumbs};
@@ -212,10 +213,10 @@ impl Login {
             since: now,
             login_id: flow.login_id.clone(),
         };
-        let cookie = ambient::token();
-        let fresh = Fresh { cookie: &cookie, sid: ambient::token() };
-        let before = self.cookies.session(browser);
-        let entered = self.sessions.enter(before, vouched, &flow.request.app, fresh, now);
+        let (cookie, id) = (ambient::token(), self.browser_id(browser));
+        let fresh = Fresh { cookie: &session_key(&cookie, &id), sid: ambient::token() };
+        let before = self.cookies.session_key(browser);
+        let entered = self.sessions.enter(before.as_deref(), vouched, &flow.request.app, fresh, now);
         self.tell_ended(&entered.ended).await;
         self.unanswered.answered(&flow.browser, &flow.request.app);
         let signed_in = view(&entered.session, &seat.via, &flow.login_id)
@@ -223,7 +224,7 @@ impl Login {
         self.record(flow, ended(signed_in_end(&signed_in, false), flow));
         let response = self.resume(flow, Ok(signed_in)).await;
         let mut crumbs = self.cookies.clear_logins_of(browser, &flow.id);
-        crumbs.push(self.cookies.set_session(&cookie));
+        crumbs.extend([self.cookies.set_session(&cookie), self.cookies.set_browser(&id)]);
         with_crumbs(response, crumbs)
     }
 

@@ -60,9 +60,16 @@ impl Cookies {
         }
     }
 
-    /// The session cookie's value.
-    pub(crate) fn session<'a>(&self, browser: &'a Browser) -> Option<&'a str> {
-        browser.cookie(&self.session)
+    /// What opens the browser's session: the session cookie's value together with the browser's id. The session cookie's
+    /// name is the operator's and has no prefix, so that a neighbour under the same domain can plant one of his own; the
+    /// browser's id he cannot plant.
+    pub(crate) fn session_key(&self, browser: &Browser) -> Option<String> {
+        Some(session_key(browser.cookie(&self.session)?, self.browser(browser)?))
+    }
+
+    /// The browser sends a session cookie, good or not.
+    pub(crate) fn has_session(&self, browser: &Browser) -> bool {
+        browser.cookies.iter().any(|(name, _)| *name == self.session)
     }
 
     /// Sets the session cookie; it ends with the browser.
@@ -191,6 +198,11 @@ impl Cookies {
         let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         Crumb(format!("{name}={value}; Path=/; HttpOnly; {attributes}{age}"))
     }
+}
+
+/// What opens a session: the value of its cookie in the browser of this id.
+pub(crate) fn session_key(cookie: &str, browser: &str) -> String {
+    format!("{cookie}.{browser}")
 }
 
 fn is_suffix(text: &str) -> bool {

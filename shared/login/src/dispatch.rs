@@ -190,7 +190,7 @@ impl Login {
 
     /// The browser's session, if it is good enough for what the application asked.
     fn session_for(&self, browser: &Browser, flow: &Flow, now: Moment) -> Option<SignedIn> {
-        let session = self.sessions.by_cookie(self.cookies.session(browser)?, now)?;
+        let session = self.sessions.by_cookie(&self.cookies.session_key(browser)?, now)?;
         let (request, unix) = (&flow.request, ambient::unix_now());
         let via = request.idps.iter().find(|via| {
             session.identities.get(*via).is_some_and(|vouched| good_enough(&request.ask, vouched, unix))
@@ -329,8 +329,8 @@ impl Login {
         with_crumbs(response, crumbs)
     }
 
-    /// The id by which the loop guard counts this browser; a new one if it has none that we made.
-    fn browser_id(&self, browser: &Browser) -> String {
+    /// The id of this browser, which its session is bound to and the loop guard counts by; a new one if it has none that we made.
+    pub(crate) fn browser_id(&self, browser: &Browser) -> String {
         let known = self.cookies.browser(browser).filter(|id| id.len() == LENGTH_OF_TOKEN && id.is_ascii());
         known.map_or_else(ambient::token, str::to_owned)
     }

@@ -111,7 +111,7 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
         let mut fields = form_urlencoded::parse(&form);
         fields.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    let bound = login.cookies.session(&browser).map(form_token);
+    let bound = login.cookies.session_key(&browser).map(|key| form_token(&key));
     let proven = match (field("token"), &bound) {
         (Some(token), Some(bound)) => secret::equal(token.as_bytes(), bound.as_bytes()),
         _ => false,
@@ -137,8 +137,8 @@ impl Login {
     /// Ends the browser's session, or the one that `ask` names with proof; see the module. Where the browser has a session
     /// that nothing proves should end, the response asks.
     pub async fn end(&self, browser: &Browser, ask: EndAsk) -> Ended {
-        let cookie = self.cookies.session(browser);
-        let here = cookie.and_then(|cookie| self.sessions.by_cookie(cookie, ambient::now()));
+        let key = self.cookies.session_key(browser);
+        let here = key.as_deref().and_then(|key| self.sessions.by_cookie(key, ambient::now()));
         let named = ask.session.as_ref().filter(|_| ask.proven).map(|handle| handle.sid.clone());
         let here_is_meant = match (&here, &named) {
             (Some(here), Some(named)) => *here.sid == **named,
@@ -149,12 +149,12 @@ impl Login {
         let own = here.as_ref().is_some_and(|here| sid.as_deref() == Some(&*here.sid));
         let session = sid.and_then(|sid| self.sessions.end(&sid));
         let ended = session.is_some();
-        if let (false, Some(cookie)) = (here_is_meant, cookie) {
+        if let (false, Some(key)) = (here_is_meant, &key) {
             self.tell_ended(session.as_slice()).await;
             return Ended {
                 ended,
                 untold: Vec::new(),
-                response: self.question(browser, cookie, ask.back_to.as_ref()),
+                response: self.question(browser, key, ask.back_to.as_ref()),
             };
         }
         let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref(), own) };
@@ -164,18 +164,18 @@ impl Login {
         self.tell_ended(session.as_slice()).await;
         let untold = trip.untold.clone();
         let mut response = self.travel(browser, trip).await;
-        if cookie.is_some() {
+        if self.cookies.has_session(browser) {
             response = with_crumbs(response, vec![self.cookies.clear_session()]);
         }
         Ended { ended, untold, response }
     }
 
-    fn question(&self, browser: &Browser, cookie: &str, back_to: Option<&Url>) -> Response {
+    fn question(&self, browser: &Browser, key: &str, back_to: Option<&Url>) -> Response {
         let back = back_to.map(|url| self.sealer.seal(BACK_TO, url.as_str().as_bytes()));
         pages::confirm_logout(
             self.frame(browser.reference()),
             SIGN_OUT_PATH,
-            &form_token(cookie),
+            &form_token(key),
             back.as_deref(),
         )
     }
@@ -253,6 +253,6 @@ enum Exit {
 }
 
 /// The value that binds the question's form to the session.
-fn form_token(cookie: &str) -> String {
-    digest::text("logout form", &[cookie.as_bytes()])
+fn form_token(key: &str) -> String {
+    digest::text("logout form", &[key.as_bytes()])
 }

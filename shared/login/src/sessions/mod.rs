@@ -1,6 +1,7 @@
 //! Browser sessions, in this node's memory.
 //!
-//! The cookie holds 256 random bits and the table only their hash; every login gives the browser a new value. A session
+//! The cookie holds 256 random bits, good only beside the id of the browser that they were given to, and the table only
+//! a hash of both; every login gives the browser a new value. A session
 //! lives until it is idle too long, until the last identity in it is older than the maximum, or until it is the least
 //! recently used of a full table. It knows who vouched, over which hops, when, and which applications it served, so that
 //! a logout or an operator can end what one upstream vouched for. Modes see a [`crate::SessionHandle`], never the cookie.

@@ -179,3 +179,28 @@ async fn login_cookies_of_one_browser_are_bounded() {
     }
     assert!(alice.login_cookies().len() <= 6, "{:?}", alice.login_cookies());
 }
+
+#[tokio::test]
+async fn a_session_cookie_planted_in_another_browser_opens_nothing_and_takes_nobody_in() {
+    let (idp, other) = (Idp::start().await, Idp::start().await);
+    let node = Node::new(json!([
+        oidc("first", &idp),
+        oidc("second", &other),
+        group("group", &["first"]),
+        group("other", &["second"]),
+    ]));
+    let (mut mallory, mut alice) = (Person::new(), Person::new());
+    let page = mallory.is_shown(&node, asks("group", Ask::default())).await;
+    idp.says(json!({ "employee": "mallory" }));
+    mallory.opens(&node, &idp.signs_in(page.leads_to())).await.told();
+    let planted = node.told.last.lock().unwrap().take().unwrap();
+    // The session cookie's name has no prefix: a neighbour under the same domain can set it for everybody.
+    alice.cookies.insert("maverics_session".into(), mallory.session_cookie().unwrap().into());
+    assert!(alice.starts(&node, asks("group", Ask::default())).await.is_err(), "alice is not mallory");
+    let page = alice.is_shown(&node, asks("other", Ask::default())).await;
+    alice.opens(&node, &other.signs_in(page.leads_to())).await.told();
+    let own = node.told.last.lock().unwrap().take().unwrap();
+    assert_ne!(own.session.sid(), planted.session.sid(), "her login goes into no session of his");
+    assert_eq!(own.attributes.len(), 1);
+    assert!(mallory.starts(&node, asks("group", Ask::default())).await.is_ok(), "his own goes on");
+}
