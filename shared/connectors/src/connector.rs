@@ -55,6 +55,33 @@ pub enum ProbeResult {
     },
 }
 
+/// What a look before leaving found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// It answered as it should.
+    Answered {
+        /// How long that took.
+        took: Duration,
+    },
+    /// It did not answer in time, or not as it should.
+    Failed {
+        /// In words, for the log.
+        why: String,
+        /// Time ran out: it may be gone, or only slow.
+        timed_out: bool,
+    },
+    /// The custom endpoint answered and does not match.
+    Refused {
+        /// In words, for the log.
+        why: String,
+    },
+    /// It answers and is not who it should be: an operator has to act.
+    Misconfigured {
+        /// In words, for the log.
+        why: String,
+    },
+}
+
 /// A configuration that cannot become a connector.
 #[derive(Debug, thiserror::Error)]
 #[error("connector {connector}: {why}")]
@@ -180,6 +207,29 @@ impl Connector {
         }
     }
 
+    /// Whether a look can tell anything: whoever takes passwords on this node has no page to be dead.
+    pub fn has_a_page(&self) -> bool {
+        matches!(self, Self::Oidc(_))
+    }
+
+    /// A cheap look, within `patience`, just before a browser is sent there. Verdicts are for [`probe`](Self::probe).
+    pub async fn look(&self, patience: Duration) -> Look {
+        match self {
+            Self::Oidc(c) => c.look(patience).await,
+            Self::Local(_) => Look::Answered { took: Duration::ZERO },
+            Self::NotBuilt(c) => Look::Misconfigured { why: c.why() },
+        }
+    }
+
+    /// Whether the upstream can meet what an application requires of a login, as far as is known.
+    pub fn may_meet(&self, ask: &Ask) -> bool {
+        let Some(wanted) = ask.acr_values.as_deref() else { return true };
+        match self {
+            Self::Oidc(c) => c.may_meet(wanted),
+            Self::Local(_) | Self::NotBuilt(_) => wanted.trim().is_empty(),
+        }
+    }
+
     /// Looks whether the upstream knows this node, by what only this node can ask: at an OpenID provider a code that nobody
     /// issued must be answered `invalid_grant`. For connectors that are Misconfigured, about once a minute.
     ///
@@ -220,6 +270,7 @@ mod tests {
         can_move_between_threads(connector.finish(pending, answer));
         can_move_between_threads(connector.verify_password("", ""));
         can_move_between_threads(connector.probe());
+        can_move_between_threads(connector.look(Duration::ZERO));
         can_move_between_threads(connector.rehearse());
     }
 }

@@ -14,7 +14,7 @@ mod not_built;
 pub mod oidc;
 pub mod step;
 
-pub use connector::{BuildError, Connector, Parts, ProbeResult};
+pub use connector::{BuildError, Connector, Look, Parts, ProbeResult};
 pub use failure::Failure;
 pub use http::HttpClient;
 pub use identity::Identity;

@@ -46,6 +46,15 @@ pub enum What {
         /// Those passed over, and why.
         skipped: Vec<Skipped>,
     },
+    /// A member was looked at before the browser was sent there, and not found well; the login goes on.
+    LookedInVain {
+        /// The member.
+        member: String,
+        /// In words, for the operator.
+        why: String,
+        /// How long the login waited for the look.
+        milliseconds: u64,
+    },
     /// A member that was asked did not vouch; the login goes on.
     Failed {
         /// The member.
@@ -181,6 +190,9 @@ impl Decision {
                 let member = member.as_deref().unwrap_or("-");
                 tracing::info!(target: "decision", login, app, member, reason, skipped, "chosen");
             }
+            What::LookedInVain { member, why, milliseconds } => {
+                tracing::warn!(target: "decision", login, app, member, why, milliseconds, "looked at in vain");
+            }
             What::Failed { member, blame: blame @ Blame::Misconfigured, why } => {
                 tracing::error!(target: "decision", login, app, member, ?blame, why, "asked in vain, an operator has to act");
             }
@@ -201,6 +213,13 @@ impl Decision {
             }
             What::Chosen { member: None, reason, skipped } => {
                 write!(text, "Asked nobody: {reason}{}.", tail(skipped))
+            }
+            What::LookedInVain { member, why, milliseconds } => {
+                let waited = Duration::from_millis(*milliseconds).as_secs_f64();
+                write!(
+                    text,
+                    "Looked at {member} before sending anybody there, and did not: {why}. That took {waited:.2} s."
+                )
             }
             What::Failed { member, blame, why } => {
                 write!(text, "{member} did not vouch, {}: {why}. The login went on.", to_blame(*blame))

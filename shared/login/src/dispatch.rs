@@ -1,13 +1,13 @@
 //! From an application's request to whoever vouches: the one dispatcher over the persisted state of a login.
 //!
 //! [`Login::authenticate`] asks the browser's session first. If that is not good enough it opens a [`Flow`] and
-//! [`Login::advance`] moves it: choose, begin, and off the browser goes. A member whose beginning fails because it cannot be
+//! [`Login::advance`] moves it: choose and look ([`crate::leaving`]), begin, and off the browser goes. A member whose beginning fails because it cannot be
 //! used, or does not know this node, is passed over at once; one that says no, or sends garbage, ends the login. Each
 //! member is asked at most once in a round. Callbacks, the sign-in page and the retry page all come back here.
 
 use http::StatusCode;
 use mangrove_connectors::{Ask, Begin, Failure, Prompt};
-use mangrove_continuity::{Blame, Candidate, Choice, Moment, Sample, choose};
+use mangrove_continuity::{Blame, Moment, Sample};
 use mangrove_keys::ambient;
 
 use axum::response::Response;
@@ -66,11 +66,9 @@ impl Login {
     pub(crate) async fn advance(&self, browser: &Browser, mut flow: Flow) -> Response {
         loop {
             let seats = self.plan.seats(&flow.request.idps);
-            let choice = self.choose(&seats, &flow.tried, ambient::now());
-            self.record(&flow, What::from(&choice));
-            let picked =
-                choice.picked.and_then(|name| seats.into_iter().find(|s| s.connector.name() == name));
-            let Some(seat) = picked else { return self.nobody_left(browser, flow).await };
+            let Some(seat) = self.pick(&flow, &seats).await else {
+                return self.nobody_left(browser, flow).await;
+            };
             flow.tried.push(seat.connector.name().to_owned());
             match seat.connector.begin(&flow.request.ask).await {
                 Ok(begin) => return self.send_off(browser, &flow, seat, begin).await,
@@ -85,7 +83,7 @@ impl Login {
         }
     }
 
-    /// What beginning taught about a member: it asks for the member's metadata, which is a look before leaving.
+    /// What beginning taught about a member: it asks for the member's metadata where none is known.
     fn look_failed(&self, Failed { member, failure }: &Failed) {
         let why = failure.log.clone();
         let sample = match failure.blame {
@@ -200,24 +198,6 @@ impl Login {
         self.unanswered.answered(&flow.browser, &request.app);
         self.record(flow, ended(signed_in_end(&signed_in, true), flow));
         Some(signed_in)
-    }
-
-    fn choose(&self, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
-        let able: Vec<Result<(), String>> = seats.iter().map(|seat| seat.able()).collect();
-        let candidates: Vec<Candidate<'_>> = seats
-            .iter()
-            .zip(&able)
-            .filter_map(|(seat, able)| {
-                let name = seat.connector.name();
-                Some(Candidate {
-                    name,
-                    standing: self.watch.standing(name, now)?,
-                    able: able.as_ref().copied().map_err(String::as_str),
-                    tried: tried.iter().any(|tried| tried == name),
-                })
-            })
-            .collect();
-        choose(&candidates, now)
     }
 
     /// Sends the browser to a member, or asks for a password.

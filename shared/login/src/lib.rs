@@ -9,7 +9,7 @@
 //!        │ no
 //!        ▼
 //!     advance ◄──────────────────┬──────────────┐
-//!        │ choose, begin         │ unavailable, │ again
+//!        │ choose, look, begin       │ unavailable, │ again
 //!        ▼                       │ misconfigured│
 //!   redirect / sign-in page ─► answer      nobody left: 503, by itself again
 //!                                │ vouched ─► session ─► Mode::resume
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
-//! [`watch`], the dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! [`watch`], the last look before leaving in [`looks`] and [`leaving`], the dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
 mod book;
 mod browser;
@@ -30,8 +30,10 @@ mod digest;
 mod dispatch;
 mod guessing;
 pub mod layout;
+mod leaving;
 mod login;
 mod logout;
+mod looks;
 mod loops;
 mod pages;
 mod password;

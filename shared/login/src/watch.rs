@@ -1,7 +1,7 @@
 //! The health of every connector of this node, and the tasks that look after it.
 //!
-//! Owns one small lock for each connector around the pure [`Health`], the probe tasks and operators' orders. Does not
-//! judge (that is `continuity`) and does not choose.
+//! Owns one small lock for each connector around the pure [`Health`], the probe tasks and operators' orders. Looks before
+//! leaving are in [`crate::looks`]. Does not judge (that is `continuity`) and does not choose.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::looks::Looks;
+
 /// Least time between two probes of one connector, whatever asks for the second.
 const LEAST_GAP: Duration = Duration::from_millis(250);
 
@@ -25,14 +27,16 @@ const REHEARSE_EVERY: Duration = Duration::from_secs(60);
 /// The health of every connector.
 #[derive(Debug)]
 pub struct Watch {
-    members: BTreeMap<String, Member>,
+    members: BTreeMap<String, Arc<Member>>,
 }
 
+/// One connector, watched.
 #[derive(Debug)]
-struct Member {
-    connector: Arc<Connector>,
+pub(crate) struct Member {
+    pub(crate) connector: Arc<Connector>,
     health: Mutex<Health>,
     wake: Notify,
+    pub(crate) looks: Mutex<Looks>,
 }
 
 /// A connector's health, for an operator.
@@ -85,8 +89,13 @@ impl Watch {
     pub(crate) fn new(connectors: &[Arc<Connector>], now: Moment) -> Arc<Self> {
         let members = connectors.iter().map(|connector| {
             let health = Mutex::new(Health::new(connector.health_policy(), now));
-            let member = Member { connector: Arc::clone(connector), health, wake: Notify::new() };
-            (connector.name().to_owned(), member)
+            let member = Member {
+                connector: Arc::clone(connector),
+                health,
+                wake: Notify::new(),
+                looks: Mutex::default(),
+            };
+            (connector.name().to_owned(), Arc::new(member))
         });
         Arc::new(Self { members: members.collect() })
     }
@@ -98,18 +107,14 @@ impl Watch {
 
     /// Takes in a sample; says so in the log where it changes the verdict, and probes at once where it raises a doubt.
     pub fn observe(&self, name: &str, sample: &Sample, now: Moment) {
-        let Some(member) = self.members.get(name) else { return };
-        let (transition, doubt, standing) = {
-            let mut health = member.health();
-            let transition = health.observe(sample, now);
-            (transition, health.wants_probe_now(), health.standing(now))
-        };
-        if let Some(transition) = transition {
-            say(name, &transition, &standing);
+        if let Some(member) = self.members.get(name) {
+            member.observe(sample, now);
         }
-        if doubt {
-            member.wake.notify_one();
-        }
+    }
+
+    /// A connector, watched.
+    pub(crate) fn member(&self, name: &str) -> Option<&Arc<Member>> {
+        self.members.get(name)
     }
 
     /// Sets an operator's order, or takes it back. Who takes orders says so in the log.
@@ -167,34 +172,49 @@ impl Watch {
         let Some(member) = self.members.get(name) else { return };
         loop {
             let began = ambient::now();
-            self.probe_once(name, member, began).await;
+            member.probe_once(began).await;
             member.rest(began).await;
         }
     }
+}
 
-    async fn probe_once(&self, name: &str, member: &Member, began: Moment) {
-        member.health().probe_begins(began);
-        let patience = member.health().policy().timeout;
+impl Member {
+    pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn observe(&self, sample: &Sample, now: Moment) {
+        let (transition, doubt, standing) = {
+            let mut health = self.health();
+            let transition = health.observe(sample, now);
+            (transition, health.wants_probe_now(), health.standing(now))
+        };
+        self.forget_look();
+        if let Some(transition) = transition {
+            say(self.connector.name(), &transition, &standing);
+        }
+        if doubt {
+            self.wake.notify_one();
+        }
+    }
+
+    async fn probe_once(&self, began: Moment) {
+        self.health().probe_begins(began);
+        let patience = self.health().policy().timeout;
         let result =
-            timeout(patience, member.connector.probe()).await.unwrap_or_else(|_| ProbeResult::Failed {
+            timeout(patience, self.connector.probe()).await.unwrap_or_else(|_| ProbeResult::Failed {
                 why: format!("no answer within {} s", patience.as_secs_f64()),
                 no_answer: true,
             });
         let sample = match result {
             ProbeResult::Answered { took } => {
-                member.health().took(took);
+                self.health().took(took);
                 Sample::ProbeSucceeded
             }
             ProbeResult::Failed { why, .. } => Sample::ProbeFailed { why },
             ProbeResult::EndpointRefused { why } => Sample::EndpointRefused { why },
         };
-        self.observe(name, &sample, ambient::now());
-    }
-}
-
-impl Member {
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observe(&sample, ambient::now());
     }
 
     /// Waits until the next probe is due, or until something raised a doubt.

@@ -19,6 +19,8 @@ pub(super) struct Metadata {
     id_token_signing_alg_values_supported: Vec<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default)]
+    acr_values_supported: Vec<String>,
+    #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
 
@@ -64,6 +66,16 @@ impl Metadata {
     /// Whether answers carry `iss` (RFC 9207 section 3).
     pub(super) fn promises_iss(&self) -> bool {
         self.authorization_response_iss_parameter_supported
+    }
+
+    /// Whether one of the `acr` values that an application wants, separated by spaces, is among those that the provider
+    /// lists; a provider that lists none may meet any.
+    pub(super) fn may_meet(&self, wanted: &str) -> bool {
+        let listed = &self.acr_values_supported;
+        let mut wanted = wanted.split(' ').filter(|class| !class.is_empty()).peekable();
+        listed.is_empty()
+            || wanted.peek().is_none()
+            || wanted.any(|class| listed.iter().any(|known| known == class))
     }
 
     /// Of the allowed algorithms those that the provider uses; all of them where it does not say.
@@ -125,6 +137,16 @@ mod tests {
         );
         assert!(parse(|doc| doc["userinfo_endpoint"] = "http://10.0.0.1/".into()).is_err());
         assert!(parse(|doc| doc["userinfo_endpoint"] = "http://127.0.0.1/".into()).is_ok());
+    }
+
+    #[test]
+    fn a_provider_that_lists_its_classes_meets_no_other() {
+        let meets = |listed: Value, wanted: &str| {
+            parse(|doc| doc["acr_values_supported"] = listed).unwrap().may_meet(wanted)
+        };
+        assert!(meets(json!([]), "gold") && meets(json!(["silver"]), ""));
+        assert!(meets(json!(["silver", "gold"]), "platinum gold"));
+        assert!(!meets(json!(["silver"]), "platinum gold"));
     }
 
     #[test]

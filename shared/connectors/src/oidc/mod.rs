@@ -2,12 +2,14 @@
 //!
 //! Read in the order of a login: [`begin`] sends the browser away, [`finish`] takes its answer, [`exchange`] trades the
 //! code, [`verify`] checks the ID token, [`userinfo`] asks for what is missing. [`provider`] keeps what the provider
-//! publishes; [`probe`] looks whether it would answer. No token of the provider outlives the login, except the ID token as
+//! publishes; [`probe`] asks whether it would answer, [`look`] asks it in
+//! a hurry. No token of the provider outlives the login, except the ID token as
 //! a hint for its logout page.
 
 mod begin;
 mod exchange;
 mod finish;
+mod look;
 mod metadata;
 mod probe;
 mod provider;
@@ -66,6 +68,10 @@ impl Oidc {
 
     pub(crate) fn health_policy(&self) -> HealthPolicy {
         self.settings.health.clone()
+    }
+
+    pub(crate) fn may_meet(&self, wanted: &str) -> bool {
+        self.provider.may_meet(wanted)
     }
 
     pub(crate) fn redirect_path(&self) -> Option<&str> {

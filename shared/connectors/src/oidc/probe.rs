@@ -29,7 +29,7 @@ impl Oidc {
         }
     }
 
-    async fn ask(&self, endpoint: &CustomEndpoint, timeout: Duration) -> Result<(), ProbeResult> {
+    pub(super) async fn ask(&self, endpoint: &CustomEndpoint, timeout: Duration) -> Result<(), ProbeResult> {
         let limits = Limits { total: timeout, body: LARGEST, plain_http: true, ..Limits::default() };
         let request = Request::get(endpoint.endpoint.as_str()).header(header::ACCEPT, "*/*").body(Vec::new());
         let failed = |why: String, no_answer| ProbeResult::Failed { why, no_answer };

@@ -143,6 +143,21 @@ impl Provider {
         self.fetch(&mut flight, limits).await
     }
 
+    /// Whether the provider answers now, past any fetch that is under way; keeps nothing unless nothing is known yet.
+    pub(super) async fn glance(&self, limits: &Limits) -> Result<(), FetchError> {
+        if self.usable(ambient::now()).is_some() {
+            return self.metadata(limits).await.map(drop);
+        }
+        let first = Arc::new(self.fetch_both(limits).await?);
+        self.good.store(Some(first));
+        Ok(())
+    }
+
+    /// Whether the provider can meet one of the wanted `acr` values, as far as it says so.
+    pub(super) fn may_meet(&self, wanted: &str) -> bool {
+        self.last_good().is_none_or(|good| good.metadata.may_meet(wanted))
+    }
+
     /// A token names a key that is not known: fetches again unless that happened just now. `None`: nothing new is known.
     pub(super) async fn for_unknown_key(
         &self,

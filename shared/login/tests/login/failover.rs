@@ -86,7 +86,7 @@ async fn a_dead_member_costs_no_login_even_before_anybody_noticed() {
     let told = alice.opens(&node, &second.signs_in(page.leads_to())).await.told();
     assert_eq!(told["member"], "second");
     let why = node.why(told["login"].as_str().unwrap());
-    assert!(why.contains("first did not vouch, it could not be used then"), "{why}");
+    assert!(why.contains("Looked at first before sending anybody there, and did not"), "{why}");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_no_is_an_answer_and_nobody_else_is_asked() {
     let page = alice.is_shown(&node, asks("group", Ask::default())).await;
     let told = alice.opens(&node, &first.refuses(page.leads_to(), "access_denied")).await.told();
     assert_eq!(told["refused"], "access_denied");
-    assert_eq!(second.hits("/.well-known/openid-configuration"), 0);
+    assert_eq!(second.hits("/token"), 0);
     let status = node.login.watch().snapshot(mangrove_keys::ambient::now());
     assert!(
         status.iter().all(|status| status.last_failure.is_none()),
@@ -152,7 +152,12 @@ async fn all_down_gives_503_with_retry_after_and_keeps_the_request() {
         "its cookie lives as long as it waits"
     );
     second.comes_back().await;
-    let onward = alice.opens(&node, &still.again()).await;
+    let mut onward = alice.opens(&node, &still.again()).await;
+    while onward.status == StatusCode::SERVICE_UNAVAILABLE {
+        // What a look found stands for a second.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        onward = alice.opens(&node, &onward.again()).await;
+    }
     let told = alice.opens(&node, &second.signs_in(onward.leads_to())).await.told();
     assert_eq!((&told["member"], &told["data"]), (&json!("second"), &json!("the application's request")));
 }

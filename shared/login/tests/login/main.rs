@@ -7,6 +7,7 @@ mod support;
 mod attacks;
 mod failover;
 mod logout;
+mod looks;
 mod loops;
 mod password;
 mod sign_in;

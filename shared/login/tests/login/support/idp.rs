@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Form, Request, State};
@@ -37,6 +38,8 @@ struct House {
     /// Laid over the claims of every ID token.
     claims: Mutex<Value>,
     secret: Mutex<String>,
+    /// How long it takes to answer; none: it never does.
+    takes: Mutex<Option<Duration>>,
 }
 
 impl Idp {
@@ -52,6 +55,7 @@ impl Idp {
             hits: Mutex::default(),
             claims: Mutex::new(json!({})),
             secret: Mutex::new(SECRET.into()),
+            takes: Mutex::new(Some(Duration::ZERO)),
         };
         let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
         idp.serve(listener);
@@ -75,6 +79,16 @@ impl Idp {
 
     pub(crate) fn changes_its_secret(&self) {
         *self.house.secret.lock().unwrap() = "rotated".into();
+    }
+
+    /// Every answer takes so long from now on.
+    pub(crate) fn takes(&self, time: Duration) {
+        *self.house.takes.lock().unwrap() = Some(time);
+    }
+
+    /// It takes connections and answers nothing, as if every packet were lost.
+    pub(crate) fn vanishes(&self) {
+        *self.house.takes.lock().unwrap() = None;
     }
 
     /// How often a path was asked for.
@@ -143,6 +157,11 @@ impl House {
 
 async fn count(State(house): State<Arc<House>>, request: Request, next: Next) -> Response {
     *house.hits.lock().unwrap().entry(request.uri().path().to_owned()).or_default() += 1;
+    let takes = *house.takes.lock().unwrap();
+    match takes {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
     next.run(request).await
 }
 

@@ -1,0 +1,57 @@
+//! A look before leaving: would this provider answer a browser that is sent there now?
+//!
+//! Cheaper than a probe and with a far shorter deadline: the discovery document alone, over kept connections, past any
+//! fetch that is under way. Where nothing is known yet the keys are fetched along, so that the login which waits for the
+//! look need not fetch them again. Where an operator points at an endpoint, that is asked, as the probes ask it.
+
+use std::time::Duration;
+
+use mangrove_keys::ambient;
+
+use super::Oidc;
+use super::metadata::MetadataError;
+use super::provider::FetchError;
+use crate::http::{HttpError, Limits, NoAnswer};
+use crate::{Look, ProbeResult};
+
+impl Oidc {
+    pub(crate) async fn look(&self, patience: Duration) -> Look {
+        let began = ambient::now();
+        if let Some(endpoint) =
+            self.settings.endpoint.as_ref().filter(|_| self.settings.health.custom_endpoint)
+        {
+            return match self.ask(endpoint, patience).await {
+                Ok(()) => Look::Answered { took: ambient::now().since(began) },
+                Err(ProbeResult::EndpointRefused { why }) => Look::Refused { why },
+                Err(ProbeResult::Failed { why, .. }) => {
+                    let timed_out = ambient::now().since(began) >= patience;
+                    Look::Failed { why, timed_out }
+                }
+                Err(ProbeResult::Answered { took }) => Look::Answered { took },
+            };
+        }
+        let limits = Limits { connect: patience, total: patience, ..Limits::DOCUMENT };
+        let mut seen = self.provider.glance(&limits).await;
+        if matches!(&seen, Err(FetchError::Http { why: HttpError::NoAnswer(NoAnswer::Reset), .. })) {
+            // A kept connection that ended just now says nothing about the next one.
+            seen = self.provider.glance(&limits).await;
+        }
+        match seen {
+            Ok(()) => Look::Answered { took: ambient::now().since(began) },
+            Err(why) => self.judge(&why),
+        }
+    }
+
+    fn judge(&self, why: &FetchError) -> Look {
+        let said = self.said(why);
+        match why {
+            FetchError::Metadata(MetadataError::Issuer { .. } | MetadataError::PlainHttp) => {
+                Look::Misconfigured { why: said }
+            }
+            FetchError::Http { why: HttpError::NoAnswer(NoAnswer::Timeout), .. } => {
+                Look::Failed { why: said, timed_out: true }
+            }
+            _ => Look::Failed { why: said, timed_out: false },
+        }
+    }
+}

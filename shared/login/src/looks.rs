@@ -1,0 +1,181 @@
+//! The last look before leaving: nobody is sent to a page that is dead, as far as can be seen from here.
+//!
+//! A connector whose last success is older than a moment ([`Member::wants_a_look`]) is looked at before a browser is
+//! redirected to it. Order wins, speed does not: [`before_leaving`] begins to look at the next one after [`HEDGE`], and the
+//! first one's answer counts all the same until its deadline has passed. Looks are shared: one flight per connector,
+//! whoever asks. What a look found is a sample, taken in once per flight.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
+use futures::stream::{FuturesOrdered, StreamExt};
+use mangrove_connectors::Look;
+use mangrove_continuity::{Health, Moment, Sample};
+use mangrove_keys::ambient;
+use tokio::time::{sleep, timeout};
+
+use crate::watch::Member;
+
+/// Age of a last success at which a connector is looked at, at most; a shorter interval makes it shorter.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Least and most patience of a look.
+const LEAST_PATIENCE: Duration = Duration::from_millis(400);
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// From the beginning of a look to that of the look at the next connector.
+const HEDGE: Duration = Duration::from_millis(150);
+
+/// For how long the outcome of a parallel look stands.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+
+/// A look under way; every clone drives it.
+pub(crate) type Flight = Shared<BoxFuture<'static, Look>>;
+
+/// The look at one connector that is under way, and the last one that ended.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    flight: Option<WeakShared<BoxFuture<'static, Look>>>,
+    last: Option<(Moment, Look)>,
+}
+
+/// What is known of a look's outcome by the login that asked for it.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    /// What it found.
+    pub(crate) look: Look,
+    /// How long this login waited for it.
+    pub(crate) waited: Duration,
+    /// The look at the next connector, if it has begun: as long as somebody holds it, it can be gone on with.
+    pub(crate) next: Option<Flight>,
+}
+
+/// Looks at `first`, and after a moment at `next`, which waits its turn.
+pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member>>) -> Looked {
+    let began = ambient::now();
+    let mut flight = first.look(patience(&first.health()));
+    let next = next.filter(|next| next.wants_a_look(began));
+    let Some(next) = next else {
+        return Looked { look: flight.await, waited: ambient::now().since(began), next: None };
+    };
+    tokio::select! {
+        biased;
+        look = &mut flight => return Looked { look, waited: ambient::now().since(began), next: None },
+        () = sleep(HEDGE) => {}
+    }
+    let hedge = next.look(patience(&next.health()));
+    let look = tokio::select! {
+        biased;
+        look = flight => look,
+        never = driven(hedge.clone()) => match never {},
+    };
+    Looked { look, waited: ambient::now().since(began), next: Some(hedge) }
+}
+
+/// Drives a flight and answers nothing.
+async fn driven(flight: Flight) -> std::convert::Infallible {
+    flight.await;
+    std::future::pending().await
+}
+
+/// One look at all of `members` at once, in [`MOST_PATIENCE`] in all: the first in order that answers. What was seen less
+/// than [`SHARED_FOR`] ago is not looked at again.
+pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Option<&'a str> {
+    let now = ambient::now();
+    let mut looks: FuturesOrdered<_> = members
+        .iter()
+        .map(|(name, member)| {
+            let seen = member.seen_since(now);
+            let flight = seen.is_none().then(|| member.look(MOST_PATIENCE));
+            async move {
+                match (seen, flight) {
+                    (Some(look), _) => (*name, look),
+                    (None, Some(flight)) => (*name, flight.await),
+                    (None, None) => unreachable!("what was not seen is looked at"),
+                }
+            }
+        })
+        .collect();
+    while let Some((name, look)) = looks.next().await {
+        if matches!(look, Look::Answered { .. }) {
+            return Some(name);
+        }
+    }
+    None
+}
+
+impl Member {
+    /// Whether its last success is too long ago to send somebody there unseen.
+    pub(crate) fn wants_a_look(&self, now: Moment) -> bool {
+        let health = self.health();
+        let window = health.policy().interval.min(FRESH);
+        self.connector.has_a_page() && health.last_success().is_none_or(|at| now.since(at) >= window)
+    }
+
+    /// Whether it may be slow rather than gone: its last look ran out of time, and what has more patience has not given it
+    /// up. One that is not probed is given up by logins alone.
+    pub(crate) fn may_be_slow(&self, now: Moment) -> bool {
+        let ran_out = matches!(self.looks().last, Some((_, Look::Failed { timed_out: true, .. })));
+        let health = self.health();
+        let policy = health.policy();
+        let lately = health.last_success().is_some_and(|at| now.since(at) < policy.interval + policy.timeout);
+        ran_out && health.standing(now).state.usable() && (lately || !policy.probed)
+    }
+
+    /// Joins the look that is under way, or begins one.
+    fn look(self: &Arc<Self>, patience: Duration) -> Flight {
+        let mut looks = self.looks();
+        if let Some(flight) = looks.flight.as_ref().and_then(WeakShared::upgrade) {
+            return flight;
+        }
+        let member = Arc::clone(self);
+        let flight = async move { member.look_once(patience).await }.boxed().shared();
+        looks.flight = flight.downgrade();
+        flight
+    }
+
+    async fn look_once(self: Arc<Self>, patience: Duration) -> Look {
+        // The connector keeps the deadline itself; this one is for what it does twice.
+        let look = timeout(patience + GRACE, self.connector.look(patience)).await;
+        let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
+        let now = ambient::now();
+        let sample = match &look {
+            Look::Answered { took } => {
+                self.health().took(*took);
+                Sample::LookSucceeded
+            }
+            Look::Failed { why, .. } => Sample::LookFailed { why: why.clone() },
+            Look::Refused { why } => Sample::EndpointRefused { why: why.clone() },
+            Look::Misconfigured { why } => Sample::Misconfigured { why: why.clone() },
+        };
+        self.observe(&sample, now);
+        let mut looks = self.looks();
+        looks.last = Some((now, look.clone()));
+        looks.flight = None;
+        look
+    }
+
+    /// Something newer is known than what the last look found.
+    pub(crate) fn forget_look(&self) {
+        self.looks().last = None;
+    }
+
+    fn seen_since(&self, now: Moment) -> Option<Look> {
+        let looks = self.looks();
+        looks.last.as_ref().filter(|(at, _)| now.since(*at) < SHARED_FOR).map(|(_, look)| look.clone())
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Time in which the connector's own deadline passes first.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
+fn patience(health: &Health) -> Duration {
+    let usual = health.usual_time();
+    if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
+}
