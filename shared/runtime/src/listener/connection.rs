@@ -100,9 +100,13 @@ impl<A: Answer> Life<A> {
         let pulse = Pulse::new(opened, protocol == Protocol::Http1);
         let io = TokioIo::new(Watched::new(stream, ahead, Arc::clone(&pulse)));
         let service = service_fn(|request: Request<Incoming>| {
-            let in_flight = pulse.request_begins();
+            let mut in_flight = pulse.request_begins();
             let answer = Arc::clone(&self.answer).answer(self.caller, request);
-            async move { Ok::<_, Infallible>(answer.await.map(|body| Tracked { body, _in_flight: in_flight })) }
+            async move {
+                let answer = answer.await;
+                in_flight.answered();
+                Ok::<_, Infallible>(answer.map(|body| Tracked { body, _in_flight: in_flight }))
+            }
         });
         match protocol {
             Protocol::Http1 => {

@@ -4,6 +4,7 @@
 //! future waits for whichever deadline follows from that. hyper's own header timeout counts the pause between two
 //! requests as header time, and HTTP/2 has none at all: so the clock is ours.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ struct State {
     quiet_since: Instant,
     head_since: Option<Instant>,
     stuck_since: Option<Instant>,
+    /// Answers that the client has opened no window for yet (HTTP/2), by their number, and since when: the socket itself is
+    /// never stuck then.
+    untaken: BTreeMap<u64, Instant>,
+    answers: u64,
     closing_since: Option<Instant>,
     /// Bytes between requests begin a head (HTTP/1), or may be a ping (HTTP/2).
     bytes_are_heads: bool,
@@ -42,7 +47,10 @@ pub(crate) enum Overdue {
 }
 
 /// One request in flight; dropped when its answer's body is done.
-pub(crate) struct InFlight(Arc<Pulse>);
+pub(crate) struct InFlight {
+    pulse: Arc<Pulse>,
+    answer: Option<u64>,
+}
 
 impl Pulse {
     pub(crate) fn new(opened: Instant, bytes_are_heads: bool) -> Arc<Self> {
@@ -53,6 +61,8 @@ impl Pulse {
                 // The first head counts from the accept, bytes or not.
                 head_since: Some(opened),
                 stuck_since: None,
+                untaken: BTreeMap::new(),
+                answers: 0,
                 closing_since: None,
                 bytes_are_heads,
             }),
@@ -99,7 +109,7 @@ impl Pulse {
             state.head_since = None;
             false
         });
-        InFlight(Arc::clone(self))
+        InFlight { pulse: Arc::clone(self), answer: None }
     }
 
     /// True if no request is in flight and none has begun to arrive since the connection was opened or used.
@@ -136,8 +146,9 @@ impl Pulse {
             _ => None,
         };
         let stuck = after(state.stuck_since, limits.write, Overdue::Write);
+        let untaken = after(state.untaken.values().next().copied(), limits.write, Overdue::Write);
         let closing = after(state.closing_since, Some(limits.linger), Overdue::Linger);
-        [waiting, stuck, closing].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [waiting, stuck, untaken, closing].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     fn change(&self, change: impl FnOnce(&mut State) -> bool) {
@@ -148,11 +159,28 @@ impl Pulse {
     }
 }
 
+impl InFlight {
+    /// The answer is there, and the client has to take it in time. HTTP/1 writes it at once; there the socket tells.
+    pub(crate) fn answered(&mut self) {
+        let answer = &mut self.answer;
+        self.pulse.change(|state| {
+            if state.bytes_are_heads {
+                return false;
+            }
+            state.answers += 1;
+            state.untaken.insert(state.answers, Instant::now());
+            *answer = Some(state.answers);
+            state.untaken.len() == 1
+        });
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.change(|state| {
+        self.pulse.change(|state| {
             state.in_flight -= 1;
             state.quiet_since = Instant::now();
+            self.answer.and_then(|answer| state.untaken.remove(&answer));
             state.in_flight == 0
         });
     }

@@ -252,6 +252,22 @@ async fn http2_is_served_by_its_preface_and_by_alpn_and_is_sent_away_when_idle()
 }
 
 #[tokio::test]
+async fn who_opens_no_window_for_an_http2_answer_is_cut_off() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let server = serve(short());
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let client = client.initial_stream_window_size(0);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+    let mut driving = tokio::task::JoinSet::new();
+    driving.spawn(connection);
+    let request = Request::get("http://a/").body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap();
+    let _answer = sender.send_request(request).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), driving.join_next()).await;
+    assert!(ended.is_ok(), "an answer that nobody takes, while pings are answered");
+}
+
+#[tokio::test]
 async fn a_request_in_flight_is_answered_although_the_node_stops() {
     let server = serve(short());
     let mut stream = TcpStream::connect(server.address).await.unwrap();
