@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::args::{Asked, Order, Source, Why};
 use super::{Exit, complain, count, run, say};
 use crate::admin::client::{self, ClientError};
+use crate::logging::{json_text, plain};
 use crate::{node, state};
 
 pub(super) fn status(asked: &Asked, source: &Source, environment: &Environment) -> Exit {
     match request(asked, source, environment, Method::GET, "/status", None) {
-        Ok(answer) if asked.json => say(&answer),
-        Ok(answer) => say(&table(&answer)),
+        Ok(answer) if asked.json => say(&json_text(&answer)),
+        Ok(answer) => say(&table(&printable(answer))),
         Err(exit) => return exit,
     }
     Exit::Clean
@@ -29,10 +30,10 @@ pub(super) fn why(asked: &Why, source: &Source, environment: &Environment) -> Ex
     }
     let path = format!("/why/{}", asked.login);
     match request(&asked.asked, source, environment, Method::GET, &path, None) {
-        Ok(answer) if asked.asked.json => say(&answer),
+        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
         Ok(answer) => {
             for line in answer["story"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                say(&line);
+                say(&plain(line));
             }
         }
         Err(exit) => return exit,
@@ -48,8 +49,8 @@ pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &En
         "seconds": asked.duration.map(|duration| duration.0.as_secs()),
     });
     match request(&asked.asked, source, environment, Method::POST, &path, Some(&body)) {
-        Ok(answer) if asked.asked.json => say(&answer),
-        Ok(answer) => say(&row(&answer["connector"]).join("  ")),
+        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
+        Ok(answer) => say(&row(&printable(answer)["connector"]).join("  ")),
         Err(exit) => return exit,
     }
     Exit::Clean
@@ -98,6 +99,16 @@ fn two_keys(file: &Path) -> Config {
     config.admin.socket = path("admin", "socket");
     config.state.directory = path("state", "directory");
     config
+}
+
+/// The answer with every text fit for a terminal: an identity provider chose some of the words.
+fn printable(answer: Value) -> Value {
+    match answer {
+        Value::String(text) => plain(&text).into(),
+        Value::Array(items) => items.into_iter().map(printable).collect(),
+        Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, printable(value))).collect(),
+        other => other,
+    }
 }
 
 /// The snapshot for a person.
@@ -199,6 +210,15 @@ entra-idp  down     1m30s  -            drain by ops (uid 0): planned, 10m00s le
             text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
         };
         assert_eq!(squeezed(&table), squeezed(wanted), "{table}");
+    }
+
+    #[test]
+    fn what_an_identity_provider_said_cannot_paint_the_operator_s_terminal() {
+        let evil = "no\x1b]0;owned\x07\nokta  healthy";
+        let answer = json!({ "connectors": [{ "name": "okta", "state": "down", "last_failure": evil }] });
+        let table = table(&printable(answer));
+        assert!(!table.contains(['\x1b', '\x07']), "{table:?}");
+        assert_eq!(table.lines().filter(|line| line.starts_with("okta")).count(), 1, "{table}");
     }
 
     #[test]

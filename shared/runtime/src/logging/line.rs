@@ -41,9 +41,32 @@ fn json(time: &str, level: Level, target: Option<&str>, fields: &Fields) -> Stri
     for (name, value) in &fields.rest {
         object.insert((*name).into(), value.clone());
     }
-    let mut line = Value::Object(object).to_string();
+    let mut line = json_text(&Value::Object(object));
     line.push('\n');
     line
+}
+
+/// JSON as text in which nothing paints a terminal: the library escapes only what JSON itself demands.
+pub(crate) fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(is_treacherous) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_treacherous(c) {
+            true => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text on one line, in which nothing paints a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(&mut out, text);
+    out
 }
 
 fn text(time: &str, level: Level, target: Option<&str>, fields: &Fields, colour: bool) -> String {
@@ -69,7 +92,7 @@ fn text(time: &str, level: Level, target: Option<&str>, fields: &Fields, colour:
                 escape(&mut line, &text.replace('\\', "\\\\").replace('"', "\\\""));
                 line.push('"');
             }
-            Value::String(text) => line.push_str(text),
+            Value::String(text) => escape(&mut line, text),
             other => {
                 let _ = write!(line, "{other}");
             }
@@ -85,13 +108,18 @@ fn needs_quotes(text: &str) -> bool {
 
 fn escape(line: &mut String, text: &str) {
     for c in text.chars() {
-        // Bidirectional marks reorder what a person reads.
-        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_treacherous(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);
         }
     }
+}
+
+/// Control characters, line and paragraph separators, and bidirectional marks, which reorder what a person reads.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 struct Paint {
@@ -132,6 +160,18 @@ mod tests {
         let line = json("t", Level::INFO, None, &fields("request", &[("path", evil.into())]));
         assert_eq!(line.matches('\n').count(), 1);
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["path"], evil);
+    }
+
+    #[test]
+    fn what_paints_without_being_a_line_break_is_escaped_too() {
+        for evil in ["user\u{202e}nimda", "a\u{9b}31mb", "a\u{2028}b"] {
+            let treacherous = evil.chars().find(|c| is_treacherous(*c)).unwrap();
+            let fields = fields(evil, &[("who", evil.into())]);
+            assert!(!text("t", Level::INFO, None, &fields, false).contains(treacherous), "{evil:?}");
+            let line = json("t", Level::INFO, None, &fields);
+            assert!(!line.contains(treacherous), "{evil:?}");
+            assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["who"], evil, "and reads as it was");
+        }
     }
 
     #[test]

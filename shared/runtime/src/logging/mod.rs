@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use layout::Layout;
 use line::Form;
+pub(crate) use line::{json_text, plain};
 pub use sink::Flush;
 
 /// Begins logging for the whole process. What is logged before is lost, what is in the queue when [`Flush`] is dropped
