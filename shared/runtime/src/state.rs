@@ -84,6 +84,9 @@ fn make_private(path: &Path) -> io::Result<()> {
     if !metadata.is_dir() {
         return Err(io::Error::from(io::ErrorKind::NotADirectory));
     }
+    if metadata.permissions().mode() & STICKY != 0 {
+        return Err(io::Error::other("it is one that everybody shares, like /tmp"));
+    }
     if metadata.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }
@@ -133,6 +136,9 @@ fn node_id(path: &Path) -> io::Result<String> {
     Ok(made)
 }
 
+/// The bit that marks directories such as `/tmp`, which a node run by root must not close to everybody else.
+const STICKY: u32 = 0o1000;
+
 const USUAL: &str = "/var/lib/mangrove";
 
 #[cfg(test)]
@@ -161,6 +167,14 @@ mod tests {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         StateDir::open(folder.path()).unwrap();
         assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_everybody_shares_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(matches!(StateDir::open(folder.path()), Err(StateError::Io { .. })));
+        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777, 0o1777);
     }
 
     #[test]
