@@ -95,7 +95,7 @@ impl Lab {
 
 impl Running {
     /// Starts a command that is a node, and waits until it is ready.
-    pub fn spawn(mut command: Command, stdin: Stdio) -> Self {
+    fn spawn(mut command: Command, stdin: Stdio) -> Self {
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -106,10 +106,8 @@ impl Running {
         });
         let mut running = Self { child, lines, heard: Vec::new(), address: ([127, 0, 0, 1], 0).into() };
         let ready = running.wait_for("ready");
-        let after = |mark: &str| ready.find(mark).map(|at| &ready[at + mark.len()..]);
-        let address =
-            after("\"address\":\"").or_else(|| after("address=")).expect("the ready line has an address");
-        running.address = address.split(['"', ' ']).next().unwrap().parse().unwrap();
+        let (_, address) = ready.split_once("\"address\":\"").expect("the ready line has an address");
+        running.address = address.split('"').next().unwrap().parse().unwrap();
         running
     }
 
