@@ -12,7 +12,8 @@ pub struct Logger {
     pub level: Level,
     /// One JSON object a line. Defaults to false.
     pub json_output: bool,
-    /// Name of a Go layout (`RFC3339Nano`, `Kitchen`, ...) or a layout. Defaults to `RFC3339Nano`.
+    /// Name of a Go layout (`RFC3339Nano`, `Kitchen`, ...) or a layout. Without it, times on a terminal are
+    /// `15:04:05.000`. Defaults to `RFC3339Nano`.
     pub time_format: Option<String>,
     /// Logs an id derived from the session's, to correlate lines. Defaults to false.
     #[serde(rename = "logSessionID")]

@@ -5,7 +5,7 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request};
 
-/// Checks the request's authority and leaves it in one place, the `Host` header, with a URI that is a path.
+/// Checks the request's authority and leaves it in the `Host` header, wherever it stood.
 pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     if request.method() == Method::CONNECT {
         return Err("This server is no proxy.");
