@@ -2,6 +2,8 @@
 //! idle node weighs; how soon it answers. Figures are per second of the *server's* CPU, so the load and other work on
 //! the machine do not count. Needs `mangrove-root` of the same profile (the Makefile builds it).
 
+#![allow(clippy::print_stdout, reason = "the figures are what a bench is for")]
+
 mod client;
 mod node;
 mod signatures;
