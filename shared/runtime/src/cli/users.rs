@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use argon2::{Argon2, PasswordHasher};
 use mangrove_config::tree;
+use mangrove_connectors::local::hash_password;
 use mangrove_keys::ambient;
 
 use super::args::UserAdd;
@@ -56,9 +56,12 @@ pub(super) enum Refusal {
 
 /// Adds a user, as text at the file's end, so that comments and order stay; makes the file if it is missing.
 pub(super) fn add_to(file: &Path, name: &str, email: Option<&str>, password: &str) -> Result<(), Refusal> {
-    if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+    let fits = !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control);
+    if !fits || name.trim() != name {
         return Err(Refusal::Input(
-            "a user's name has 1 to 255 characters, none of them control characters".into(),
+            "a user's name has 1 to 255 bytes, no control characters, and no blanks around it: the sign-in page takes \
+             those away"
+                .into(),
         ));
     }
     let before = match fs::read_to_string(file) {
@@ -68,7 +71,8 @@ pub(super) fn add_to(file: &Path, name: &str, email: Option<&str>, password: &st
     };
     let indent = place_for(&before, file, name)?;
     let before = if indent.is_none() { "users:\n".to_owned() } else { before };
-    let entry = entry(name, email, &hash(password), indent.unwrap_or(2));
+    let hash = hash_password(password).map_err(|why| Refusal::Input(why.to_string()))?;
+    let entry = entry(name, email, &hash, indent.unwrap_or(2));
     let gap = if before.ends_with('\n') { "" } else { "\n" };
     let text = format!("{before}{gap}{entry}");
     let wrong = || {
@@ -128,13 +132,6 @@ pub(super) fn write_new(file: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// argon2id with the crate's parameters (19 MiB, 2 passes), which follow OWASP's.
-fn hash(password: &str) -> String {
-    let salt = ambient::random::<16>();
-    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
-    hash.expect("the parameters and the salt's length are right").to_string()
-}
-
 /// 80 bits that a person can type.
 pub(super) fn random_password() -> String {
     let id = ambient::short_id();
@@ -148,7 +145,7 @@ const SHORTEST: usize = 8;
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use argon2::{PasswordHash, PasswordVerifier};
+    use argon2::{Argon2, PasswordHash, PasswordVerifier};
 
     use super::*;
 
@@ -173,6 +170,16 @@ mod tests {
         assert!(
             matches!(add_to(&file, "alice", None, "another one"), Err(Refusal::Input(why)) if why.contains("already"))
         );
+    }
+
+    #[test]
+    fn a_name_that_nobody_could_type_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.yaml");
+        for name in ["", " alice", "alice ", "a\nb", &"x".repeat(256)] {
+            assert!(matches!(add_to(&file, name, None, "correct horse"), Err(Refusal::Input(_))), "{name:?}");
+        }
+        assert!(!file.exists());
     }
 
     #[test]
