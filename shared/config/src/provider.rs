@@ -55,6 +55,9 @@ pub struct Endpoints {
     pub revoke: Option<url::Url>,
     /// Logout asked for by an application. Defaults to `/oauth2/logout`.
     pub end_session: Option<url::Url>,
+    /// Where an application with a secret asks whether this node can sign its people in now. Must be on the issuer's
+    /// origin, else nobody asks. Defaults to `/oauth2/health`.
+    pub health: Option<url::Url>,
 }
 
 /// A signing key: a file, or a pair of references.

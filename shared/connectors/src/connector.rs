@@ -48,6 +48,11 @@ pub enum ProbeResult {
         /// Nobody answered: refused or timed out.
         no_answer: bool,
     },
+    /// It answered and says itself that it cannot sign people in.
+    SaysNo {
+        /// In words, for the log.
+        why: String,
+    },
     /// The custom endpoint answered and does not match.
     EndpointRefused {
         /// In words, for the log.
@@ -69,6 +74,11 @@ pub enum Look {
         why: String,
         /// Time ran out: it may be gone, or only slow.
         timed_out: bool,
+    },
+    /// It answered and says itself that it cannot sign people in.
+    SaysNo {
+        /// In words, for the log.
+        why: String,
     },
     /// The custom endpoint answered and does not match.
     Refused {

@@ -59,6 +59,7 @@ pub struct Health {
     probe_wanted: bool,
     misconfigured: Option<String>,
     last_success: Option<Moment>,
+    last_sample: Option<Moment>,
     last_failure: Option<String>,
     usual_time: Duration,
     order: Option<Order>,
@@ -79,6 +80,7 @@ impl Health {
             probe_wanted: false,
             misconfigured: None,
             last_success: None,
+            last_sample: None,
             last_failure: None,
             usual_time: Duration::ZERO,
             order: None,
@@ -87,10 +89,17 @@ impl Health {
 
     /// Takes in a sample. Returns what has to be told: a change of state, but not each failed attempt to come back.
     pub fn observe(&mut self, sample: &Sample, now: Moment) -> Option<Transition> {
+        if !(sample.is_of_a_login() && self.policy.custom_endpoint) {
+            self.last_sample = Some(now);
+        }
         match sample {
             Sample::ProbeSucceeded => self.probe_succeeded(now),
             Sample::ProbeFailed { why } => self.probe_failed(why, now),
-            Sample::EndpointRefused { why } | Sample::ProviderSaysNo { why } => self.said_no(why, now),
+            Sample::EndpointRefused { why } => {
+                self.refused = true;
+                self.said_no(why, now)
+            }
+            Sample::ProviderSaysNo { why } => self.said_no(why, now),
             Sample::LookSucceeded => {
                 self.something_succeeded(now);
                 None
@@ -138,6 +147,11 @@ impl Health {
     /// When a probe, a look or a login last succeeded.
     pub fn last_success(&self) -> Option<Moment> {
         self.last_success
+    }
+
+    /// When the newest sample came that could change the verdict: so old is what the verdict stands on.
+    pub fn last_sample(&self) -> Option<Moment> {
+        self.last_sample
     }
 
     /// The last failure, in words, whether or not it has been made good since.
@@ -209,7 +223,6 @@ impl Health {
         self.something_failed(why);
         self.successes = 0;
         self.failures = self.failures.saturating_add(1);
-        self.refused = true;
         if self.is_out() { self.back_to_down() } else { self.enter(State::Down, why, now) }
     }
 

@@ -48,7 +48,8 @@ pub struct Standing {
     pub order: Option<Order>,
     /// Why it is out although it answers: it does not know this node, or this node's settings are wrong.
     pub misconfigured: Option<String>,
-    /// It answered and said no (custom endpoint, or a provider about itself): never worth a look while that stands.
+    /// The operator's own endpoint answered and said no: never worth a look while that stands. What a provider says about
+    /// itself is not this: where nobody else is left, it is worth asking again.
     pub refused: bool,
     /// A look failed and nothing has succeeded since: used only if no other candidate can be.
     pub doubted: bool,

@@ -117,6 +117,13 @@ pub enum Sample {
     ConfigurationWorks,
 }
 
+impl Sample {
+    /// Whether it was seen while a person signed in, rather than asked for.
+    pub(crate) fn is_of_a_login(&self) -> bool {
+        matches!(self, Self::LoginAnswered | Self::LoginUnanswered { .. })
+    }
+}
+
 /// News about a connector, to be logged. `from == to` where the state stayed and only [`Standing::misconfigured`](crate::Standing::misconfigured) changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transition {

@@ -127,6 +127,22 @@ fn a_provider_that_says_no_about_itself_is_down_at_once() {
     let mut health = healthy();
     let no = Sample::ProviderSaysNo { why: "none of its providers can sign people in".into() };
     assert_eq!(health.observe(&no, at(10)).unwrap().to, State::Down);
+    assert!(!health.standing(at(10)).refused, "where nobody else is left, it is asked again");
+}
+
+#[test]
+fn a_verdict_is_as_old_as_the_newest_sample_that_could_change_it() {
+    let mut health = healthy();
+    health.observe(&failed(), at(10));
+    health.observe(&Sample::LoginAnswered, at(12));
+    assert_eq!(health.last_sample(), Some(at(12)));
+
+    let custom = HealthPolicy { custom_endpoint: true, ..policy() };
+    let mut health = after(custom, &[]);
+    assert_eq!(health.last_sample(), None);
+    health.observe(&refused(), at(10));
+    health.observe(&Sample::LoginAnswered, at(12));
+    assert_eq!(health.last_sample(), Some(at(10)), "a login says nothing there");
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Login {
             && !flow.tried.iter().any(|tried| tried == name)
     }
 
-    fn choose(&self, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
+    pub(crate) fn choose(&self, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
         let able: Vec<Result<(), String>> = seats.iter().map(|seat| seat.able()).collect();
         let candidates: Vec<Candidate<'_>> = seats
             .iter()
@@ -134,7 +134,10 @@ impl Login {
     fn record_look(&self, flow: &Flow, member: &str, found: &Looked) {
         let why = match &found.look {
             Look::Answered { .. } => return,
-            Look::Failed { why, .. } | Look::Refused { why } | Look::Misconfigured { why } => why.clone(),
+            Look::Failed { why, .. }
+            | Look::SaysNo { why }
+            | Look::Refused { why }
+            | Look::Misconfigured { why } => why.clone(),
         };
         let milliseconds = whole_milliseconds(found.waited);
         self.record(flow, What::LookedInVain { member: member.to_owned(), why, milliseconds });

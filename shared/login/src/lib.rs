@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
-//! [`watch`], the last look before leaving in [`looks`] and [`leaving`], the dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! [`watch`], the last look before leaving in [`looks`] and [`leaving`], what this node says of itself in [`word`], the
+//! dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
 mod book;
 mod browser;
@@ -41,6 +42,7 @@ mod plan;
 mod request;
 mod sessions;
 mod watch;
+mod word;
 
 pub use browser::{Browser, Peer, RequestId, Site};
 pub use decisions::{Decision, DecisionLog, End, KEPT, What};
@@ -48,3 +50,4 @@ pub use login::{Login, LoginParts};
 pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};
 pub use watch::{MemberStatus, OrderStatus, UnknownConnector, Watch};
+pub use word::{Word, WordBlame};

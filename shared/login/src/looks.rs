@@ -146,6 +146,7 @@ impl Member {
                 Sample::LookSucceeded
             }
             Look::Failed { why, .. } => Sample::LookFailed { why: why.clone() },
+            Look::SaysNo { why } => Sample::ProviderSaysNo { why: why.clone() },
             Look::Refused { why } => Sample::EndpointRefused { why: why.clone() },
             Look::Misconfigured { why } => Sample::Misconfigured { why: why.clone() },
         };

@@ -117,6 +117,11 @@ impl Watch {
         self.members.get(name)
     }
 
+    /// When the newest sample came that could change a connector's verdict.
+    pub(crate) fn last_sample(&self, name: &str) -> Option<Moment> {
+        self.members.get(name)?.health().last_sample()
+    }
+
     /// Sets an operator's order, or takes it back. Who takes orders says so in the log.
     ///
     /// # Errors
@@ -212,6 +217,7 @@ impl Member {
                 Sample::ProbeSucceeded
             }
             ProbeResult::Failed { why, .. } => Sample::ProbeFailed { why },
+            ProbeResult::SaysNo { why } => Sample::ProviderSaysNo { why },
             ProbeResult::EndpointRefused { why } => Sample::EndpointRefused { why },
         };
         self.observe(&sample, ambient::now());

@@ -257,6 +257,7 @@ pub(super) fn endpoints_are_on_this_node(context: &Context<'_>, findings: &mut F
             ("introspect", &e.introspect),
             ("revoke", &e.revoke),
             ("endSession", &e.end_session),
+            ("health", &e.health),
         ];
         let given = all.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?)));
         urls.extend(given.map(|(key, url)| (at!["oidcProvider", "discovery", "endpoints", key], url)));

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::{Request, StatusCode, header};
 use serde::Deserialize;
+use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::Oidc;
@@ -93,22 +94,23 @@ impl Oidc {
         metadata: &Metadata,
         form: Vec<(&str, &str)>,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let request = self.token_request(metadata, form)?;
+        let request = self.client_request(&metadata.token_endpoint, metadata, form)?;
         let answer = self.http.send(request, &Limits::default()).await;
         let response = answer.map_err(|why| self.unanswered("token endpoint", &why))?;
         Ok((response.status(), response.into_body()))
     }
 
-    /// The request, with this client's authentication. Apart from the sending, because the form's writer cannot cross an
-    /// await.
-    fn token_request(
+    /// A form with this client's authentication, as the token endpoint wants it. Apart from the sending, because the form's
+    /// writer cannot cross an await.
+    pub(super) fn client_request(
         &self,
+        endpoint: &Url,
         metadata: &Metadata,
         form: Vec<(&str, &str)>,
     ) -> Result<Request<Vec<u8>>, Failure> {
         let mut body = Serializer::new(String::new());
         body.extend_pairs(form);
-        let mut request = Request::post(metadata.token_endpoint.as_str())
+        let mut request = Request::post(endpoint.as_str())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json");
         match (&self.settings.client_secret, metadata.client_auth()) {

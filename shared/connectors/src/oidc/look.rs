@@ -2,7 +2,7 @@
 //!
 //! Cheaper than a probe and with a far shorter deadline: the discovery document alone, over kept connections, past any
 //! fetch that is under way. Where nothing is known yet the keys are fetched along, so that the login which waits for the
-//! look need not fetch them again. Where an operator points at an endpoint, that is asked, as the probes ask it.
+//! look need not fetch them again. A provider that gives its own word is asked for it meanwhile. Where an operator points at an endpoint, that is asked, as the probes ask it.
 
 use std::time::Duration;
 
@@ -27,18 +27,25 @@ impl Oidc {
                     let timed_out = ambient::now().since(began) >= patience;
                     Look::Failed { why, timed_out }
                 }
+                Err(ProbeResult::SaysNo { why }) => Look::SaysNo { why },
                 Err(ProbeResult::Answered { took }) => Look::Answered { took },
             };
         }
         let limits = Limits { connect: patience, total: patience, ..Limits::DOCUMENT };
-        let mut seen = self.provider.glance(&limits).await;
-        if matches!(&seen, Err(FetchError::Http { why: HttpError::NoAnswer(NoAnswer::Reset), .. })) {
-            // A kept connection that ended just now says nothing about the next one.
-            seen = self.provider.glance(&limits).await;
-        }
-        match seen {
-            Ok(()) => Look::Answered { took: ambient::now().since(began) },
-            Err(why) => self.judge(&why),
+        let glancing = async {
+            let seen = self.provider.glance(&limits).await;
+            match &seen {
+                // A kept connection that ended just now says nothing about the next one.
+                Err(FetchError::Http { why: HttpError::NoAnswer(NoAnswer::Reset), .. }) => {
+                    self.provider.glance(&limits).await
+                }
+                _ => seen,
+            }
+        };
+        match self.with_its_word(&limits, glancing).await {
+            (Ok(()), None) => Look::Answered { took: ambient::now().since(began) },
+            (Ok(()), Some(why)) => Look::SaysNo { why },
+            (Err(why), _) => self.judge(&why),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Metadata {
     acr_values_supported: Vec<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    /// A Mangrove node's; any type is taken, so that what nobody needs cannot spoil the document.
+    mangrove_health_endpoint: Option<serde_json::Value>,
 }
 
 /// How this node proves who it is at the token endpoint.
@@ -76,6 +78,12 @@ impl Metadata {
         listed.is_empty()
             || wanted.peek().is_none()
             || wanted.any(|class| listed.iter().any(|known| known == class))
+    }
+
+    /// Where the provider says whether it can sign people in, if it is such a provider and that is a URL.
+    pub(super) fn health_endpoint(&self) -> Option<Url> {
+        let announced = self.mangrove_health_endpoint.as_ref()?.as_str()?;
+        Url::parse(announced).ok().filter(is_acceptable)
     }
 
     /// Of the allowed algorithms those that the provider uses; all of them where it does not say.

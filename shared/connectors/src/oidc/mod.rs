@@ -2,9 +2,8 @@
 //!
 //! Read in the order of a login: [`begin`] sends the browser away, [`finish`] takes its answer, [`exchange`] trades the
 //! code, [`verify`] checks the ID token, [`userinfo`] asks for what is missing. [`provider`] keeps what the provider
-//! publishes; [`probe`] asks whether it would answer, [`look`] asks it in
-//! a hurry. No token of the provider outlives the login, except the ID token as
-//! a hint for its logout page.
+//! publishes; [`probe`] asks whether it would answer, [`look`] asks it in a hurry, and both ask a Mangrove node for its own
+//! [`word`]. No token of the provider outlives the login, except the ID token as a hint for its logout page.
 
 mod begin;
 mod exchange;
@@ -16,6 +15,7 @@ mod provider;
 mod settings;
 mod userinfo;
 mod verify;
+mod word;
 
 use mangrove_config::{Config, connectors::Oidc as Written};
 use mangrove_continuity::HealthPolicy;

@@ -1,4 +1,5 @@
-//! A look at the provider: its discovery document and keys fetched fresh, or the operator's own endpoint.
+//! A look at the provider: its discovery document and keys fetched fresh, and its own word where it gives one; or the
+//! operator's own endpoint instead of all that.
 
 use std::time::Duration;
 
@@ -22,10 +23,16 @@ impl Oidc {
                 Ok(()) => ProbeResult::Answered { took: ambient::now().since(began) },
                 Err(result) => result,
             },
-            None => match self.provider.look(&Limits { total: timeout, ..Limits::DOCUMENT }).await {
-                Ok(_) => ProbeResult::Answered { took: ambient::now().since(began) },
-                Err(why) => ProbeResult::Failed { why: why.to_string(), no_answer: why.is_no_answer() },
-            },
+            None => {
+                let limits = Limits { total: timeout, ..Limits::DOCUMENT };
+                match self.with_its_word(&limits, self.provider.look(&limits)).await {
+                    (Ok(_), None) => ProbeResult::Answered { took: ambient::now().since(began) },
+                    (Ok(_), Some(why)) => ProbeResult::SaysNo { why },
+                    (Err(why), _) => {
+                        ProbeResult::Failed { why: why.to_string(), no_answer: why.is_no_answer() }
+                    }
+                }
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod channels;
 mod outages;
 mod tls;
 mod tokens;
+mod word;
 
 use std::sync::Arc;
 

@@ -52,6 +52,7 @@ fn metadata(issuer: &str, endpoints: &Endpoints, clients: &Clients, keys: &KeyRi
         "introspection_endpoint": endpoints.introspection.url,
         "revocation_endpoint": endpoints.revocation.url,
         "end_session_endpoint": endpoints.end_session.url,
+        "mangrove_health_endpoint": endpoints.health.url,
         "response_types_supported": authorize::RESPONSE_TYPES,
         "response_modes_supported": response_mode::MODES.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
         "grant_types_supported": GRANTS.iter().map(|grant| grant.name).collect::<Vec<_>>(),

@@ -20,6 +20,7 @@ pub(super) struct Endpoints {
     pub(super) introspection: Endpoint,
     pub(super) revocation: Endpoint,
     pub(super) end_session: Endpoint,
+    pub(super) health: Endpoint,
     /// Paths of the discovery document.
     pub(super) well_known: Vec<String>,
 }
@@ -43,6 +44,7 @@ impl Endpoints {
             introspection: at(&written.introspect, "/oauth2/introspect"),
             revocation: at(&written.revoke, "/oauth2/revoke"),
             end_session: at(&written.end_session, "/oauth2/logout"),
+            health: at(&written.health, "/oauth2/health"),
             well_known: well_known(issuer, at(&written.well_known, "/.well-known/openid-configuration").path),
         };
         problems.extend(endpoints.collisions());
@@ -58,6 +60,7 @@ impl Endpoints {
             &self.introspection,
             &self.revocation,
             &self.end_session,
+            &self.health,
         ]
         .map(|endpoint| endpoint.path.as_str())
         .into_iter()

@@ -13,6 +13,7 @@
 //! | `/oauth2/introspect` | `introspect` | RFC 7662 |
 //! | `/oauth2/revoke` | `revoke` | RFC 7009 |
 //! | `/oauth2/logout` | `logout` | RP-Initiated Logout 1.0 |
+//! | `/oauth2/health` | `health` | Mangrove's own (deep health) |
 
 mod about_token;
 mod access;
@@ -23,6 +24,7 @@ mod client_auth;
 mod discovery;
 mod endpoints;
 mod grant;
+mod health;
 mod id_hint;
 mod introspect;
 mod jwks;
@@ -51,12 +53,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use mangrove_cache::Cache;
 use mangrove_config::{Config, GoDuration, issuer_text};
-use mangrove_keys::KeyRing;
+use mangrove_keys::{KeyRing, ambient};
 use mangrove_login::{Login, Mode, Refused, SessionHandle, SignedIn};
 
 use client::Clients;
 use discovery::Documents;
 use endpoints::Endpoints;
+use health::Questions;
 use store::Store;
 
 /// Name of this protocol among a login's modes.
@@ -92,6 +95,7 @@ pub struct OidcProvider {
     endpoints: Endpoints,
     documents: Documents,
     clients: Clients,
+    questions: Questions,
     login: Arc<Login>,
     store: Store,
     keys: KeyRing,
@@ -129,6 +133,7 @@ impl OidcProvider {
             session_lifetime,
             issuer,
             endpoints,
+            questions: Questions::of(&clients, ambient::now()),
             clients,
             login: Arc::clone(&parts.login),
             keys: parts.keys,
@@ -153,7 +158,8 @@ impl OidcProvider {
             .route(&at.jwks.path, get(jwks::get))
             .route(&at.introspection.path, post(introspect::post))
             .route(&at.revocation.path, post(revoke::post))
-            .route(&at.end_session.path, get(logout::get).post(logout::post));
+            .route(&at.end_session.path, get(logout::get).post(logout::post))
+            .route(&at.health.path, post(health::post));
         for path in &at.well_known {
             router = router.route(path, get(discovery::get));
         }

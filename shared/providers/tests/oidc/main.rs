@@ -7,6 +7,8 @@ mod authorize;
 mod cascade;
 mod clients;
 mod discovery;
+mod health;
+mod layers;
 mod logout;
 mod refresh;
 mod support;

@@ -32,6 +32,7 @@ pub(crate) struct Node {
     dir: tempfile::TempDir,
     config: Value,
     pub(crate) cache: Cache,
+    pub(crate) login: Arc<Login>,
 }
 
 /// An answer, read whole.
@@ -97,13 +98,13 @@ impl Node {
             config["connectors"][0]["usersFile"] = json!(users.to_str().unwrap());
         }
         let cache = Cache::in_memory(10_000);
-        let router = build(&config, dir.path(), cache.clone()).unwrap();
-        Self { router, dir, config, cache }
+        let (router, login) = build(&config, dir.path(), cache.clone()).unwrap();
+        Self { router, dir, config, cache, login }
     }
 
     /// The same node with the same keys after a restart: sessions and cache are gone.
     pub(crate) fn restarted(&self) -> Router {
-        build(&self.config, self.dir.path(), Cache::in_memory(10_000)).unwrap()
+        build(&self.config, self.dir.path(), Cache::in_memory(10_000)).unwrap().0
     }
 
     /// All its routes, to be served on a socket.
@@ -167,7 +168,7 @@ pub(crate) fn problems(config: &Value) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn build(config: &Value, dir: &std::path::Path, cache: Cache) -> Result<Router, BuildError> {
+fn build(config: &Value, dir: &std::path::Path, cache: Cache) -> Result<(Router, Arc<Login>), BuildError> {
     let config: Arc<Config> = Arc::new(serde_json::from_value(config.clone()).unwrap());
     let parts = Parts { http: HttpClient::new().unwrap(), state_dir: dir.to_owned() };
     let rsa = KeyRing::generate_kept(dir, Algorithm::Rs256).unwrap();
@@ -185,7 +186,7 @@ fn build(config: &Value, dir: &std::path::Path, cache: Cache) -> Result<Router, 
     });
     let parts = OidcParts { config: &config, login: Arc::clone(&login), cache, keys, node_id };
     let provider = OidcProvider::build(parts)?;
-    Ok(provider.router().merge(login.router()))
+    Ok((provider.router().merge(login.router()), login))
 }
 
 fn people() -> String {

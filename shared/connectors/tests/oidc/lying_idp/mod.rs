@@ -48,6 +48,8 @@ pub(crate) struct Lies {
     pub(crate) instead: HashMap<&'static str, (u16, &'static str, String)>,
     /// Paths that never answer.
     pub(crate) silent: Vec<&'static str>,
+    /// What it says of itself to a client that it knows; yes at first.
+    pub(crate) word: Option<String>,
     /// The secret it knows, if another.
     pub(crate) secret: Option<String>,
 }
@@ -163,6 +165,7 @@ impl House {
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
             .route("/health", get(async || "all healthy"))
+            .route("/word", post(word))
             .layer(from_fn_with_state(self.clone(), misbehave))
             .with_state(self)
     }
@@ -263,6 +266,15 @@ async fn userinfo(State(house): State<Arc<House>>) -> Response {
         change(&mut claims);
     }
     ([(header::CONTENT_TYPE, "application/json")], claims.to_string()).into_response()
+}
+
+/// What it says of itself; a client that it does not know learns nothing.
+async fn word(State(house): State<Arc<House>>, headers: HeaderMap) -> Response {
+    if !house.knows_client(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let word = house.lies.lock().unwrap().word.clone();
+    word.unwrap_or_else(|| json!({ "can_sign_in": true, "age": 0 }).to_string()).into_response()
 }
 
 /// A token with another header, or other claims, and the signature it had.
