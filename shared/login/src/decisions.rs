@@ -249,12 +249,12 @@ impl End {
                 tracing::info!(target: "decision", login, app, ?refusal, why, milliseconds, "refused");
             }
             Self::Refused { refusal, member, blame, why } => {
-                let member = member.as_deref().unwrap_or("-");
-                tracing::warn!(target: "decision", login, app, ?refusal, member, ?blame, why, milliseconds, "refused");
+                let (member, blame) = (member.as_deref().unwrap_or("-"), blame.map_or("-", class));
+                tracing::warn!(target: "decision", login, app, ?refusal, member, blame, why, milliseconds, "refused");
             }
             Self::Page { status, member, blame, why } => {
-                let member = member.as_deref().unwrap_or("-");
-                tracing::warn!(target: "decision", login, app, status, member, ?blame, why, milliseconds, "ended in a page");
+                let (member, blame) = (member.as_deref().unwrap_or("-"), blame.map_or("-", class));
+                tracing::warn!(target: "decision", login, app, status, member, blame, why, milliseconds, "ended in a page");
             }
         }
     }
@@ -291,6 +291,16 @@ impl fmt::Display for Refusal {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         })
+    }
+}
+
+/// One word for a field of the log.
+fn class(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Unavailable => "Unavailable",
+        Blame::Rejected => "Rejected",
+        Blame::Misconfigured => "Misconfigured",
+        Blame::Protocol => "Protocol",
     }
 }
 

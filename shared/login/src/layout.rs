@@ -35,7 +35,7 @@ cursor:pointer}\
 .bad{padding:.625rem .875rem;color:var(--bad);background:var(--warn);border-left:4px solid var(--bad);font-weight:600}\
 .bad:empty{display:none}\
 footer{padding:.875rem 1.75rem;font-size:.875rem;color:var(--soft)}\
-code{font-size:1em}";
+footer span{white-space:nowrap}code{font-size:1em}";
 
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| hash(STYLE));
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| policy(None));
@@ -140,10 +140,10 @@ impl Frame<'_> {
         html! {
             @match self.reference {
                 Some(Reference::Login(id)) => {
-                    "If you ask for help, give this code: login " code { (id) } " at " (self.node)
+                    "If you ask for help, give this code: " span { "login " code { (id) } } " at " (self.node)
                 },
                 Some(Reference::Request(id)) => {
-                    "If you ask for help, give this code: request " code { (id) } " at " (self.node)
+                    "If you ask for help, give this code: " span { "request " code { (id) } } " at " (self.node)
                 },
                 None => (self.node),
             }
@@ -191,7 +191,7 @@ mod tests {
         let text = to_bytes(page.into_body(), 1 << 20).await.unwrap();
         let text = String::from_utf8(text.to_vec()).unwrap();
         assert!(!text.contains("<script"), "{text}");
-        assert!(text.contains("request <code>abcd2345</code> at edge.example"), "{text}");
+        assert!(text.contains("request <code>abcd2345</code></span> at edge.example"), "{text}");
     }
 
     #[test]

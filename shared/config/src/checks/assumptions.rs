@@ -21,10 +21,15 @@ pub(super) fn plain_http(context: &Context<'_>, findings: &mut Findings) {
     }
     let local = http.address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
     let severity = if local || !http.trusted_proxies.is_empty() { Assumption } else { Warning };
+    let reach = if local {
+        "nobody but this machine reaches it"
+    } else {
+        "passwords, codes and cookies pass readable"
+    };
     findings
         .at(severity, context.tree, &at!["http"], format!(
-            "NO TLS: this node speaks PLAIN HTTP on {}; passwords, codes and cookies pass readable unless a load \
-             balancer before it speaks TLS",
+            "NO TLS: this node speaks PLAIN HTTP on {}; {reach} unless a load balancer stands before it, which then has \
+             to speak TLS",
             http.address
         ))
         .hint(

@@ -1,8 +1,9 @@
 //! `/oauth2/logout`: an application asks to end a person's session (OpenID Connect RP-Initiated Logout 1.0).
 //!
 //! An ID token of ours as hint, over or not, proves that the application knew the person; without one the person is asked.
-//! The browser goes back only to a URI that is registered for the application, character by character. What ends, and
-//! who could not be told, is the login's business.
+//! The browser goes back only to a URI that is registered for the application, character by character; where the hint
+//! proves who asks, another URI costs the way back and not the logout. What ends, and who could not be told, is the
+//! login's business.
 
 use std::sync::Arc;
 
@@ -93,10 +94,18 @@ impl OidcProvider {
         params.refuse_duplicates(&[])?;
         let hint = params.one("id_token_hint")?.and_then(|token| id_hint::read(self, token));
         let client = self.asking(params, hint.as_ref())?;
-        let back_to = back_to(client, params)?;
         let session = match (&hint, client) {
             (Some(hint), Some(client)) => Some(self.session_of(client, hint).await),
             _ => None,
+        };
+        let back_to = match back_to(client, params) {
+            // Who asks is certain: the session ends, and the browser stays here rather than the person signed in.
+            Err(why @ LogoutError::WrongRedirectUri) if session.is_some() => {
+                let client = client.map_or("", |client| client.id.as_str());
+                tracing::warn!(client_id = client, %why, blame = "application", "logout without a way back");
+                None
+            }
+            back_to => back_to?,
         };
         Ok(EndAsk { proven: session.is_some(), session, back_to })
     }

@@ -48,13 +48,25 @@ async fn a_forged_hint_is_no_hint() {
 }
 
 #[tokio::test]
+async fn a_way_back_that_is_not_registered_is_not_taken_and_the_session_ends_all_the_same() {
+    let node = Node::new();
+    for way in ["https://evil.example/", "https://app.example/bye/", "not a URL"] {
+        let mut person = Person::default();
+        let tokens = node.tokens(&mut person, "openid").await;
+        let query = encode(&[("id_token_hint", tokens.id()), ("post_logout_redirect_uri", way)]);
+        let page = person.get(&node, &format!("/oauth2/logout?{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{way}");
+        assert!(page.text.contains("You are signed out") && !page.text.contains(way), "{}", page.text);
+        assert!(!still_signed_in(&node, &mut person).await, "{way}");
+    }
+}
+
+#[tokio::test]
 async fn the_browser_never_goes_where_no_application_registered() {
     let node = Node::new();
     let mut person = Person::default();
     let tokens = node.tokens(&mut person, "openid").await;
     for params in [
-        vec![("id_token_hint", tokens.id()), ("post_logout_redirect_uri", "https://evil.example/")],
-        vec![("id_token_hint", tokens.id()), ("post_logout_redirect_uri", "https://app.example/bye/")],
         vec![("post_logout_redirect_uri", BYE)],
         vec![("client_id", OTHER.0), ("post_logout_redirect_uri", BYE)],
         vec![("client_id", OTHER.0), ("id_token_hint", tokens.id())],

@@ -350,6 +350,8 @@ const FOR_ROOTS: &str = r#"
     clientSecret: "{secret}"
     redirectURLs:
 {redirects}
+    postLogoutRedirectURLs:
+      - {origin}/login/signed-out       # signing out at the edge ends the session here, and comes back
     authentication:
       idps: [people]
     claimsMapping:

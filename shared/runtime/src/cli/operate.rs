@@ -49,8 +49,7 @@ pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &En
         "seconds": asked.duration.map(|duration| duration.0.as_secs()),
     });
     match request(&asked.asked, source, environment, Method::POST, &path, Some(&body)) {
-        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
-        Ok(answer) => say(&row(&printable(answer)["connector"]).join("  ")),
+        Ok(answer) => say(&ordered(&printable(answer)["connector"])),
         Err(exit) => return exit,
     }
     Exit::Clean
@@ -82,6 +81,10 @@ fn request(
 /// what cannot be loaded whole is read for these two keys alone.
 fn socket_of(source: &Source, environment: &Environment) -> Result<PathBuf, Exit> {
     let (file, report) = run::load(source, environment)?;
+    if let (None, Err(error)) = (&report.config, std::fs::File::open(&file)) {
+        complain(&format!("{}: cannot be read: {error}; `-socket` names a node without it", file.display()));
+        return Err(Exit::BadInput);
+    }
     let config = report.config.unwrap_or_else(|| two_keys(&file));
     Ok(node::admin_socket(&config, &state::path(&config, environment)))
 }
@@ -147,6 +150,17 @@ fn table(answer: &Value) -> String {
     out
 }
 
+/// What an order, or its end, means from now on.
+fn ordered(connector: &Value) -> String {
+    let [name, state, _, _, order, _] = row(connector);
+    let meaning = match connector["order"]["what"].as_str() {
+        Some("drain") => "no new sign-in goes there; those in progress and sessions stay",
+        Some(_) => "new sign-ins go there first, whatever its health",
+        None => return format!("{name}: no order; its state is {state}"),
+    };
+    format!("{name}: {order}: {meaning}")
+}
+
 /// One connector.
 fn row(connector: &Value) -> [String; 6] {
     let text = |key: &str| connector[key].as_str().map(str::to_owned);
@@ -157,12 +171,15 @@ fn row(connector: &Value) -> [String; 6] {
         let (who, why) = (order["who"].as_str().unwrap_or("?"), order["why"].as_str().unwrap_or(""));
         format!("{what} by {who}: {why}{left}")
     });
+    let state = text("state").unwrap_or_default().to_lowercase();
+    // Nobody looks at it, and nothing has spoken against it.
+    let state = if connector["probed"] == false && state == "unknown" { "not probed".into() } else { state };
     // A failure that was overcome is history.
     let failure = text("last_failure").filter(|_| connector["state"] != "healthy");
     let note = text("unable").or_else(|| text("misconfigured")).or(failure);
     [
         text("name").unwrap_or_default(),
-        text("state").unwrap_or_default().to_lowercase(),
+        state,
         connector["seconds"].as_u64().map(span).unwrap_or_default(),
         ago.unwrap_or_else(|| "-".to_owned()),
         order.unwrap_or_else(|| "-".to_owned()),
@@ -219,6 +236,19 @@ entra-idp  down     1m30s  -            drain by ops (uid 0): planned, 10m00s le
         let table = table(&printable(answer));
         assert!(!table.contains(['\x1b', '\x07']), "{table:?}");
         assert_eq!(table.lines().filter(|line| line.starts_with("okta")).count(), 1, "{table}");
+    }
+
+    #[test]
+    fn an_order_says_what_it_means_and_a_connector_that_nobody_probes_is_not_unknown() {
+        let mut people = json!({ "name": "people", "state": "Unknown", "probed": false, "seconds": 1,
+            "order": { "what": "drain", "who": "ops (uid 0)", "why": "planned", "seconds_left": 600 } });
+        let words = ordered(&people);
+        assert!(
+            words.starts_with("people: drain by ops (uid 0): planned, 10m00s left: no new sign-in"),
+            "{words}"
+        );
+        people["order"] = Value::Null;
+        assert_eq!(ordered(&people), "people: no order; its state is not probed");
     }
 
     #[test]
