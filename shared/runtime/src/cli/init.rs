@@ -336,10 +336,10 @@ const EDGE_CONNECTOR: &str = r"  - name: {name}
     scopes: openid profile email
     healthCheck:
       enabled: true
-      interval: 10s
-      timeout: 3s
-      unhealthyThreshold: 2
-      healthyThreshold: 2
+      interval: 2s
+      timeout: 2s
+      unhealthyThreshold: 2     # so a dead root is out after 4 seconds,
+      healthyThreshold: 2       # and back 4 seconds after it lives again
 
 ";
 
