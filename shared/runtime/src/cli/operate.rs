@@ -49,6 +49,7 @@ pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &En
         "seconds": asked.duration.map(|duration| duration.0.as_secs()),
     });
     match request(&asked.asked, source, environment, Method::POST, &path, Some(&body)) {
+        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
         Ok(answer) => say(&ordered(&printable(answer)["connector"])),
         Err(exit) => return exit,
     }
