@@ -1,7 +1,8 @@
 //! Whom to ask, why, and whom it passed over for what reason.
 //!
 //! Strategy `failover`: the first in order that can. An operator's force goes before the order; a candidate that is
-//! doubted (its last look failed) comes after all that are not. Nothing else reorders: a fast backup is still a backup.
+//! doubted (its last look failed) comes after all that are not, one from which this very browser came back unanswered after
+//! all that it may still try. Nothing else reorders: a fast backup is still a backup.
 
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub struct Candidate<'a> {
     pub able: Result<(), &'a str>,
     /// Whether this login has asked it already.
     pub tried: bool,
+    /// Whether this browser was sent there lately and came back unanswered; says nothing about its health.
+    pub unanswered: bool,
 }
 
 /// The answer: whom, why, and whom not.
@@ -50,6 +53,8 @@ pub enum Reason {
         /// Why, in the operator's words.
         why: String,
     },
+    /// The browser came back unanswered from all that can be asked: the first again.
+    FirstAgain,
     /// It failed a look, and nobody else is left.
     LastResort,
     /// Nobody can be asked.
@@ -107,6 +112,8 @@ pub enum SkipReason {
         /// The failure, in words.
         why: Option<String>,
     },
+    /// This browser came back from there unanswered, and another candidate can be asked.
+    Unanswered,
     /// It could be asked; an operator forces another.
     AnotherForced,
 }
@@ -122,9 +129,12 @@ pub fn choose(candidates: &[Candidate<'_>], now: Moment) -> Choice {
         let (who, why) = forced(&candidates[at], now).expect("was just found to be forced");
         return picked(candidates, &obstacles, at, Reason::Forced { who, why });
     }
-    if let Some(at) = first(&|c| !c.standing.doubted) {
+    if let Some(at) = first(&|c| !c.standing.doubted && !c.unanswered) {
         let reason = if at == 0 { Reason::FirstInOrder } else { Reason::NextInOrder };
         return picked(candidates, &obstacles, at, reason);
+    }
+    if let Some(at) = first(&|c| !c.standing.doubted) {
+        return picked(candidates, &obstacles, at, Reason::FirstAgain);
     }
     if let Some(at) = first(&|_| true) {
         return picked(candidates, &obstacles, at, Reason::LastResort);
@@ -181,6 +191,7 @@ fn picked(
 ) -> Choice {
     let passed_over = |candidate: &Candidate<'_>| match (&reason, candidate.standing.doubted) {
         (Reason::Forced { .. }, _) => SkipReason::AnotherForced,
+        (_, false) => SkipReason::Unanswered,
         _ => SkipReason::Doubted { why: candidate.standing.why.clone() },
     };
     let skipped = candidates[..at].iter().zip(obstacles).map(|(candidate, obstacle)| Skipped {
@@ -209,6 +220,9 @@ impl fmt::Display for Reason {
             Self::FirstInOrder => f.write_str("first in order"),
             Self::NextInOrder => f.write_str("next in order"),
             Self::Forced { who, why } => write!(f, "forced by {who} ({why})"),
+            Self::FirstAgain => f.write_str(
+                "this browser came back unanswered from all that can be asked, so it is the first again",
+            ),
             Self::LastResort => f.write_str("did not answer the last look, but nobody else is left"),
             Self::NobodyLeft => f.write_str("nobody left to ask"),
         }
@@ -242,6 +256,7 @@ impl fmt::Display for SkipReason {
                 f.write_str("did not answer the last look")?;
                 because(f, why.as_deref())
             }
+            Self::Unanswered => f.write_str("this browser came back from there unanswered"),
             Self::AnotherForced => f.write_str("an operator forces another"),
         }
     }

@@ -9,7 +9,7 @@ const NOW: Moment = Moment(1_000_000_000);
 
 fn candidate(name: &'static str, state: State) -> Candidate<'static> {
     let since = Moment(NOW.0 - 125_000_000);
-    Candidate { name, standing: Standing::of(state, since), able: Ok(()), tried: false }
+    Candidate { name, standing: Standing::of(state, since), able: Ok(()), tried: false, unanswered: false }
 }
 
 fn ordered(what: What, until: Option<Moment>) -> Option<Order> {
@@ -169,6 +169,23 @@ fn rank((state, order, tried, able, misconfigured, doubted): &Facts) -> Option<u
         _ if *doubted => Some(2),
         _ => Some(1),
     }
+}
+
+#[test]
+fn a_browser_that_came_back_unanswered_goes_on_and_after_the_last_begins_again() {
+    let mut all = [candidate("a", State::Healthy), candidate("b", State::Healthy)];
+    all[0].unanswered = true;
+    let choice = choose(&all, NOW);
+    assert_eq!(choice.to_string(), "b: next in order; not a: this browser came back from there unanswered");
+    all[1].standing.doubted = true;
+    assert_eq!(picked(&all).as_deref(), Some("a"), "what answers is better than what does not");
+    all[1].standing.doubted = false;
+    all[1].unanswered = true;
+    let choice = choose(&all, NOW);
+    assert_eq!((choice.picked.as_deref(), choice.reason), (Some("a"), Reason::FirstAgain));
+    all[0].standing.order = ordered(What::Force, None);
+    all[1].unanswered = false;
+    assert_eq!(picked(&all).as_deref(), Some("a"), "an operator's word stands above a browser's way");
 }
 
 proptest! {

@@ -11,10 +11,12 @@ use mangrove_connectors::{Pending, Prompt};
 use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::returned::{Away, Mark};
 use crate::{Request, cookies::LOGIN_SECONDS, digest, layout::Reference};
 
 const FLOWS: Shelf = Shelf("login.flow");
 const TICKETS: Shelf = Shelf("login.ticket");
+const MARKS: Shelf = Shelf("login.mark");
 const TRIPS: Shelf = Shelf("login.logout");
 
 const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
@@ -30,6 +32,12 @@ pub(crate) struct Flow {
     pub(crate) request: Request,
     /// Members asked so far in this round.
     pub(crate) tried: Vec<String>,
+    /// Where the browser is, if it was sent away and has not come back.
+    #[serde(default)]
+    pub(crate) away: Option<Away>,
+    /// Members from which this browser came back unanswered lately.
+    #[serde(default)]
+    pub(crate) avoid: Vec<String>,
     /// How often nobody was left.
     pub(crate) rounds: u32,
     /// The browser, as the loop guard counts it.
@@ -114,6 +122,16 @@ impl Book {
         Ok(self.cache.take(FLOWS, &flow_key(id)).await?.is_some())
     }
 
+    /// What was noticed about a login that was sent to a member.
+    pub(crate) async fn mark(&self, flow: &str, member: &str) -> Result<Option<Mark>, CacheError> {
+        Ok(read(self.cache.get(MARKS, &mark_key(flow, member)).await?))
+    }
+
+    /// Keeps what was noticed.
+    pub(crate) async fn keep_mark(&self, flow: &str, member: &str, mark: &Mark) -> Result<(), CacheError> {
+        self.put(MARKS, &mark_key(flow, member), mark).await
+    }
+
     /// Keeps an attempt.
     pub(crate) async fn issue(&self, state: &str, secret: &str, ticket: &Ticket) -> Result<(), CacheError> {
         self.put(TICKETS, &ticket_key(state, secret), ticket).await
@@ -152,6 +170,10 @@ fn read<T: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
 
 fn flow_key(id: &str) -> String {
     digest::text("flow", &[id.as_bytes()])
+}
+
+fn mark_key(flow: &str, member: &str) -> String {
+    digest::text("mark", &[flow.as_bytes(), member.as_bytes()])
 }
 
 fn ticket_key(state: &str, secret: &str) -> String {

@@ -23,6 +23,7 @@ use crate::dispatch::{Failed, Page, Why, ended, signed_in_end, view};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Way};
 use crate::plan::Seat;
+use crate::returned::Onward;
 use crate::sessions::{Fresh, Vouched};
 use crate::{Browser, digest};
 
@@ -65,6 +66,7 @@ pub(crate) async fn again(
     let suffix =
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "login").map(|(_, value)| value);
     let cookie = suffix.and_then(|suffix| login.cookies.login_by_suffix(&browser, &suffix));
+    let way = Onward::read(query.as_bytes());
     let flow = match cookie {
         Some(cookie) => login.book.flow(cookie.flow).await,
         None => Ok(None),
@@ -72,6 +74,7 @@ pub(crate) async fn again(
     match flow {
         Ok(Some(mut flow)) => {
             flow.tried.clear();
+            login.decided(&browser, &mut flow, way).await;
             login.advance(&browser, flow).await
         }
         Ok(None) => login.turned_away(&browser, Astray::Closed).await,
@@ -104,6 +107,7 @@ impl Login {
     async fn answered(&self, browser: &Browser, answer: Answer) -> Response {
         match self.claim(browser, &answer).await {
             Ok(Ok((flow, ticket, pending))) => {
+                self.answered_by(browser, &flow, &ticket.member).await;
                 self.finish(browser, flow, &ticket.member, &pending, &answer).await
             }
             Ok(Err(astray)) => self.turned_away(browser, astray).await,

@@ -46,6 +46,17 @@ pub enum What {
         /// Those passed over, and why.
         skipped: Vec<Skipped>,
     },
+    /// The browser was sent away by an earlier login of the same application and started again without an answer.
+    CameBack {
+        /// The member it was sent to.
+        member: String,
+        /// Seconds since then.
+        seconds: u64,
+        /// Who is next; none where all have been tried, and the first is next again.
+        next: Option<String>,
+        /// The person is asked.
+        asked: bool,
+    },
     /// A member was looked at before the browser was sent there, and not found well; the login goes on.
     LookedInVain {
         /// The member.
@@ -190,6 +201,10 @@ impl Decision {
                 let member = member.as_deref().unwrap_or("-");
                 tracing::info!(target: "decision", login, app, member, reason, skipped, "chosen");
             }
+            What::CameBack { member, seconds, next, asked } => {
+                let next = next.as_deref().unwrap_or("-");
+                tracing::warn!(target: "decision", login, app, member, seconds, next, asked, "came back unanswered");
+            }
             What::LookedInVain { member, why, milliseconds } => {
                 tracing::warn!(target: "decision", login, app, member, why, milliseconds, "looked at in vain");
             }
@@ -213,6 +228,17 @@ impl Decision {
             }
             What::Chosen { member: None, reason, skipped } => {
                 write!(text, "Asked nobody: {reason}{}.", tail(skipped))
+            }
+            What::CameBack { member, seconds, next, asked } => {
+                let onward = match (next, asked) {
+                    (Some(next), true) => format!("The person was asked whether to try {next}."),
+                    (Some(next), false) => format!("It goes to {next} for now."),
+                    (None, _) => "Nobody else is left for it, so it begins with the first again.".to_owned(),
+                };
+                write!(
+                    text,
+                    "The same browser was sent to {member} {seconds} s before and started again without an answer. {onward}"
+                )
             }
             What::LookedInVain { member, why, milliseconds } => {
                 let waited = Duration::from_millis(*milliseconds).as_secs_f64();

@@ -18,6 +18,7 @@ use crate::decisions::{self, Decision, End, What};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
 use crate::plan::Seat;
+use crate::returned::Away;
 use crate::sessions::{Session, Vouched};
 use crate::{Browser, Outcome, Refusal, Refused, Request, Resume, SignedIn, loops};
 
@@ -41,6 +42,8 @@ impl Login {
             login_id: ambient::short_id(),
             request,
             tried: Vec::new(),
+            away: None,
+            avoid: Vec::new(),
             rounds: 0,
             browser: self.browser_id(browser),
             began: now,
@@ -59,6 +62,9 @@ impl Login {
             return Outcome::Respond(self.looped(&flow, &found).await);
         }
         flow.request.ask.hops.push(self.node_id.clone());
+        if counts && let Some(page) = self.steer(browser, &mut flow).await {
+            return Outcome::Respond(page);
+        }
         Outcome::Respond(self.advance(browser, flow).await)
     }
 
@@ -71,7 +77,12 @@ impl Login {
             };
             flow.tried.push(seat.connector.name().to_owned());
             match seat.connector.begin(&flow.request.ask).await {
-                Ok(begin) => return self.send_off(browser, &flow, seat, begin).await,
+                Ok(begin) => {
+                    let leaves = matches!(begin, Begin::Redirect { .. });
+                    let to = || Away::now(seat.connector.name(), ambient::unix_now());
+                    flow.away = leaves.then(to);
+                    return self.send_off(browser, &flow, seat, begin).await;
+                }
                 Err(failure) => {
                     let failed = Failed { member: seat.connector.name().to_owned(), failure };
                     self.look_failed(&failed);
@@ -293,7 +304,7 @@ impl Login {
         self.page(flow, &page).await
     }
 
-    fn with_login_cookies(
+    pub(crate) fn with_login_cookies(
         &self,
         browser: &Browser,
         flow: &Flow,
@@ -344,7 +355,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn no_room(why: String) -> Self {
+    pub(crate) fn no_room(why: String) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             heading: "Too many people are signing in right now",

@@ -30,7 +30,7 @@ impl Login {
         let mut _under_way = None;
         loop {
             let now = ambient::now();
-            let choice = self.choose(seats, &flow.tried, now);
+            let choice = self.choose_for(flow, seats, &flow.tried, now);
             let Some(name) = choice.picked.clone().filter(|_| choice.reason != Reason::LastResort) else {
                 return self.last_chance(flow, seats, choice).await.and_then(seat);
             };
@@ -59,7 +59,7 @@ impl Login {
     fn next_after(&self, name: &str, flow: &Flow, seats: &[&Seat], now: Moment) -> Option<Arc<Member>> {
         let mut without = flow.tried.clone();
         without.push(name.to_owned());
-        let next = self.choose(seats, &without, now);
+        let next = self.choose_for(flow, seats, &without, now);
         let next = next.picked.filter(|_| next.reason != Reason::LastResort)?;
         self.watch.member(&next).cloned()
     }
@@ -113,8 +113,32 @@ impl Login {
             && !flow.tried.iter().any(|tried| tried == name)
     }
 
-    pub(crate) fn choose(&self, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
-        let able: Vec<Result<(), String>> = seats.iter().map(|seat| seat.able()).collect();
+    /// Whom to ask, if this login had asked those that are `tried`.
+    pub(crate) fn choose_for(&self, flow: &Flow, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
+        let able = |seat: &Seat| {
+            let moves = !flow.avoid.is_empty() && !flow.avoid.iter().any(|name| name == seat.connector.name());
+            if moves && !seat.connector.may_meet(&flow.request.ask) {
+                return Err("it cannot meet the acr that the application asks for".to_owned());
+            }
+            seat.able()
+        };
+        self.choose_among(seats, able, tried, &flow.avoid, now)
+    }
+
+    /// Whom to ask, whoever the browser is.
+    pub(crate) fn choose(&self, seats: &[&Seat], now: Moment) -> Choice {
+        self.choose_among(seats, Seat::able, &[], &[], now)
+    }
+
+    fn choose_among(
+        &self,
+        seats: &[&Seat],
+        able: impl Fn(&Seat) -> Result<(), String>,
+        tried: &[String],
+        avoid: &[String],
+        now: Moment,
+    ) -> Choice {
+        let able: Vec<Result<(), String>> = seats.iter().map(|seat| able(seat)).collect();
         let candidates: Vec<Candidate<'_>> = seats
             .iter()
             .zip(&able)
@@ -125,6 +149,7 @@ impl Login {
                     standing: self.watch.standing(name, now)?,
                     able: able.as_ref().copied().map_err(String::as_str),
                     tried: tried.iter().any(|tried| tried == name),
+                    unanswered: avoid.iter().any(|avoided| avoided == name),
                 })
             })
             .collect();

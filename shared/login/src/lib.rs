@@ -40,6 +40,7 @@ mod pages;
 mod password;
 mod plan;
 mod request;
+mod returned;
 mod sessions;
 mod watch;
 mod word;

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -36,7 +37,7 @@ use crate::loops::Unanswered;
 use crate::plan::Plan;
 use crate::sessions::{Limits, Session, Sessions};
 use crate::watch::Watch;
-use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password};
+use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
 
 /// Most bytes of a form: a SAML response will be the largest.
 const LARGEST_FORM: usize = 256 * 1024;
@@ -78,6 +79,8 @@ pub struct Login {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) unanswered: Unanswered,
     pub(crate) exits: logout::Exits,
+    /// Seconds after which a redirect that nobody answered counts.
+    pub(crate) unanswered_after: AtomicU64,
     modes: ArcSwap<BTreeMap<&'static str, Arc<dyn Mode>>>,
     redirect_paths: BTreeSet<String>,
     cache: Cache,
@@ -108,11 +111,18 @@ impl Login {
             devices: Devices::new(Arc::clone(&sealer)),
             sealer,
             unanswered: Unanswered::new(),
+            unanswered_after: AtomicU64::new(returned::TOO_LONG),
             exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
             cache: parts.cache,
         })
+    }
+
+    /// Seconds after which a redirect counts as unanswered when the browser starts again: ten, unless a test is in a hurry.
+    #[doc(hidden)]
+    pub fn counts_as_unanswered_after(&self, seconds: u64) {
+        self.unanswered_after.store(seconds, Ordering::Relaxed);
     }
 
     /// Adds a downstream protocol.

@@ -100,6 +100,19 @@ pub(crate) fn signed_out(frame: Frame<'_>, was: bool, untold: &[String], on: Opt
     respond(frame, StatusCode::OK, heading, None, &body)
 }
 
+/// The browser came back unanswered from a service: there again, or another way.
+pub(crate) fn came_back(frame: Frame<'_>, app: &str, member: &str, same: &str, other: &str) -> Response {
+    let heading = "Did the sign-in page not come up?";
+    let body = html! {
+        h1 { (heading) }
+        p { "You were on your way to " strong { (member) } " to sign in to " (app) ", and came back without an answer." }
+        p { "If its page did not load, another service can sign you in." }
+        p { a class="act" href=(other) { "Sign in another way" } }
+        p { a class="act" href=(same) { "Continue with " (member) } }
+    };
+    respond(frame, StatusCode::OK, heading, None, &body)
+}
+
 /// Says when to come back.
 pub(crate) fn retry_after(response: &mut Response, seconds: u64) {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mangrove_config::{Config, Connector as Written, continuity::Continuity};
+use mangrove_config::continuity::{Continuity, OnUnanswered};
+use mangrove_config::{Config, Connector as Written};
 use mangrove_connectors::{Connector, Identity};
 use mangrove_continuity::schema::{AttributeRule, Path, normalise};
 use mangrove_continuity::subject::{self, SubjectRefusal};
@@ -30,6 +31,8 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 struct Group {
     rules: Vec<AttributeRule>,
+    /// What happens when a browser comes back unanswered from one of its members.
+    on_unanswered: OnUnanswered,
     /// Why nobody may sign in through it: a mapping that cannot be read must not silently vanish.
     broken: Option<String>,
 }
@@ -58,7 +61,8 @@ impl Plan {
             .iter()
             .filter_map(|written| match written {
                 Written::Continuity(group) => {
-                    Some((group.name.as_str(), (group, Arc::new(Group::read(group)))))
+                    let roots = are_roots(&group.name, config, &connectors, 0);
+                    Some((group.name.as_str(), (group, Arc::new(Group::read(group, roots)))))
                 }
                 _ => None,
             })
@@ -85,6 +89,18 @@ impl Seat {
         match self.chain.iter().find_map(|(group, _)| group.broken.clone()) {
             Some(why) => Err(why),
             None => self.connector.able(),
+        }
+    }
+
+    /// What happens to a browser that came back from here unanswered and might go to `next`: the innermost group in which
+    /// both stand decides. Without one, only roots are exchanged unasked.
+    pub(crate) fn on_unanswered(&self, next: &Self) -> OnUnanswered {
+        let stands = |group: &Arc<Group>| next.chain.iter().any(|(other, _)| Arc::ptr_eq(group, other));
+        let common = self.chain.iter().find(|(group, _)| stands(group));
+        match common {
+            Some((group, _)) => group.on_unanswered,
+            None if self.connector.is_root() && next.connector.is_root() => OnUnanswered::Switch,
+            None => OnUnanswered::Ask,
         }
     }
 
@@ -145,13 +161,35 @@ impl Flattener<'_> {
 }
 
 impl Group {
-    fn read(written: &Continuity) -> Self {
+    fn read(written: &Continuity, all_roots: bool) -> Self {
+        let default = if all_roots { OnUnanswered::Switch } else { OnUnanswered::Ask };
+        let on_unanswered = written.on_unanswered.unwrap_or(default);
         let rules: Result<Vec<_>, String> = written.attributes.iter().map(rule).collect();
         match rules {
-            Ok(rules) => Self { rules, broken: None },
-            Err(why) => Self { rules: Vec::new(), broken: Some(why) },
+            Ok(rules) => Self { rules, on_unanswered, broken: None },
+            Err(why) => Self { rules: Vec::new(), on_unanswered, broken: Some(why) },
         }
     }
+}
+
+/// Whether every connector under a name is marked as a Mangrove root.
+fn are_roots(
+    name: &str,
+    config: &Config,
+    connectors: &BTreeMap<&str, &Arc<Connector>>,
+    depth: usize,
+) -> bool {
+    if let Some(connector) = connectors.get(name) {
+        return connector.is_root();
+    }
+    let group = config.connectors.iter().find_map(|written| match written {
+        Written::Continuity(group) if group.name == name => Some(group),
+        _ => None,
+    });
+    depth < DEEPEST
+        && group.is_some_and(|group| {
+            group.failover.idps.iter().all(|member| are_roots(member, config, connectors, depth + 1))
+        })
 }
 
 fn rule(written: &mangrove_config::continuity::Attribute) -> Result<AttributeRule, String> {

@@ -38,7 +38,7 @@ impl Login {
     pub fn can_sign_in(&self, idps: &[String]) -> Word {
         let now = ambient::now();
         let seats = self.plan.seats(idps);
-        let choice = self.choose(&seats, &[], now);
+        let choice = self.choose(&seats, now);
         match &choice.picked {
             Some(name) => Word { can_sign_in: Ok(()), age: self.newest(&[name], now) },
             None => {
@@ -62,6 +62,7 @@ fn blame(skipped: &[Skipped]) -> WordBlame {
         SkipReason::Down { .. }
         | SkipReason::AlreadyTried
         | SkipReason::Doubted { .. }
+        | SkipReason::Unanswered
         | SkipReason::AnotherForced => WordBlame::Unavailable,
     };
     skipped.iter().map(of).min().unwrap_or(WordBlame::Misconfigured)

@@ -11,3 +11,4 @@ mod looks;
 mod loops;
 mod password;
 mod sign_in;
+mod unanswered;

@@ -38,6 +38,8 @@ struct House {
     /// Laid over the claims of every ID token.
     claims: Mutex<Value>,
     secret: Mutex<String>,
+    /// The classes that it lists.
+    classes: Mutex<Vec<String>>,
     /// How long it takes to answer; none: it never does.
     takes: Mutex<Option<Duration>>,
 }
@@ -55,6 +57,7 @@ impl Idp {
             hits: Mutex::default(),
             claims: Mutex::new(json!({})),
             secret: Mutex::new(SECRET.into()),
+            classes: Mutex::default(),
             takes: Mutex::new(Some(Duration::ZERO)),
         };
         let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
@@ -79,6 +82,11 @@ impl Idp {
 
     pub(crate) fn changes_its_secret(&self) {
         *self.house.secret.lock().unwrap() = "rotated".into();
+    }
+
+    /// It can meet these `acr` values and no others.
+    pub(crate) fn lists(&self, classes: &[&str]) {
+        *self.house.classes.lock().unwrap() = classes.iter().map(|class| (*class).to_owned()).collect();
     }
 
     /// Every answer takes so long from now on.
@@ -173,6 +181,7 @@ async fn discovery(State(house): State<Arc<House>>) -> String {
         "response_types_supported": ["code"], "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "authorization_response_iss_parameter_supported": true,
+        "acr_values_supported": *house.classes.lock().unwrap(),
     })
     .to_string()
 }
