@@ -116,7 +116,8 @@ impl Login {
     /// Whom to ask, if this login had asked those that are `tried`.
     pub(crate) fn choose_for(&self, flow: &Flow, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
         let able = |seat: &Seat| {
-            let moves = !flow.avoid.is_empty() && !flow.avoid.iter().any(|name| name == seat.connector.name());
+            let moves =
+                !flow.avoid.is_empty() && !flow.avoid.iter().any(|name| name == seat.connector.name());
             if moves && !seat.connector.may_meet(&flow.request.ask) {
                 return Err("it cannot meet the acr that the application asks for".to_owned());
             }

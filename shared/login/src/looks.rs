@@ -17,8 +17,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::watch::Member;
 
-/// Age of a last success at which a connector is looked at, at most; a shorter interval makes it shorter.
+/// Age of a last success at which a connector is looked at, at most; a shorter interval makes it shorter. A root is ours:
+/// it may be asked as often as people sign in, and what is not asked for five seconds is five seconds of dead pages.
 const FRESH: Duration = Duration::from_secs(5);
+const FRESH_ROOT: Duration = Duration::from_millis(100);
 
 /// Least and most patience of a look.
 const LEAST_PATIENCE: Duration = Duration::from_millis(400);
@@ -109,7 +111,7 @@ impl Member {
     /// Whether its last success is too long ago to send somebody there unseen.
     pub(crate) fn wants_a_look(&self, now: Moment) -> bool {
         let health = self.health();
-        let window = health.policy().interval.min(FRESH);
+        let window = health.policy().interval.min(if self.connector.is_root() { FRESH_ROOT } else { FRESH });
         self.connector.has_a_page() && health.last_success().is_none_or(|at| now.since(at) >= window)
     }
 

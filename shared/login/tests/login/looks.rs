@@ -130,6 +130,20 @@ async fn what_was_seen_a_moment_ago_is_not_looked_at_again() {
 }
 
 #[tokio::test]
+async fn what_a_root_showed_is_old_a_tenth_of_a_second_later() {
+    let (mut first, second) = (Idp::start().await, Idp::start().await);
+    let mut root = oidc("first", &first);
+    root["root"] = json!(true);
+    let node = Node::new(json!([root, oidc("second", &second), group("group", &["first", "second"])]));
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&first.issuer));
+    first.dies().await;
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&second.issuer), "without any probe");
+}
+
+#[tokio::test]
 async fn a_drained_member_is_never_looked_at() {
     let mut mesh = two().await;
     let watch = mesh.node.login.watch();
