@@ -15,6 +15,7 @@ const oidc = await import(pathToFileURL(require.resolve('openid-client')).href);
 const redirectUri = `${env.ORIGIN}/callback`;
 const pending = new Map(); // state -> what the login needs when it comes back
 const sessions = new Map(); // cookie -> who
+const statusOf = { temporarily_unavailable: 503, access_denied: 403 }; // what the provider says, as a page's status
 let provider; // discovered at the first login, and again after a failure
 
 async function discovered() {
@@ -23,6 +24,8 @@ async function discovered() {
     env.CLIENT_ID,
     undefined,
     env.CLIENT_SECRET ? oidc.ClientSecretBasic(env.CLIENT_SECRET) : oidc.None(),
+    // The library would trust TLS alone; here it is to judge the signatures too. Seconds.
+    { execute: [oidc.enableNonRepudiationChecks], timeout: 5 },
   );
   return provider;
 }
@@ -41,12 +44,12 @@ async function start(response) {
     state: login.state,
     nonce: login.nonce,
   });
-  response.writeHead(303, { location: url.href }).end();
+  response.writeHead(303, { location: url.href, 'set-cookie': setCookie('app_login', login.state) }).end();
 }
 
-async function callback(url, response) {
+async function callback(url, request, response) {
   const login = pending.get(url.searchParams.get('state'));
-  if (!login) return refuse(response, 400, 'no login is waiting for this answer');
+  if (!login || login.state !== cookie(request, 'app_login')) return refuse(response, 400, 'no login of this browser is waiting for this answer');
   pending.delete(login.state);
   const config = await discovered();
   const tokens = await oidc.authorizationCodeGrant(config, url, {
@@ -57,19 +60,25 @@ async function callback(url, response) {
   });
   const claims = tokens.claims();
   const info = await oidc.fetchUserInfo(config, tokens.access_token, claims.sub);
-  const cookie = randomBytes(16).toString('hex');
+  const session = randomBytes(16).toString('hex');
   const { iss, sub, email, lab_person, mangrove_path } = { ...info, ...claims };
-  sessions.set(cookie, { iss, sub, email, lab_person, path: mangrove_path ?? [], can_refresh: false });
-  response
-    .writeHead(303, { location: '/me', 'set-cookie': `app_session=${cookie}; Path=/; Secure; HttpOnly; SameSite=Lax` })
-    .end();
+  sessions.set(session, { iss, sub, email, lab_person, path: mangrove_path ?? [], can_refresh: false });
+  response.writeHead(303, { location: '/me', 'set-cookie': setCookie('app_session', session) }).end();
 }
 
 function me(request, response) {
-  const cookie = /(?:^|; )app_session=([0-9a-f]+)/.exec(request.headers.cookie ?? '')?.[1];
-  const who = sessions.get(cookie);
+  const who = sessions.get(cookie(request, 'app_session'));
   if (!who) return refuse(response, 401, 'nobody is signed in');
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(who));
+}
+
+function setCookie(name, value) {
+  return `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Lax`;
+}
+
+function cookie(request, name) {
+  const pairs = (request.headers.cookie ?? '').split('; ').map((pair) => pair.split('='));
+  return pairs.find(([key]) => key === name)?.[1];
 }
 
 function refuse(response, status, words) {
@@ -80,12 +89,12 @@ async function handle(request, response) {
   const url = new URL(request.url, env.ORIGIN);
   try {
     if (url.pathname === '/') await start(response);
-    else if (url.pathname === '/callback') await callback(url, response);
+    else if (url.pathname === '/callback') await callback(url, request, response);
     else if (url.pathname === '/me') me(request, response);
     else refuse(response, 404, 'no such page');
   } catch (error) {
     console.error(JSON.stringify({ page: url.pathname, error: String(error), cause: String(error.cause ?? '') }));
-    if (!response.headersSent) refuse(response, 502, String(error.message));
+    if (!response.headersSent) refuse(response, statusOf[error.error] ?? 502, String(error.message));
   }
 }
 

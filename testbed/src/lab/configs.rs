@@ -48,6 +48,12 @@ pub fn clients_at<'c>(name: &str, configs: impl Iterator<Item = &'c Config>) -> 
     clients.into_values().collect()
 }
 
+/// A node's connectors that ask the server `name`: each one's name and well-known URL.
+pub fn asking<'c>(name: &str, config: &'c Config) -> impl Iterator<Item = (&'c str, &'c str)> {
+    let asking = oidc_connectors(config).filter(move |oidc| server_of(oidc) == Some(name));
+    asking.map(|oidc| (oidc.name.as_str(), oidc.well_known_url.as_str()))
+}
+
 fn oidc_connectors(config: &Config) -> impl Iterator<Item = &Oidc> {
     config.connectors.iter().filter_map(|connector| match connector {
         Connector::Oidc(oidc) => Some(oidc),

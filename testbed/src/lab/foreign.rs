@@ -3,16 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
 use super::configs::Client;
 use super::idp::Member;
 use crate::language::{AppKind, DOMAIN, IdpKind, Topology, host};
 
-/// Dex takes bcrypt only, at a cost that a lab feels; so where Dex is, everybody has this password ...
-pub const DEX_PASSWORD: &str = "only-for-the-lab";
-/// ... and this is its hash.
-const DEX_HASH: &str = "$2b$10$XZtr41pmbPaS948zgo38JOpdS/8ox8131nN8vdyJR3VjB8.JULc3y";
+/// The least that Dex takes; a hash costs some 50 ms, as does each sign-in at Dex.
+const DEX_COST: u32 = 10;
+/// Which Dex `scripts/foreign` builds stands behind `tag v` in here.
+const DEX_MODULE: &str = include_str!("../../foreign/dex/go.mod");
+/// What `scripts/foreign` installs.
+const APPLICATION_LOCK: &[u8] = include_bytes!("../../foreign/openid-client/package-lock.json");
 /// The application.
 const APPLICATION: &str = include_str!("../../foreign/openid-client/app.mjs");
 
@@ -24,22 +27,30 @@ fn cache() -> Option<PathBuf> {
     set("MANGROVE_CACHE").or_else(usual)
 }
 
-/// The newest folder in the cache whose name begins so and that has `file` in it.
-fn made(prefix: &str, file: &str) -> Option<PathBuf> {
-    let folders = std::fs::read_dir(cache()?).ok()?.flatten().map(|entry| entry.path());
-    let named =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
-    folders.filter(named).filter(|path| path.join(file).exists()).max()
+/// What lies in the cache at this place, if it is there: exactly the version that this checkout asks for.
+fn made(folder: &str, file: &str) -> Option<PathBuf> {
+    Some(cache()?.join(folder)).filter(|folder| folder.join(file).exists())
+}
+
+fn dex_folder() -> String {
+    let tag = DEX_MODULE.lines().find_map(|line| line.split_once("// tag v"));
+    format!("dex-{}", tag.map_or("", |(_, version)| version.trim()))
+}
+
+fn modules_folder() -> String {
+    let digest = digest::digest(&digest::SHA256, APPLICATION_LOCK);
+    let start: String = digest.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("openid-client-{start}")
 }
 
 /// The Dex binary.
 pub fn dex() -> Option<PathBuf> {
-    Some(made("dex-", "dex")?.join("dex"))
+    Some(made(&dex_folder(), "dex")?.join("dex"))
 }
 
 /// The folder with `node_modules`.
 fn modules() -> Option<PathBuf> {
-    made("openid-client-", "node_modules")
+    made(&modules_folder(), "node_modules")
 }
 
 /// Node.js.
@@ -64,30 +75,58 @@ pub fn ready(topology: &Topology) -> Result<(), String> {
     Err(format!("this topology needs {missing}, which is not here: run `scripts/foreign` once"))
 }
 
-/// Dex's configuration as the IdP `name`. Its `name` claim carries who somebody really is: Dex has no other attributes.
-pub fn dex_config(name: &str, address: &str, clients: &[Client], members: &[Member], files: &Path) -> Value {
+/// The issuer that Dex is as the IdP `name`; below a path, as it usually is.
+pub fn dex_issuer(name: &str) -> String {
+    format!("https://{}/dex", host(name))
+}
+
+/// Dex's configuration as the IdP `name`. Its `preferred_username` carries who somebody really is: Dex's own users have
+/// no attributes of one's choosing.
+///
+/// # Errors
+/// When passwords cannot be hashed.
+pub fn dex_config(
+    name: &str,
+    address: &str,
+    clients: &[Client],
+    members: &[Member],
+    files: &Path,
+) -> Result<Value, String> {
     let file = |name: &str| files.join(name).display().to_string();
-    let client = |client: &Client| json!({ "id": client.id, "name": client.id, "secret": client.secret, "redirectURIs": client.redirect_urls });
-    let user = |(number, member): (usize, &Member)| {
-        json!({
-            "email": format!("{}@{DOMAIN}", member.name),
-            "username": member.name,
-            "name": member.name,
-            "preferredUsername": member.name,
-            "userID": format!("{name}-{number:04}"),
-            "hash": DEX_HASH,
-        })
-    };
-    json!({
-        "issuer": format!("https://{}", host(name)),
+    let users: Result<Vec<_>, _> =
+        members.iter().enumerate().map(|(number, member)| dex_user(name, number, member)).collect();
+    Ok(json!({
+        "issuer": dex_issuer(name),
         "storage": { "type": "memory" },
         "web": { "https": address, "tlsCert": file("cert.pem"), "tlsKey": file("key.pem") },
         "oauth2": { "skipApprovalScreen": true },
         "logger": { "level": "info", "format": "json" },
         "enablePasswordDB": true,
-        "staticClients": clients.iter().map(client).collect::<Vec<_>>(),
-        "staticPasswords": members.iter().enumerate().map(user).collect::<Vec<_>>(),
-    })
+        "staticClients": clients.iter().map(dex_client).collect::<Vec<_>>(),
+        "staticPasswords": users?,
+    }))
+}
+
+fn dex_client(client: &Client) -> Value {
+    let mut made = json!({ "id": client.id, "name": client.id, "redirectURIs": client.redirect_urls });
+    match &client.secret {
+        Some(secret) => made["secret"] = json!(secret),
+        None => made["public"] = json!(true),
+    }
+    made
+}
+
+fn dex_user(idp: &str, number: usize, member: &Member) -> Result<Value, String> {
+    let hash =
+        bcrypt::hash_with_salt(&member.password, DEX_COST, member.salt).map_err(|error| error.to_string())?;
+    Ok(json!({
+        "email": format!("{}@{DOMAIN}", member.name),
+        "username": member.name,
+        "preferredUsername": member.name,
+        "name": format!("{} of the lab", member.name),
+        "userID": format!("{idp}-{number:04}"),
+        "hash": hash.format_for_version(bcrypt::Version::TwoB),
+    }))
 }
 
 /// How to start a foreign program.
@@ -125,4 +164,54 @@ pub fn openid_client(
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value)).to_vec();
     Ok(Launch { command: node().unwrap_or_default(), arguments: vec![path(script)], environment })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, password: &str, salt: u8) -> Member {
+        let (username, hash) = (format!("{name}@{DOMAIN}"), String::new());
+        Member { name: name.into(), username, password: password.into(), salt: [salt; 16], hash }
+    }
+
+    fn client(secret: Option<&str>) -> Client {
+        Client {
+            id: "root-dc1".into(),
+            secret: secret.map(str::to_owned),
+            redirect_urls: vec!["https://root-dc1.mesh.test/oidc/corp".into()],
+        }
+    }
+
+    #[test]
+    fn dex_knows_each_person_by_a_password_of_their_own() {
+        let people = [member("a-01", "first", 1), member("a-02", "second", 2)];
+        let config = dex_config("corp", "10.64.1.10:443", &[], &people, Path::new("/lab")).unwrap();
+        let user = |index: usize, field: &str| config["staticPasswords"][index][field].as_str().unwrap();
+        for (index, own, other) in [(0, "first", "second"), (1, "second", "first")] {
+            let hash = user(index, "hash");
+            assert!(hash.starts_with("$2b$10$"), "dex refuses less than cost 10: {hash}");
+            assert!(bcrypt::verify(own, hash).unwrap() && !bcrypt::verify(other, hash).unwrap());
+            assert_eq!(user(index, "email"), people[index].username, "what is typed");
+            assert_eq!(user(index, "preferredUsername"), people[index].name, "who it really is");
+        }
+        assert_ne!(user(0, "userID"), user(1, "userID"));
+    }
+
+    #[test]
+    fn dex_has_the_roots_as_clients_with_their_exact_redirect_urls() {
+        let made = dex_client(&client(Some("s3cret")));
+        assert_eq!(made["redirectURIs"], json!(["https://root-dc1.mesh.test/oidc/corp"]));
+        assert_eq!((&made["secret"], made.get("public")), (&json!("s3cret"), None));
+        let open = dex_client(&client(None));
+        assert_eq!((open.get("secret"), &open["public"]), (None, &json!(true)));
+    }
+
+    #[test]
+    fn the_versions_of_this_checkout_name_the_folders_in_the_cache() {
+        let version = dex_folder().strip_prefix("dex-").unwrap().to_owned();
+        assert!(version.split('.').all(|part| part.parse::<u32>().is_ok()), "{version}");
+        let start = modules_folder().strip_prefix("openid-client-").unwrap().to_owned();
+        assert!(start.len() == 12 && start.bytes().all(|b| b.is_ascii_hexdigit()), "{start}");
+    }
 }

@@ -19,6 +19,8 @@ pub struct Member {
     pub username: String,
     /// Typed by the person.
     pub password: String,
+    /// Salt of its hashes.
+    pub salt: [u8; 16],
     /// Its hash in PHC form.
     pub hash: String,
 }

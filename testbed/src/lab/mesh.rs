@@ -11,11 +11,12 @@ use mangrove_config::{Config, Environment, Loader};
 
 use super::addresses::{PORT, Plan};
 use super::ca::{Authority, Leaf};
+use super::configs::Client;
 use super::idp::Member;
 use super::{configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
-use crate::language::{AppKind, DOMAIN, IdpKind, Role, Topology, host};
+use crate::language::{AppKind, DOMAIN, Idp, IdpKind, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -105,6 +106,7 @@ impl Mesh {
         draft.secrets()?;
         draft.certificates()?;
         draft.load();
+        draft.dex_addresses();
         let mut programs = draft.programs()?;
         let mut specs = draft.specs();
         draft.foreign_apps(&mut specs, &mut programs)?;
@@ -203,17 +205,7 @@ impl Draft<'_> {
             let file = home.join("config.yaml");
             let region = &provider.region;
             if provider.kind == IdpKind::Dex {
-                let address =
-                    self.plan.address(&provider.name).map(|it| format!("{it}:{PORT}")).unwrap_or_default();
-                let config = foreign::dex_config(&provider.name, &address, &clients, &self.members, &home);
-                secret(&file, &format!("{config:#}"))?;
-                let arguments = vec!["serve".to_owned(), file.display().to_string()];
-                programs.extend(self.program(
-                    &provider.name,
-                    region,
-                    foreign::dex().unwrap_or_default(),
-                    arguments,
-                ));
+                programs.extend(self.dex(provider, &clients, &file)?);
                 continue;
             }
             secret(&file, &format!("{:#}", idp::config(&provider.name, &clients, &home)))?;
@@ -225,6 +217,31 @@ impl Draft<'_> {
             programs.extend(self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?));
         }
         Ok(programs)
+    }
+
+    fn dex(&self, idp: &Idp, clients: &[Client], file: &Path) -> Result<Option<Program>, MeshError> {
+        let address = self.plan.address(&idp.name).map(|it| format!("{it}:{PORT}")).unwrap_or_default();
+        let config = foreign::dex_config(&idp.name, &address, clients, &self.members, &self.home(&idp.name))
+            .map_err(MeshError::Lab)?;
+        secret(file, &format!("{config:#}"))?;
+        let arguments = vec!["serve".to_owned(), file.display().to_string()];
+        Ok(self.program(&idp.name, &idp.region, foreign::dex().unwrap_or_default(), arguments))
+    }
+
+    /// Dex answers below a path; who asks it elsewhere would never be answered.
+    fn dex_addresses(&mut self) {
+        for idp in self.topology.idps.iter().filter(|idp| idp.kind == IdpKind::Dex) {
+            let right = format!("{}/.well-known/openid-configuration", foreign::dex_issuer(&idp.name));
+            for node in &self.topology.nodes {
+                let Some(config) = self.configs.get(&node.name) else { continue };
+                for (connector, url) in configs::asking(&idp.name, config).filter(|(_, url)| *url != right) {
+                    self.problems.push(format!(
+                        "{} ({}): connectors.{connector}: {} is Dex and does not answer at {url}\n    write `oidcWellKnownURL: {right}`",
+                        node.config.display(), node.name, idp.name,
+                    ));
+                }
+            }
+        }
     }
 
     fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
@@ -361,10 +378,10 @@ fn members(topology: &Topology) -> Result<Vec<Member>, MeshError> {
         let number = numbers.entry(&people.region).or_default();
         *number += 1;
         let name = format!("{}-{number:02}", people.region);
-        let password = if with_dex { foreign::DEX_PASSWORD.to_owned() } else { token()? };
-        let hash = idp::hash(&password, &random()?).map_err(MeshError::Lab)?;
+        let (password, salt) = (token()?, random()?);
+        let hash = idp::hash(&password, &salt).map_err(MeshError::Lab)?;
         let username = if with_dex { format!("{name}@{DOMAIN}") } else { name.clone() };
-        members.push(Member { name, username, password, hash });
+        members.push(Member { name, username, password, salt, hash });
     }
     Ok(members)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::read::{Reader, nearest};
 use super::tree::{Place, Tree};
-use super::{Role, Topology, Verb};
+use super::{AppKind, Role, Topology, Verb};
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
@@ -119,18 +119,26 @@ fn names(topology: &Topology, reader: &mut Reader<'_>) {
     }
 }
 
+/// Names of what is a process of its own: the lab's own applications live in one process with their region's people.
+fn processes(topology: &Topology) -> Vec<&str> {
+    let idps = topology.idps.iter().map(|it| it.name.as_str());
+    let nodes = topology.nodes.iter().map(|it| it.name.as_str());
+    let apps = topology.apps.iter().filter(|it| it.kind != AppKind::Lab).map(|it| it.name.as_str());
+    idps.chain(nodes).chain(apps).collect()
+}
+
 /// Every verb acts on something that is there, and starts only what was killed.
 fn steps(topology: &Topology, reader: &mut Reader<'_>) {
-    let known: Vec<&str> = topology
-        .idps
-        .iter()
-        .map(|it| it.name.as_str())
-        .chain(topology.nodes.iter().map(|it| it.name.as_str()))
-        .collect();
+    let known = processes(topology);
     for step in &topology.timeline {
         if let Some(node) = step.verb.node().filter(|node| !known.contains(node)) {
-            let hint = nearest(node, known.iter().copied());
-            reader.problem(at(step.line), "timeline", &format!("there is no node or IdP `{node}`"), &hint);
+            let (what, hint) = if topology.apps.iter().any(|app| app.name == node) {
+                let hint = "write `kind: openid-client` at the application, or act on its node";
+                (format!("the lab's own application `{node}` is no process of its own"), hint.to_owned())
+            } else {
+                (format!("there is no node or IdP `{node}`"), nearest(node, known.iter().copied()))
+            };
+            reader.problem(at(step.line), "timeline", &what, &hint);
         }
         for cut in step.verb.cuts() {
             let both = topology.region_index(&cut.from).is_some() && topology.region_index(&cut.to).is_some();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::read::{Problem, Problems, Reader};
+use super::read::{Problem, Problems, Reader, nearest};
 use super::tree::{Kind, Place, Tree};
 use super::{
     App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, units,
@@ -193,7 +193,7 @@ fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let kind = section.parsed("kind", |text| match text {
         "local" => Ok(IdpKind::Local),
         "dex" => Ok(IdpKind::Dex),
-        _ => Err("known: local, dex".to_owned()),
+        _ => Err(nearest(text, ["local", "dex"].into_iter())),
     });
     section.finish();
     Some(Idp {
@@ -245,7 +245,7 @@ fn read_app(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let kind = section.parsed("kind", |text| match text {
         "lab" => Ok(AppKind::Lab),
         "openid-client" => Ok(AppKind::OpenidClient),
-        _ => Err("known: lab, openid-client".to_owned()),
+        _ => Err(nearest(text, ["lab", "openid-client"].into_iter())),
     });
     section.finish();
     let (name, kind) = (name.to_owned(), kind.unwrap_or_default());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::parse::parse;
 use super::read::Problems;
-use super::{Bound, Cut, How, Limit, Measure, Topology, Verb};
+use super::{AppKind, Bound, Cut, How, IdpKind, Limit, Measure, Topology, Verb};
 
 const GOOD: &str = r#"# Branch A loses its link to DC1.
 # Branch B notices nothing.
@@ -135,6 +135,50 @@ fn each_mistake_is_told_with_its_line_and_what_to_write() {
     ] {
         assert!(GOOD.contains(good), "{good}");
         let found = problems(&GOOD.replacen(good, bad, 1));
+        let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
+        assert!(found.iter().any(fits), "{bad}: {found:#?}");
+    }
+}
+
+const FOREIGN: &str = "# Foreign software behind and in front.
+regions: { cloud: {}, branch: {} }
+links: [{ between: [cloud, branch], delay: 1ms }]
+idps:
+  corp: { region: cloud, kind: dex }
+  lab: { region: cloud }
+nodes: { edge: { region: branch, role: edge, config: edge.yaml } }
+apps:
+  theirs: { region: branch, at: edge, client: a, kind: openid-client }
+  ours: { region: branch, at: edge, client: b }
+people: [{ in: branch, app: theirs }]
+timeline:
+  - { after: 1s, kill: theirs }
+  - { after: 2s, start: theirs }
+expect: [{ logins lost: 0 }]
+";
+
+#[test]
+fn foreign_software_is_a_kind_and_the_labs_own_is_what_is_meant_otherwise() {
+    let topology = read(FOREIGN).unwrap();
+    assert_eq!(topology.idps.iter().map(|it| it.kind).collect::<Vec<_>>(), [IdpKind::Dex, IdpKind::Local]);
+    assert_eq!(
+        topology.apps.iter().map(|it| it.kind).collect::<Vec<_>>(),
+        [AppKind::OpenidClient, AppKind::Lab]
+    );
+    for (good, bad, line, what, hint) in [
+        ("kind: dex", "kind: dexx", 5, "`dexx` cannot be read", "did you mean `dex`?"),
+        ("kind: dex", "kind: keycloak", 5, "`keycloak` cannot be read", "known: local, dex"),
+        (
+            "kind: openid-client",
+            "kind: openid_client",
+            9,
+            "`openid_client` cannot be read",
+            "`openid-client`",
+        ),
+        ("kill: theirs", "kill: ours", 13, "`ours` is no process of its own", "kind: openid-client"),
+    ] {
+        assert!(FOREIGN.contains(good), "{good}");
+        let found = problems(&FOREIGN.replacen(good, bad, 1));
         let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
         assert!(found.iter().any(fits), "{bad}: {found:#?}");
     }

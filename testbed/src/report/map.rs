@@ -15,15 +15,16 @@ const MOST: usize = 12;
 /// A map for each phase.
 pub fn draw(verdict: &Verdict<'_>) -> Markup {
     let world = &verdict.world;
+    let steps = || world.steps.iter().enumerate().filter(|(_, step)| step.kind != StepKind::Other);
     let mut starts: Vec<(Micros, String)> = vec![(world.begin, "at first".to_owned())];
-    let steps = world.steps.iter().enumerate().filter(|(_, step)| step.kind != StepKind::Other);
-    starts.extend(steps.map(|(index, step)| (step.span.until, format!("{} {}", index + 1, step.words))));
+    starts.extend(steps().map(|(index, step)| (step.span.until, format!("{} {}", index + 1, step.words))));
+    let ends = steps().map(|(_, step)| step.span.from).chain([world.end]);
     let left_out = starts.len().saturating_sub(MOST);
     html! {
         div.maps {
-            @for (at, words) in starts.iter().take(MOST) {
+            @for ((at, words), end) in starts.iter().zip(ends).take(MOST) {
                 figure {
-                    (map(verdict, *at))
+                    (map(verdict, *at, end))
                     figcaption { b { (clock(verdict, *at)) } " " (words) }
                 }
             }
@@ -32,9 +33,11 @@ pub fn draw(verdict: &Verdict<'_>) -> Markup {
     }
 }
 
-fn map(verdict: &Verdict<'_>, at: Micros) -> Markup {
+/// The phase from `at` to `end`, as it stood at its end: what is started needs a moment until it runs.
+fn map(verdict: &Verdict<'_>, at: Micros, end: Micros) -> Markup {
     let world = &verdict.world;
-    let during = Span { from: at + MILLISECOND, until: at + 2 * MILLISECOND };
+    let settled = end.saturating_sub(2 * MILLISECOND).max(at + MILLISECOND);
+    let during = Span { from: settled, until: settled + MILLISECOND };
     let places: Vec<(&str, f64, f64)> = places(verdict);
     let place = |name: &str| places.iter().find(|(region, ..)| *region == name).copied();
     html! {

@@ -1,9 +1,10 @@
 //! The report of a paper mesh: complete, alone, and readable as text.
 
 use super::{html, summary};
+use crate::history::{Event, MILLISECOND, ProcessChange, ProcessState, SECOND, Step, StepKind, What, sort};
 use crate::language::{Bound, Expectation, Limit, Measure};
 use crate::verdict::judge;
-use crate::verdict::synthetic::Story;
+use crate::verdict::synthetic::{BEGIN, Story};
 
 fn lost(region: Option<&str>) -> Expectation {
     Expectation {
@@ -43,6 +44,24 @@ fn each_login_is_a_mark_and_each_lost_one_a_row() {
     assert!(lost > 0);
     assert_eq!(page.matches("<path class=\"mark lost").count(), lost + 1, "and one in the legend");
     assert!(page.contains("although this path was live"));
+}
+
+#[test]
+fn a_root_that_is_started_again_lives_on_the_map_of_its_phase_though_it_took_a_moment() {
+    let mut events = Story { cuts: Vec::new(), ..Story::one_root_cut() }.tell();
+    for (second, kind, state, took) in
+        [(20, StepKind::Fault, ProcessState::Stopped, 0), (30, StepKind::Heal, ProcessState::Running, 40)]
+    {
+        let began = BEGIN + second * SECOND;
+        let change = ProcessChange { server: "root-dc1".to_owned(), state, began };
+        events.push(Event { at: began + took * MILLISECOND, what: What::Process(change) });
+        let step = Step { words: "kill or start".to_owned(), kind, began };
+        events.push(Event { at: began + 1, what: What::Step(step) });
+    }
+    sort(&mut events);
+    let page = html(&judge(&events, &[lost(None)], 30).unwrap(), &events);
+    let maps: Vec<_> = page.split("<figcaption").map(|map| map.contains("root-dc1 ✕")).collect();
+    assert_eq!(maps[..3], [false, true, false]);
 }
 
 #[test]

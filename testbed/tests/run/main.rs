@@ -4,6 +4,7 @@
     reason = "a test of its own crate; the exemption of unit tests does not reach it"
 )]
 
+mod foreign;
 mod leaves_nothing;
 mod stand_in;
 mod verbs;

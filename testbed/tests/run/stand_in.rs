@@ -22,7 +22,8 @@ settings: { duration: 60s, patience: 1s }
 expect: [{ logins lost: 0 }]
 ";
 
-const EDGE: &str = r#"
+/// Configuration of its edge.
+pub(super) const EDGE: &str = r#"
 http: { address: "{{ env.NODE_ADDRESS }}", tls: server, publicURL: https://edge.mesh.test }
 tls:
   server: { certFile: "{{ env.NODE_CERT }}", keyFile: "{{ env.NODE_KEY }}" }
