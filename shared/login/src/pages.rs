@@ -101,14 +101,17 @@ pub(crate) fn signed_out(frame: Frame<'_>, was: bool, untold: &[String], on: Opt
 }
 
 /// The browser came back unanswered from a service: there again, or another way.
-pub(crate) fn came_back(frame: Frame<'_>, app: &str, member: &str, same: &str, other: &str) -> Response {
+pub(crate) fn came_back(frame: Frame<'_>, app: &str, member: &str, action: &str, login: &str) -> Response {
     let heading = "Did the sign-in page not come up?";
     let body = html! {
         h1 { (heading) }
         p { "You were on your way to " strong { (member) } " to sign in to " (app) ", and came back without an answer." }
         p { "If its page did not load, another service can sign you in." }
-        p { a class="act" href=(other) { "Sign in another way" } }
-        p { a class="act" href=(same) { "Continue with " (member) } }
+        form method="get" action=(action) {
+            input type="hidden" name="login" value=(login);
+            p { button type="submit" name="way" value="same" { "Continue with " (member) } }
+            p { button type="submit" name="way" value="other" { "Sign in another way" } }
+        }
     };
     respond(frame, StatusCode::OK, heading, None, &body)
 }

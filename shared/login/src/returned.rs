@@ -202,9 +202,9 @@ impl Login {
             return self.page(flow, &Page::no_room(why.to_string())).await;
         }
         let state = ambient::token();
-        let to = |way: &str| format!("{AGAIN_PATH}?login={}&way={way}", self.cookies.suffix(&state));
+        let suffix = self.cookies.suffix(&state);
         let frame = self.frame(flow.reference());
-        let page = pages::came_back(frame, &flow.request.app, member, &to("same"), &to("other"));
+        let page = pages::came_back(frame, &flow.request.app, member, AGAIN_PATH, &suffix);
         self.with_login_cookies(browser, flow, &state, &ambient::token(), page)
     }
 }

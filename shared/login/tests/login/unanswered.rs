@@ -115,8 +115,7 @@ async fn where_the_next_may_be_weaker_the_person_is_asked() {
         let page = mesh.starts(&mut alice).await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.body.contains("Continue with first"), "{}", page.body);
-        let suffix = page.again();
-        let suffix = suffix.split("login=").nth(1).unwrap().split('&').next().unwrap();
+        let suffix = page.hidden("login");
         let onward = alice.opens(&mesh.node, &format!("/login/again?login={suffix}&way={way}")).await;
         assert_eq!(mesh.leads_to_second(&onward), leads_on, "{way}");
         let idp = if leads_on { &mesh.second } else { &mesh.first };
