@@ -41,10 +41,11 @@ fn verbs_happen_on_time_and_probes_see_them() {
     let begin = at(&events, |what| *what == What::Begin)[0];
 
     let steps = at(&events, |what| matches!(what, What::Step(_)));
+    assert!(steps.is_sorted());
     for (step, wanted) in steps.iter().zip([750, 1750, 2250, 2350, 2750, 2850, 3050, 3250, 3750, 5250]) {
         let late = (step - begin).saturating_sub(wanted * MILLISECOND);
         assert!(
-            *step >= begin + wanted * MILLISECOND && late < 150 * MILLISECOND,
+            *step >= begin + wanted * MILLISECOND && late < 500 * MILLISECOND,
             "{wanted} ms: {late} us late"
         );
     }
