@@ -28,7 +28,7 @@ fn main() {
     println!("start to first /status        median {:>7.1} ms   (bound: 150 ms)", median(starts) * 1e3);
     match node::idle_memory() {
         Ok(bytes) => {
-            println!("idle memory (PSS), tier 3 root {:>8.1} MB   (bound: 40 MB)", bytes as f64 / 1e6)
+            println!("idle memory (PSS), tier 3 root {:>8.1} MB   (bound: 40 MB)", bytes as f64 / 1e6);
         }
         Err(why) => println!("idle memory not measured: {why}"),
     }

@@ -1,7 +1,7 @@
 //! What a run was worth: a history goes in, and out come the end of each login, each expectation with its number, and
 //! an exit code. Reads the history only, never a node's word about itself.
 //!
-//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`judge`] what of that was expected.
+//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected.
 
 pub mod ends;
 pub mod judge;
