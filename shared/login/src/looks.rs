@@ -18,9 +18,9 @@ use tokio::time::{sleep, timeout};
 use crate::watch::Member;
 
 /// Age of a last success at which a connector is looked at, at most; a shorter interval makes it shorter. A root is ours:
-/// it may be asked as often as people sign in, and what is not asked for five seconds is five seconds of dead pages.
+/// it may be asked as often as people sign in, so nobody is sent to one unseen. Those who come at once share a look.
 const FRESH: Duration = Duration::from_secs(5);
-const FRESH_ROOT: Duration = Duration::from_millis(100);
+const FRESH_ROOT: Duration = Duration::ZERO;
 
 /// Least and most patience of a look.
 const LEAST_PATIENCE: Duration = Duration::from_millis(400);

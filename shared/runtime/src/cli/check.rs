@@ -3,12 +3,13 @@
 use mangrove_config::{App, Config, Connector, Environment, Report, Severity};
 
 use super::args::Source;
+use super::names::SystemNames;
 use super::{Exit, count, run, say};
 use crate::node;
 use crate::role::Role;
 
 pub(super) fn check(role: &'static Role, source: &Source, environment: &Environment) -> Exit {
-    let (_, report) = match run::load(source, environment) {
+    let (_, report) = match run::load_with(source, environment, Some(&SystemNames::default())) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod check;
 pub mod init;
+mod names;
 mod operate;
 mod run;
 mod users;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mangrove_config::{Config, Environment, Finding, Loader, Report, Severity};
+use mangrove_config::{Config, Environment, Finding, Loader, Report, Resolver, Severity};
 
 use super::args::Source;
 use super::{Exit, complain};
@@ -58,6 +58,15 @@ pub(super) fn run(role: &'static Role, source: &Source, environment: &Environmen
 
 /// Finds and loads the configuration.
 pub(super) fn load(source: &Source, environment: &Environment) -> Result<(PathBuf, Report), Exit> {
+    load_with(source, environment, None)
+}
+
+/// The same, with names looked up where `names` can.
+pub(super) fn load_with(
+    source: &Source,
+    environment: &Environment,
+    names: Option<&dyn Resolver>,
+) -> Result<(PathBuf, Report), Exit> {
     let file = mangrove_config::locate(source.config.as_deref(), environment).map_err(|problem| {
         complain(&problem);
         Exit::BadInput
@@ -67,6 +76,7 @@ pub(super) fn load(source: &Source, environment: &Environment) -> Result<(PathBu
         Some(url) => loader.secret_provider(url),
         None => loader,
     };
+    let loader = names.into_iter().fold(loader, Loader::resolver);
     let report = loader.load(&file);
     Ok((file, report))
 }
