@@ -12,7 +12,8 @@
 //!
 //! A delay up to [`LONGEST_WAIT`] is served by waiting before the password is looked at, by a bounded number of waiters in
 //! all and for each address; past it the answer is 503, for those alone who would have to wait. A longer one is answered
-//! at once by a page that says how long.
+//! at once by a page that says how long. Who need not wait, but whose address has as many passwords looked at as one may, is
+//! let in as they end: a whole office that comes back after an outage is in within seconds.
 //! Tables are bounded; the one with the fewest failures among a few goes first, so that flooding a table with new names
 //! does not wash out the names under attack.
 
@@ -24,6 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mangrove_continuity::Moment;
+use mangrove_keys::ambient;
+use tokio::sync::Semaphore;
 
 /// Counters are forgotten so long after the last wrong attempt.
 const FORGET: Duration = Duration::from_secs(15 * 60);
@@ -43,6 +46,10 @@ const WAITERS_EACH: usize = 8;
 
 /// Attempts of one address at once that need not wait: a quarter of those that a node lets in to be looked at.
 const LOOKED_AT_EACH: usize = 16;
+
+/// Attempts from crowded addresses that are held, in all, and how often each asks again.
+const CROWD: usize = 512;
+const TURN: Duration = Duration::from_millis(100);
 
 /// Entries of one table, and how many are compared to find the one that goes.
 const ENTRIES: usize = 50_000;
@@ -73,6 +80,8 @@ pub(crate) enum Verdict {
     Later(Duration),
     /// Too many are waiting; nothing was looked at.
     Full,
+    /// As many passwords of this address are being looked at as may be at once; nothing was looked at.
+    Crowded,
 }
 
 /// The counters.
@@ -81,6 +90,7 @@ pub(crate) struct Guessing {
     hasher: RandomState,
     tables: Mutex<Tables>,
     waiting: AtomicUsize,
+    crowd: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -138,11 +148,35 @@ enum Place {
 impl Guessing {
     /// Nothing counted.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { hasher: RandomState::new(), tables: Mutex::default(), waiting: AtomicUsize::new(0) })
+        Arc::new(Self {
+            hasher: RandomState::new(),
+            tables: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            crowd: Semaphore::new(CROWD),
+        })
+    }
+
+    /// Admits an attempt; one from a crowded address is let in as soon as others of it have ended, or is sent away after
+    /// [`LONGEST_WAIT`].
+    pub(crate) async fn admit_in_turn(self: &Arc<Self>, attempt: &Attempt<'_>) -> Verdict {
+        let began = ambient::now();
+        let mut place = None;
+        loop {
+            let now = ambient::now();
+            let verdict = self.admit(attempt, now);
+            if !matches!(verdict, Verdict::Crowded) || now.since(began) >= LONGEST_WAIT {
+                return verdict;
+            }
+            if place.is_none() {
+                let Ok(taken) = self.crowd.try_acquire() else { return Verdict::Full };
+                place = Some(taken);
+            }
+            tokio::time::sleep(TURN).await;
+        }
     }
 
     /// Admits an attempt.
-    pub(crate) fn admit(self: &Arc<Self>, attempt: &Attempt<'_>, now: Moment) -> Verdict {
+    fn admit(self: &Arc<Self>, attempt: &Attempt<'_>, now: Moment) -> Verdict {
         let keys = Keys::of(&self.hasher, attempt);
         let apart = attempt.device.is_some();
         let mut tables = self.lock();
@@ -162,17 +196,13 @@ impl Guessing {
             (true, true) => Place::Known,
         };
         let at_address = tables.at_address(keys.address, now);
-        let full = match place {
-            Place::Waiting => {
-                at_address.waiting >= WAITERS_EACH || self.waiting.load(Ordering::Relaxed) >= WAITERS
-            }
-            Place::LookedAt => at_address.looked_at >= LOOKED_AT_EACH,
-            Place::Known => false,
-        };
-        if full {
-            return Verdict::Full;
-        }
         match place {
+            Place::Waiting
+                if at_address.waiting >= WAITERS_EACH || self.waiting.load(Ordering::Relaxed) >= WAITERS =>
+            {
+                return Verdict::Full;
+            }
+            Place::LookedAt if at_address.looked_at >= LOOKED_AT_EACH => return Verdict::Crowded,
             Place::Waiting => {
                 at_address.waiting += 1;
                 self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -363,6 +393,8 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     fn at(seconds: u64) -> Moment {
@@ -397,7 +429,7 @@ mod tests {
                     now += delay.as_secs();
                     delays.push(delay.as_secs());
                 }
-                Verdict::Full => panic!("nobody else is here"),
+                Verdict::Full | Verdict::Crowded => panic!("nobody else is here"),
             }
         }
         assert_eq!(&delays[..6], &[0, 0, 0, 1, 3, 7], "each attempt stands in line behind the one before");
@@ -540,6 +572,25 @@ mod tests {
         let held: Vec<_> = (0..200).map(spray).collect();
         let admitted = held.iter().filter(|verdict| matches!(verdict, Verdict::Wait(..))).count();
         assert_eq!(admitted, LOOKED_AT_EACH);
+    }
+
+    #[tokio::test]
+    async fn a_whole_office_that_comes_back_at_once_is_let_in_one_after_the_other() {
+        let guessing = Guessing::new();
+        let name = |number: usize| format!("user{number}");
+        let mut held: Vec<_> = (0..LOOKED_AT_EACH)
+            .map(|number| guessing.admit(&attempt(&name(number), "192.0.2.1", None), ambient::now()))
+            .collect();
+        let last = name(LOOKED_AT_EACH);
+        let last = attempt(&last, "192.0.2.1", None);
+        assert!(matches!(guessing.admit(&last, ambient::now()), Verdict::Crowded));
+        let mut turn = Box::pin(guessing.admit_in_turn(&last));
+        assert!((&mut turn).now_or_never().is_none(), "it waits");
+        if let Some(Verdict::Wait(_, first)) = held.pop() {
+            first.right();
+        }
+        assert!(matches!(turn.await, Verdict::Wait(Duration::ZERO, _)));
+        assert_eq!(guessing.crowd.available_permits(), CROWD);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Login {
         if let Some(error) = typed.obvious() {
             return page(StatusCode::FORBIDDEN, error);
         }
-        let verdict = self.admit(browser, &ticket.member, &typed.username);
+        let verdict = self.admit(browser, &ticket.member, &typed.username).await;
         let guess = match verdict {
             Verdict::Wait(delay, guess) => {
                 tokio::time::sleep(delay).await;
@@ -125,7 +125,7 @@ impl Login {
                 pages::retry_after(&mut response, seconds);
                 return response;
             }
-            Verdict::Full => return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY)),
+            Verdict::Full | Verdict::Crowded => return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY)),
         };
         let Some(seat) = self.seat(&flow, &ticket.member) else {
             return self.turned_away(browser, Astray::Closed).await;
@@ -147,12 +147,12 @@ impl Login {
         }
     }
 
-    fn admit(&self, browser: &Browser, connector: &str, username: &str) -> Verdict {
+    async fn admit(&self, browser: &Browser, connector: &str, username: &str) -> Verdict {
         let device = self.cookies.device(browser);
         let device = self.devices.known(device, connector, username, ambient::unix_now());
         let attempt =
             Attempt { connector, account: username, address: browser.address, device: device.as_deref() };
-        self.guessing.admit(&attempt, ambient::now())
+        self.guessing.admit_in_turn(&attempt).await
     }
 
     /// Says to the counters what an outcome was: only a wrong password counts.
