@@ -12,8 +12,9 @@
 //!
 //! A delay up to [`LONGEST_WAIT`] is served by waiting before the password is looked at, by a bounded number of waiters in
 //! all and for each address; past it the answer is 503, for those alone who would have to wait. A longer one is answered
-//! at once by a page that says how long. Who need not wait, but whose address has as many passwords looked at as one may, is
-//! let in as they end: a whole office that comes back after an outage is in within seconds.
+//! at once by a page that says how long. An address that has as many passwords looked at, or waiting, as one may is *crowded*:
+//! its next ones are held and let in as those end, so that a whole office that comes back after an outage is in within
+//! seconds. What turns out right frees the others at once.
 //! Tables are bounded; the one with the fewest failures among a few goes first, so that flooding a table with new names
 //! does not wash out the names under attack.
 
@@ -80,7 +81,7 @@ pub(crate) enum Verdict {
     Later(Duration),
     /// Too many are waiting; nothing was looked at.
     Full,
-    /// As many passwords of this address are being looked at as may be at once; nothing was looked at.
+    /// As many passwords of this address are looked at, or wait, as may at once; nothing was looked at.
     Crowded,
 }
 
@@ -197,11 +198,8 @@ impl Guessing {
         };
         let at_address = tables.at_address(keys.address, now);
         match place {
-            Place::Waiting
-                if at_address.waiting >= WAITERS_EACH || self.waiting.load(Ordering::Relaxed) >= WAITERS =>
-            {
-                return Verdict::Full;
-            }
+            Place::Waiting if self.waiting.load(Ordering::Relaxed) >= WAITERS => return Verdict::Full,
+            Place::Waiting if at_address.waiting >= WAITERS_EACH => return Verdict::Crowded,
             Place::LookedAt if at_address.looked_at >= LOOKED_AT_EACH => return Verdict::Crowded,
             Place::Waiting => {
                 at_address.waiting += 1;
@@ -557,7 +555,7 @@ mod tests {
         for number in 0..WAITERS_EACH {
             held.push(guessing.admit(&attempt(&format!("more{number}"), "192.0.2.1", None), at(0)));
         }
-        assert!(matches!(one_more("192.0.2.1"), Verdict::Full));
+        assert!(matches!(one_more("192.0.2.1"), Verdict::Crowded));
         assert!(matches!(one_more("192.0.2.2"), Verdict::Wait(..)));
         drop(held);
         assert!(matches!(one_more("192.0.2.1"), Verdict::Wait(..)));
