@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::history::Micros;
-use crate::language::{How, Topology};
+use crate::language::trace::Condition;
+use crate::language::{How, Topology, units};
 
 /// Most time that packets may queue before a rate limit; more are dropped, as a router would.
 const MOST_QUEUED: Micros = 200_000;
@@ -18,6 +19,7 @@ pub struct Way {
     cut: Option<How>,
     slower: Option<(Micros, Micros)>,
     lossier: Option<f64>,
+    throttled: Option<u64>,
     free_at: Micros,
     last_due: Micros,
 }
@@ -105,6 +107,21 @@ impl Way {
         self.lossier = loss;
     }
 
+    /// Limits the rate further than the link does. What queued for the old rate is forgotten.
+    pub fn throttle(&mut self, rate: Option<u64>) {
+        self.throttled = rate;
+        self.free_at = 0;
+    }
+
+    /// Makes it as a line of a trace says.
+    pub fn follow(&mut self, condition: &Condition) {
+        let slower = (condition.delay, condition.jitter);
+        self.cut(condition.down.then_some(How::BlackHole));
+        self.slow((slower != (Duration::ZERO, Duration::ZERO)).then_some(slower));
+        self.lossy(condition.loss);
+        self.throttle(condition.rate);
+    }
+
     /// How it is cut, if it is.
     pub fn is_cut(&self) -> Option<How> {
         self.cut
@@ -114,7 +131,8 @@ impl Way {
     pub fn impaired(&self) -> Option<String> {
         let slow = self.slower.map(|(by, _)| format!("{} ms slower", by / 1000));
         let lossy = self.lossier.map(|loss| format!("{}% lost", loss * 100.0));
-        let words: Vec<_> = slow.into_iter().chain(lossy).collect();
+        let throttled = self.throttled.map(|rate| format!("at most {}", units::show_rate(rate)));
+        let words: Vec<_> = slow.into_iter().chain(lossy).chain(throttled).collect();
         (!words.is_empty()).then(|| words.join(", "))
     }
 
@@ -129,7 +147,7 @@ impl Way {
             return Fate::Vanishes;
         }
         let mut leaves = now;
-        if let Some(rate) = self.rate {
+        if let Some(rate) = self.rate.into_iter().chain(self.throttled).min() {
             let begins = self.free_at.max(now);
             if begins - now > MOST_QUEUED {
                 return Fate::Vanishes;
@@ -237,6 +255,18 @@ mod tests {
         assert_eq!(times, [Fate::Arrives(11_000), Fate::Arrives(12_000), Fate::Arrives(13_000)]);
         let lost = (0..1000).filter(|_| paths.send(0, 1, 1000, 0, &mut || 0.5) == Fate::Vanishes).count();
         assert!(lost > 700);
+    }
+
+    #[test]
+    fn a_throttle_is_no_faster_than_its_link_and_ends() {
+        let mut paths = two(Link { rate: Some(8_000_000), ..link() });
+        let mut after = |rate: Option<u64>| {
+            paths.way(0, 1).unwrap().throttle(rate);
+            paths.send(0, 1, 1000, 1_000_000, &mut || 0.5)
+        };
+        assert_eq!(after(Some(80_000_000)), Fate::Arrives(1_011_000), "the link is slower");
+        assert_eq!(after(Some(800_000)), Fate::Arrives(1_020_000));
+        assert_eq!(after(None), Fate::Arrives(1_020_000), "order is kept: what was slow is still under way");
     }
 
     #[test]

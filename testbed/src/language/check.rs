@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::read::{Reader, nearest};
 use super::tree::{Place, Tree};
-use super::{AppKind, Role, Topology, Verb};
+use super::{AppKind, Cut, Role, Step, Topology, Verb};
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
@@ -140,14 +140,7 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             };
             reader.problem(at(step.line), "timeline", &what, &hint);
         }
-        for cut in step.verb.cuts() {
-            let both = topology.region_index(&cut.from).is_some() && topology.region_index(&cut.to).is_some();
-            let explicit = step.verb.cuts().len() <= 2;
-            if both && explicit && !linked(topology, &cut.from, &cut.to) {
-                let what = format!("{} and {} have no link to act on", cut.from, cut.to);
-                reader.problem(at(step.line), "timeline", &what, "name two regions that `links` connects");
-            }
-        }
+        unlinked(topology, step, reader);
     }
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
@@ -168,6 +161,17 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             }
             _ => {}
         }
+    }
+}
+
+/// A verb that names two regions means their link; one that names more means those that there are.
+fn unlinked(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
+    let cuts = step.verb.cuts();
+    let known = |cut: &Cut| [&cut.from, &cut.to].iter().all(|name| topology.region_index(name).is_some());
+    if cuts.iter().all(known) && cuts.iter().all(|cut| !linked(topology, &cut.from, &cut.to)) {
+        let Some(first) = cuts.first() else { return };
+        let what = format!("{} and {} have no link to act on", first.from, first.to);
+        reader.problem(at(step.line), "timeline", &what, "name regions that `links` connects");
     }
 }
 

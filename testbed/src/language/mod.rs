@@ -8,14 +8,17 @@ pub mod expect;
 pub mod parse;
 pub mod read;
 pub mod timeline;
+pub mod trace;
 pub mod tree;
 pub mod units;
+pub mod ways;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use expect::{Bound, Expectation, Limit, Measure};
-pub use timeline::{Cut, How, Step, Verb};
+pub use timeline::{Step, Verb};
+pub use ways::{Cut, How};
 
 /// A topology: one failure mode, and all it needs.
 #[derive(Debug, Clone, Default)]

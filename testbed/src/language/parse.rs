@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::read::{Problem, Problems, Reader, nearest};
 use super::tree::{Kind, Place, Tree};
 use super::{
-    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, units,
+    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, trace,
+    units,
 };
 
 /// Reads and checks a topology.
@@ -83,13 +84,15 @@ fn read(tree: &Tree, text: &str, file: &Path, problems: &mut Problems) -> Topolo
         topology.people.extend(read_people(&mut reader, item));
     }
     for item in list(&mut reader, "timeline", steps) {
-        topology.timeline.extend(timeline::read(&mut reader, item, &topology.regions));
+        let around = timeline::Around { regions: &topology.regions, file };
+        topology.timeline.extend(timeline::read(&mut reader, item, &around));
     }
     for item in list(&mut reader, "expect", expectations) {
         expect::read(&mut reader, item, &mut topology.expect);
     }
     topology.settings = read_settings(&mut reader, settings, &topology);
     check::check(&topology, &mut reader);
+    trace::spread(&mut topology.timeline, topology.settings.duration);
     topology
 }
 

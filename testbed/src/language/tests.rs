@@ -217,6 +217,75 @@ fn what_is_no_yaml_or_no_topology_is_told_and_nothing_panics() {
     }
 }
 
+const WAYS: &str = "# Ways of every form.
+regions: { a: {}, b: {}, c: {}, d: {}, e: {} }
+links: [{ between: [a, b, c, d], delay: 1ms }]
+nodes: { edge: { region: a, role: edge, config: edge.yaml } }
+apps: { app: { region: a, at: edge, client: app } }
+people: [{ in: a, app: app }]
+timeline:
+  - { after: 1s, partition: { half: [a, b] } }
+  - { after: 2s, partition: { ring: [a, b, c, d] } }
+  - { after: 3s, throttle: { between: [a, b], rate: 64kbit } }
+  - { after: 4s, throttle: { from: a, to: b } }
+  - { after: 5s, trace: { between: [a, b], file: hill.trace } }
+  - { after: 7s, heal: all }
+expect: [{ logins lost: 0 }]
+";
+
+fn read_ways(text: &str, trace: &str) -> Result<Topology, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("edge.yaml"), "apps: []\n").unwrap();
+    std::fs::write(folder.path().join("hill.trace"), trace).unwrap();
+    parse(text, &folder.path().join("ways.yaml"))
+}
+
+#[test]
+fn ways_are_halves_and_rings_and_a_trace_becomes_steps() {
+    let topology = read_ways(WAYS, "0s down\n1s up delay 20ms\n").unwrap();
+    let step = |number: usize| &topology.timeline[number];
+    let half: Vec<_> = step(0).verb.cuts().iter().map(|it| format!("{}{}", it.from, it.to)).collect();
+    assert_eq!(half, ["ac", "ca", "ad", "da", "ae", "ea", "bc", "cb", "bd", "db", "be", "eb"]);
+    let ring: Vec<_> = step(1).verb.cuts().iter().map(|it| format!("{}{}", it.from, it.to)).collect();
+    assert_eq!(ring, ["ac", "ca", "bd", "db"], "each sees its two neighbours");
+    assert!(matches!(step(2).verb, Verb::Throttle { rate: 64_000, .. }));
+    assert!(matches!(step(3).verb, Verb::Throttle { rate: 1_000_000, .. }));
+    let texts: Vec<_> = topology.timeline.iter().map(|step| step.text.as_str()).collect();
+    assert_eq!(
+        texts[..4],
+        [
+            "partition a, b | the rest (black-hole)",
+            "partition ring a, b, c, d (black-hole)",
+            "throttle a | b to 64kbit",
+            "throttle a -> b to 1mbit"
+        ]
+    );
+    assert_eq!(texts[6..], ["trace a | b by hill.trace: down", "trace a | b by hill.trace: up, 20ms slower"]);
+}
+
+#[test]
+fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
+    for (good, bad, line, what, hint) in [
+        ("half: [a, b]", "half: [a, f]", 8, "no region `f`", "known: a, b"),
+        ("half: [a, b]", "half: [a, b, c, d, e]", 8, "no way between", "half: [a, b]"),
+        ("ring: [a, b, c, d]", "ring: [a, b, c]", 9, "no way between", "ring: [a, b, c, d]"),
+        ("half: [a, b]", "half: [e]", 8, "have no link", "`links` connects"),
+        ("rate: 64kbit", "rate: 64", 10, "`64` cannot be read", "20mbit"),
+        ("file: hill.trace", "file: hil.trace", 12, "hil.trace cannot be read", "beside the topology"),
+        (", file: hill.trace", "", 12, "`file` is missing", "satellite.trace"),
+    ] {
+        assert!(WAYS.contains(good), "{good}");
+        let found = read_ways(&WAYS.replacen(good, bad, 1), "0s down").expect_err("has problems").0;
+        let fits = |it: &super::read::Problem| {
+            it.place.line == line && it.what.contains(what) && it.hint.contains(hint)
+        };
+        assert!(found.iter().any(fits), "{bad}: {found:#?}");
+    }
+    let found = read_ways(WAYS, "0s up\n1s dwon").expect_err("has problems").0;
+    assert_eq!((found[0].place.line, found[0].hint.as_str()), (12, "did you mean `down`?"));
+    assert!(found[0].what.starts_with("hill.trace:2: "), "{found:?}");
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "[a-z0-9:{}\\[\\], \n#-]{0,200}") {

@@ -1,10 +1,13 @@
 //! `timeline`: faults as verbs, each at its time.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::read::{Reader, Section};
+use super::read::Reader;
+use super::trace::{self, Condition, Trace};
 use super::tree::Tree;
 use super::units;
+use super::ways::{self, Cut, How};
 
 /// A fault, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +32,7 @@ pub enum Verb {
         /// What a sender sees.
         how: How,
     },
-    /// Cuts, `slow` and `lossy` end: those given, or all (empty).
+    /// Whatever was done to ways ends: those given, or all (empty).
     Heal {
         /// Which ways; empty for all.
         cuts: Vec<Cut>,
@@ -75,38 +78,27 @@ pub enum Verb {
         /// Share lost, 0 to 1.
         loss: f64,
     },
-}
-
-/// One way between two regions; a partition both ways is two of them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cut {
-    /// Packets sent in this region ...
-    pub from: String,
-    /// ... towards this one.
-    pub to: String,
-}
-
-/// What a sender sees of a cut.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum How {
-    /// Nothing: packets vanish.
-    #[default]
-    BlackHole,
-    /// A refusal at once: RST for TCP, "administratively prohibited" for the rest.
-    Refused,
-    /// As refused, and live connections are reset at both ends.
-    Reset,
-}
-
-impl How {
-    /// The name in a file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BlackHole => "black-hole",
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-        }
-    }
+    /// Packets pass at this pace, and no faster than their link.
+    Throttle {
+        /// Which ways.
+        cuts: Vec<Cut>,
+        /// Bits per second.
+        rate: u64,
+    },
+    /// The ways follow a file of times until they are healed. [`trace::spread`](super::trace::spread) makes the steps.
+    Trace {
+        /// Which ways.
+        cuts: Vec<Cut>,
+        /// What the file says.
+        trace: Trace,
+    },
+    /// One line of a trace: how the ways are from now on.
+    Condition {
+        /// Which ways.
+        cuts: Vec<Cut>,
+        /// How they are.
+        condition: Condition,
+    },
 }
 
 impl Verb {
@@ -128,7 +120,10 @@ impl Verb {
             Self::Partition { cuts, .. }
             | Self::Heal { cuts }
             | Self::Slow { cuts, .. }
-            | Self::Lossy { cuts, .. } => cuts,
+            | Self::Lossy { cuts, .. }
+            | Self::Throttle { cuts, .. }
+            | Self::Trace { cuts, .. }
+            | Self::Condition { cuts, .. } => cuts,
             _ => &[],
         }
     }
@@ -139,11 +134,30 @@ impl Verb {
     }
 }
 
-pub(super) const VERBS: [&str; 9] =
-    ["partition", "heal", "kill", "start", "restart", "pause", "resume", "slow", "lossy"];
+pub(super) const VERBS: [&str; 11] = [
+    "partition",
+    "heal",
+    "kill",
+    "start",
+    "restart",
+    "pause",
+    "resume",
+    "slow",
+    "lossy",
+    "throttle",
+    "trace",
+];
 
-/// Reads one step of the time line. `regions` are all there are, for verbs that mean "all others".
-pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, regions: &[String]) -> Option<Step> {
+/// What a step may refer to.
+pub(crate) struct Around<'a> {
+    /// All regions there are, for verbs that mean "all others".
+    pub(crate) regions: &'a [String],
+    /// The topology's file; a trace lies beside it.
+    pub(crate) file: &'a Path,
+}
+
+/// Reads one step of the time line.
+pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, around: &Around<'_>) -> Option<Step> {
     let mut section = reader.section("timeline", tree);
     let after = section.needed("after", "say when, `after: 10s`");
     let mut found = Vec::new();
@@ -165,7 +179,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, regions: &[String]) -> 
         reader.problem(tree.place, "timeline", "a step is one time and one verb", &hint);
         return None;
     };
-    let (verb, text) = read_verb(reader, verb, argument, regions)?;
+    let (verb, text) = read_verb(reader, verb, argument, around)?;
     Some(Step { after, verb, text, line: tree.place.line })
 }
 
@@ -173,7 +187,7 @@ fn read_verb(
     reader: &mut Reader<'_>,
     verb: &str,
     argument: &Tree,
-    regions: &[String],
+    around: &Around<'_>,
 ) -> Option<(Verb, String)> {
     let node = || argument.text().map(str::to_owned);
     let made = match verb {
@@ -183,7 +197,7 @@ fn read_verb(
         "pause" => node().map(|node| Verb::Pause { node }),
         "resume" => node().map(|node| Verb::Resume { node }),
         "heal" if argument.text() == Some("all") => Some(Verb::Heal { cuts: Vec::new() }),
-        _ => return read_way_verb(reader, verb, argument, regions),
+        _ => return read_way_verb(reader, verb, argument, around),
     };
     if made.is_none() {
         reader.problem(
@@ -202,14 +216,14 @@ fn read_way_verb(
     reader: &mut Reader<'_>,
     verb: &str,
     argument: &Tree,
-    regions: &[String],
+    around: &Around<'_>,
 ) -> Option<(Verb, String)> {
     let path = format!("timeline.{verb}");
     let mut section = reader.section(&path, argument);
-    let (cuts, ways) = read_ways(&mut section, regions);
+    let (cuts, ways) = ways::read_ways(&mut section, around.regions);
     let (made, text) = match verb {
         "partition" => {
-            let how = section.parsed("how", how).unwrap_or_default();
+            let how = section.parsed("how", ways::how).unwrap_or_default();
             (Verb::Partition { cuts, how }, format!("partition {ways} ({})", how.name()))
         }
         "heal" => (Verb::Heal { cuts }, format!("heal {ways}")),
@@ -218,6 +232,18 @@ fn read_way_verb(
             let jitter = section.parsed("jitter", units::duration).unwrap_or(Duration::ZERO);
             (Verb::Slow { cuts, by, jitter }, format!("slow {ways} by {}", units::show(by)))
         }
+        "throttle" => {
+            let rate = section.parsed("rate", units::rate).unwrap_or(1_000_000);
+            (Verb::Throttle { cuts, rate }, format!("throttle {ways} to {}", units::show_rate(rate)))
+        }
+        "trace" => {
+            let file =
+                section.needed("file", "name a file of times beside the topology, `file: satellite.trace`");
+            let place = section.take("file").map_or(argument.place, |tree| tree.place);
+            let file = file.map(|name| (trace::load(section.reader, place, &name, around.file), name));
+            let (trace, name) = file.unwrap_or_default();
+            (Verb::Trace { cuts, trace }, format!("trace {ways} by {name}"))
+        }
         _ => {
             let loss = section.parsed("loss", units::share).unwrap_or(0.2);
             (Verb::Lossy { cuts, loss }, format!("lossy {ways}, {}%", loss * 100.0))
@@ -225,52 +251,8 @@ fn read_way_verb(
     };
     section.finish();
     if made.cuts().is_empty() {
-        let hint = "write `between: [a, b]`, `region: a` (from all), `region: a, from: [b, c]`, or one way `from: a, to: b`";
-        reader.problem(argument.place, &path, "no way between two regions is named", hint);
+        reader.problem(argument.place, &path, "no way between two regions is named", ways::WAYS);
         return None;
     }
     Some((made, text))
-}
-
-fn how(text: &str) -> Result<How, String> {
-    let all = [How::BlackHole, How::Refused, How::Reset];
-    let found = all.into_iter().find(|how| how.name() == text);
-    found.ok_or_else(|| "known: black-hole, refused, reset".to_owned())
-}
-
-/// The ways a verb names, and how to say them.
-fn read_ways(section: &mut Section<'_, '_, '_>, regions: &[String]) -> (Vec<Cut>, String) {
-    let between = section.texts("between");
-    let region = section.text("region");
-    let from = section.texts("from");
-    let to = section.texts("to");
-    if let Some(region) = region {
-        let others: Vec<String> = if from.is_empty() {
-            regions.iter().filter(|other| **other != region).cloned().collect()
-        } else {
-            from
-        };
-        let said = if others.len() + 1 == regions.len() { "all".to_owned() } else { others.join(", ") };
-        return (both_ways(std::slice::from_ref(&region), &others), format!("{region} | {said}"));
-    }
-    if !from.is_empty() && !to.is_empty() {
-        let said = format!("{} -> {}", from.join(", "), to.join(", "));
-        let pairs = from.iter().flat_map(|a| to.iter().map(move |b| (a, b)));
-        return (
-            pairs.filter(|(a, b)| a != b).map(|(a, b)| Cut { from: a.clone(), to: b.clone() }).collect(),
-            said,
-        );
-    }
-    let mut cuts = Vec::new();
-    for (i, a) in between.iter().enumerate() {
-        cuts.extend(both_ways(std::slice::from_ref(a), &between[i + 1..]));
-    }
-    (cuts, between.join(" | "))
-}
-
-fn both_ways(left: &[String], right: &[String]) -> Vec<Cut> {
-    let pairs = left.iter().flat_map(|a| right.iter().map(move |b| (a, b))).filter(|(a, b)| a != b);
-    pairs
-        .flat_map(|(a, b)| [Cut { from: a.clone(), to: b.clone() }, Cut { from: b.clone(), to: a.clone() }])
-        .collect()
 }

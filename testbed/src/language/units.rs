@@ -81,3 +81,12 @@ pub fn show(time: Duration) -> String {
         format!("{}s", time.as_secs_f64())
     }
 }
+
+/// A rate as an author would write it.
+pub fn show_rate(bits: u64) -> String {
+    match bits {
+        1_000_000_000.. => format!("{}gbit", bits as f64 / 1e9),
+        1_000_000.. => format!("{}mbit", bits as f64 / 1e6),
+        _ => format!("{}kbit", bits as f64 / 1e3),
+    }
+}

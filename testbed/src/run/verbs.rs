@@ -42,9 +42,14 @@ impl Stage<'_> {
                 way.cut(None);
                 way.slow(None);
                 way.lossy(None);
+                way.throttle(None);
             }),
             Verb::Slow { cuts, by, jitter } => self.change(cuts, began, |way| way.slow(Some((*by, *jitter)))),
             Verb::Lossy { cuts, loss } => self.change(cuts, began, |way| way.lossy(Some(*loss))),
+            Verb::Throttle { cuts, rate } => self.change(cuts, began, |way| way.throttle(Some(*rate))),
+            // Its lines are steps of their own.
+            Verb::Trace { .. } => {}
+            Verb::Condition { cuts, condition } => self.change(cuts, began, |way| way.follow(condition)),
             Verb::Kill { node } => self.processes.kill(node),
             Verb::Restart { node } => self.processes.restart(node),
             Verb::Pause { node } => self.processes.pause(node),
@@ -54,7 +59,11 @@ impl Stage<'_> {
                 .start(node, self.regions)
                 .map_err(|error| format!("{node} cannot be started: {error}"))?,
         }
-        let kind = if step.verb.heals() { StepKind::Heal } else { StepKind::Fault };
+        let kind = match &step.verb {
+            Verb::Condition { .. } => StepKind::Other,
+            verb if verb.heals() => StepKind::Heal,
+            _ => StepKind::Fault,
+        };
         self.say(now(), What::Step(Happened { words: step.text.clone(), kind, began }));
         Ok(())
     }

@@ -4,6 +4,7 @@
     reason = "a test of its own crate; the exemption of unit tests does not reach it"
 )]
 
+mod faults;
 mod foreign;
 mod leaves_nothing;
 mod stand_in;

@@ -73,8 +73,16 @@ pub(super) struct Run {
 impl Run {
     /// Starts a run of this topology.
     pub(super) fn start(topology: &str) -> Self {
+        Self::start_beside(topology, &[])
+    }
+
+    /// Starts a run of this topology, with these files beside it.
+    pub(super) fn start_beside(topology: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
+        for (name, text) in files {
+            fs::write(path(name), text).unwrap();
+        }
         fs::write(path("topology.yaml"), topology).unwrap();
         fs::write(path("edge.yaml"), EDGE).unwrap();
         let me = std::env::current_exe().unwrap();
