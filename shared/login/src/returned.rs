@@ -161,13 +161,18 @@ impl Login {
         }
     }
 
-    /// Who would be next for a browser that came back from `last`, and what is then to happen.
+    /// Who would be next for a browser that came back from `last`, and what is then to happen. Where this node would send
+    /// nobody to `last` any more, there is nothing to ask.
     fn next_for(&self, flow: &Flow, last: &str) -> Option<(String, OnUnanswered)> {
         let seats = self.plan.seats(&flow.request.idps);
         let seat = |name: &str| seats.iter().find(|seat| seat.connector.name() == name);
-        let next = self.choose_for(flow, &seats, &[], ambient::now()).picked?;
+        let now = ambient::now();
+        let next = self.choose_for(flow, &seats, &[], now).picked?;
         if flow.avoid.contains(&next) {
             return None;
+        }
+        if self.choose(&seats, now).picked.as_ref() == Some(&next) {
+            return Some((next, OnUnanswered::Switch));
         }
         let policy = seat(last)?.on_unanswered(seat(&next)?);
         Some((next, policy))

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use mangrove_connectors::{Ask, Prompt};
+use mangrove_continuity::Sample;
 use mangrove_keys::ambient;
 use serde_json::{Value, json};
 
@@ -124,6 +125,17 @@ async fn where_the_next_may_be_weaker_the_person_is_asked() {
         let page = alice.is_shown(&mesh.node, anew).await;
         assert_eq!(mesh.leads_to_second(&page), leads_on, "it is asked once: {way}");
     }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_only_one_way_is_left() {
+    let mesh = two(|_, _| ()).await;
+    let mut alice = Person::new();
+    mesh.starts(&mut alice).await;
+    mesh.waits();
+    let why = "no answer".to_owned();
+    mesh.node.login.watch().observe("first", &Sample::LookFailed { why }, ambient::now());
+    assert!(mesh.leads_to_second(&mesh.starts(&mut alice).await), "and no page comes between");
 }
 
 #[tokio::test]
