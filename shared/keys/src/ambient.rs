@@ -9,9 +9,15 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mangrove_continuity::Moment;
 
 /// The wall clock, in whole seconds since 1970. A clock before 1970 reads 0.
-#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    unix_millis() / 1000
+}
+
+/// The wall clock, in milliseconds since 1970. A clock before 1970 reads 0.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The monotonic clock, counted from its first reading in this process.

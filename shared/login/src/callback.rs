@@ -18,7 +18,7 @@ use url::form_urlencoded;
 
 use crate::book::{Flow, How, Ticket};
 use crate::cookies::session_key;
-use crate::decisions::What;
+use crate::decisions::{Fault, What};
 use crate::dispatch::{Failed, Page, Why, ended, signed_in_end, view};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Way};
@@ -242,11 +242,7 @@ impl Login {
                     .to_owned(),
                 "Tell whoever runs the application; the code below says which login it was.".to_owned(),
             ],
-            why: Why {
-                member: Some(seat.connector.name().to_owned()),
-                blame: Some(Blame::Misconfigured),
-                why,
-            },
+            why: Why { member: Some(seat.connector.name().to_owned()), fault: Fault::Settings, why },
         };
         self.page(flow, &page).await
     }

@@ -27,6 +27,14 @@ pub(crate) fn number(purpose: &str, parts: &[&[u8]]) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// The first 80 bits as lower-case base32: 16 characters, as an id that a person reads out.
+pub(crate) fn short(purpose: &str, parts: &[&[u8]]) -> String {
+    const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let hash = hash(purpose, parts);
+    let bits = hash[..10].iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    (0..16).rev().map(|at| char::from(BASE32[(bits >> (5 * at)) as usize & 31])).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use axum::response::Response;
 
 use crate::book::{Flow, How, Ticket};
 use crate::cookies::LoginCookie;
-use crate::decisions::{self, Decision, End, What};
+use crate::decisions::{self, Decision, End, Fault, What};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
 use crate::plan::Seat;
@@ -130,18 +130,18 @@ impl Login {
             (Blame::Protocol, true) => Some(Refusal::ServerError),
             (_, false) => None,
         };
-        let blame = Some(failure.blame);
+        let fault = failure.blame.into();
         if let Some(refusal) = refusal {
             let words = failure.outside;
             return self
-                .refuse(flow, refusal, words, Why { member: Some(member), blame, why: failure.log })
+                .refuse(flow, refusal, words, Why { member: Some(member), fault, why: failure.log })
                 .await;
         }
         let page = Page {
             status: StatusCode::BAD_REQUEST,
             heading: "This sign-in was stopped",
             words: vec![failure.outside, "It was stopped to protect your account.".to_owned()],
-            why: Why { member: Some(member), blame, why: failure.log },
+            why: Why { member: Some(member), fault, why: failure.log },
         };
         self.page(flow, &page).await
     }
@@ -149,8 +149,8 @@ impl Login {
     /// Tells the application no.
     pub(crate) async fn refuse(&self, flow: &Flow, why: Refusal, words: String, cause: Why) -> Response {
         self.unanswered.answered(&flow.browser, &flow.request.app);
-        let Why { member, blame, why: log } = cause;
-        self.close(flow, End::Refused { refusal: why, member, blame, why: log }).await;
+        let Why { member, fault, why: log } = cause;
+        self.close(flow, End::Refused { refusal: why, member, fault, why: log }).await;
         let refused = Refused { why, description: words, login_id: flow.login_id.clone() };
         self.resume(flow, Err(refused)).await
     }
@@ -161,8 +161,8 @@ impl Login {
             let words = page.heading.to_owned();
             return self.refuse(flow, Refusal::ServerError, words, page.why.clone()).await;
         }
-        let Why { member, blame, why } = page.why.clone();
-        self.close(flow, End::Page { status: page.status.as_u16(), member, blame, why }).await;
+        let Why { member, fault, why } = page.why.clone();
+        self.close(flow, End::Page { status: page.status.as_u16(), member, fault, why }).await;
         let words: Vec<&str> = page.words.iter().map(String::as_str).collect();
         pages::notice(self.frame(flow.reference()), page.status, page.heading, &words, None)
     }
@@ -186,7 +186,8 @@ impl Login {
     /// Writes down a decision about a login.
     pub(crate) fn record(&self, flow: &Flow, what: What) {
         let (login, app) = (flow.login_id.clone(), flow.request.app.clone());
-        self.decisions.record(Decision { login, at: ambient::unix_now(), app, what });
+        let from_ref = flow.request.from_ref.clone();
+        self.decisions.record(Decision { login, at: ambient::unix_millis(), app, from_ref, what });
     }
 
     /// Writes down the end of a login and closes it.
@@ -220,7 +221,7 @@ impl Login {
             }
             Begin::Password { .. } if flow.silent() => {
                 let why = "a password would have to be asked for".to_owned();
-                let cause = Why { member: Some(member), blame: None, why };
+                let cause = Why { member: Some(member), fault: Fault::Nobody, why };
                 return self
                     .refuse(flow, Refusal::LoginRequired, "Nobody is signed in.".to_owned(), cause)
                     .await;
@@ -236,6 +237,14 @@ impl Login {
         if let Err(why) = self.keep(flow, &state, &secret, &ticket).await {
             return self.page(flow, &Page::no_room(why.to_string())).await;
         }
+        let member = ticket.member;
+        self.record(
+            flow,
+            match &target {
+                Some(_) => What::Sent { member, to_ref: decisions::reference(&state) },
+                None => What::PasswordAsked { member },
+            },
+        );
         let response = match (page, target) {
             (_, Some(url)) => pages::redirect(url.as_str()),
             (title, None) => {
@@ -260,8 +269,7 @@ impl Login {
 
     /// Nobody can vouch now: the application's request is kept, and the page tries again by itself.
     async fn nobody_left(&self, browser: &Browser, mut flow: Flow) -> Response {
-        let cause =
-            Why { member: None, blame: Some(Blame::Unavailable), why: "nobody left to ask".to_owned() };
+        let cause = Why { member: None, fault: Fault::Upstream, why: "nobody left to ask".to_owned() };
         if flow.silent() {
             let words = "Nobody who could vouch can be reached.".to_owned();
             return self.refuse(&flow, Refusal::TemporarilyUnavailable, words, cause).await;
@@ -299,7 +307,7 @@ impl Login {
                 "Wait a minute before you try again. If it happens again, tell whoever runs the application."
                     .to_owned(),
             ],
-            why: Why { member: None, blame: Some(Blame::Misconfigured), why: found.to_string() },
+            why: Why { member: None, fault: Fault::Settings, why: found.to_string() },
         };
         self.page(flow, &page).await
     }
@@ -335,8 +343,8 @@ const LENGTH_OF_TOKEN: usize = 43;
 pub(crate) struct Why {
     /// The member at which it ended.
     pub(crate) member: Option<String>,
-    /// Who has to act.
-    pub(crate) blame: Option<Blame>,
+    /// Who is to blame.
+    pub(crate) fault: Fault,
     /// In words.
     pub(crate) why: String,
 }
@@ -360,7 +368,7 @@ impl Page {
             status: StatusCode::SERVICE_UNAVAILABLE,
             heading: "Too many people are signing in right now",
             words: vec!["Wait a moment, then try again.".to_owned()],
-            why: Why { member: None, blame: Some(Blame::Unavailable), why },
+            why: Why { member: None, fault: Fault::Node, why },
         }
     }
 
@@ -369,11 +377,7 @@ impl Page {
             status: StatusCode::BAD_REQUEST,
             heading: "The application asks too much",
             words: vec!["Its request to sign you in is larger than any honest one.".to_owned()],
-            why: Why {
-                member: None,
-                blame: Some(Blame::Protocol),
-                why: "the request is too large".to_owned(),
-            },
+            why: Why { member: None, fault: Fault::Application, why: "the request is too large".to_owned() },
         }
     }
 }

@@ -19,7 +19,7 @@
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
 //! [`watch`], the last look before leaving in [`looks`] and [`leaving`], what this node says of itself in [`word`], the
-//! dispatcher in [`dispatch`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! dispatcher in [`dispatch`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
 mod book;
 mod browser;
@@ -42,11 +42,12 @@ mod plan;
 mod request;
 mod returned;
 mod sessions;
+pub mod story;
 mod watch;
 mod word;
 
 pub use browser::{Browser, Peer, RequestId, Site};
-pub use decisions::{Decision, DecisionLog, End, KEPT, What};
+pub use decisions::{Decision, DecisionLog, End, Fault, KEPT, Kind, Line, What, reference};
 pub use login::{Login, LoginParts};
 pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};

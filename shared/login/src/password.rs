@@ -20,6 +20,7 @@ use url::form_urlencoded;
 use crate::Browser;
 use crate::book::{Flow, How, Ticket};
 use crate::callback::Astray;
+use crate::decisions::What;
 use crate::dispatch::Failed;
 use crate::guessing::{self, Attempt, Verdict};
 use crate::login::{Login, with_crumbs};
@@ -120,6 +121,7 @@ impl Login {
             }
             Verdict::Later(delay) => {
                 let seconds = delay.as_secs().max(1);
+                self.record(&flow, What::MadeToWait { member: ticket.member, seconds });
                 let words = format!("Too many wrong passwords. Wait {seconds} seconds, then try again.");
                 let mut response = page(StatusCode::TOO_MANY_REQUESTS, &words);
                 pages::retry_after(&mut response, seconds);
@@ -134,7 +136,7 @@ impl Login {
         match self.weigh(outcome, guess) {
             Weighed::Right(identity) => self.right(browser, flow, &typed, *identity).await,
             Weighed::Wrong => {
-                tracing::info!(login = flow.login_id, connector = ticket.member, "a password was wrong");
+                self.record(&flow, What::WrongPassword { member: ticket.member });
                 page(StatusCode::FORBIDDEN, WRONG)
             }
             Weighed::Busy => busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY)),

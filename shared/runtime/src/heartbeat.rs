@@ -18,10 +18,10 @@ pub(crate) async fn beat(settings: Heartbeat, api: Arc<Api>, stop: CancellationT
         let sessions = api.login.sessions();
         let connections: usize = api.listeners.iter().map(|listener| listener.gauge.open()).sum();
         let memory_mb = resident().map_or(0, |bytes| bytes / (1024 * 1024));
-        let (node, version) = (api.node_id.as_str(), env!("CARGO_PKG_VERSION"));
+        let (node_id, version) = (api.node_id.as_str(), env!("CARGO_PKG_VERSION"));
         match settings.log_level {
-            Level::Debug => tracing::debug!(node, version, sessions, connections, memory_mb, "heartbeat"),
-            _ => tracing::info!(node, version, sessions, connections, memory_mb, "heartbeat"),
+            Level::Debug => tracing::debug!(node_id, version, sessions, connections, memory_mb, "heartbeat"),
+            _ => tracing::info!(node_id, version, sessions, connections, memory_mb, "heartbeat"),
         }
     }
 }

@@ -157,8 +157,8 @@ impl Node {
         if self.plain_beyond_loopback {
             tracing::warn!(%address, "{PLAIN}");
         }
-        let (role, node, public_url) = (self.api.role, &self.api.node_id, &self.api.public_url);
-        tracing::info!(%address, role, node, version = env!("CARGO_PKG_VERSION"), public_url, "ready");
+        let (role, node_id, public_url) = (self.api.role, &self.api.node_id, &self.api.public_url);
+        tracing::info!(%address, role, node_id, version = env!("CARGO_PKG_VERSION"), public_url, "ready");
     }
 
     fn start(self) -> Running {
@@ -243,6 +243,16 @@ pub fn rehearse(config: &Config) -> Vec<String> {
         own_keys.then(|| rooms::keys(config, scratch).err()).flatten(),
     ];
     tried.into_iter().flatten().collect()
+}
+
+/// The node's name in logs and stories: the host under which browsers reach it, with the port where a host alone does not
+/// tell nodes apart.
+pub fn name(public_url: &url::Url) -> String {
+    match (public_url.host_str(), public_url.port()) {
+        (Some(host @ ("localhost" | "127.0.0.1" | "[::1]")), Some(port)) => format!("{host}:{port}"),
+        (Some(host), _) => host.to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 /// Where the admin socket is.

@@ -36,7 +36,12 @@ async fn a_member_that_is_drained_is_skipped_and_the_reason_is_told() {
     let page = alice.is_shown(&node, asks("group", Ask::default())).await;
     let told = alice.opens(&node, &second.signs_in(page.leads_to())).await.told();
     let why = node.why(told["login"].as_str().unwrap());
-    assert!(why.contains("Asked second: next in order; not first: drained by ops (a test)."), "{why}");
+    assert!(
+        why.contains(
+            "Asked second: next in order; not first: drained by ops (a test), until `drain first -undo`."
+        ),
+        "{why}"
+    );
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ impl OidcProvider {
             app: client.app.clone(),
             idps: client.idps.clone(),
             ask,
+            from_ref: progress.to.state.as_deref().map(mangrove_login::reference),
             resume: Resume { mode: MODE.to_owned(), data: progress.to_bytes() },
         };
         match self.login.authenticate(browser, request).await {
@@ -251,7 +252,15 @@ impl OidcProvider {
     /// Gives the application a code for `person`.
     async fn answer(&self, client: &Client, progress: InProgress, person: &SignedIn) -> Response {
         if progress.wanted.as_ref().is_some_and(|wanted| *wanted != person.sub) {
-            return self.tell(&progress.to, "login_required", "somebody else is signed in");
+            let why = "somebody else is signed in";
+            tracing::warn!(
+                app = client.app,
+                login = person.login_id,
+                why,
+                blame = "person",
+                "login_required"
+            );
+            return self.tell(&progress.to, "login_required", why);
         }
         let grant = Grant::new(client, person, progress.scopes, progress.audiences, &self.node);
         let code = ambient::token();

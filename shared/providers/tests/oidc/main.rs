@@ -14,3 +14,4 @@ mod refresh;
 mod support;
 mod token;
 mod tokens;
+mod way;

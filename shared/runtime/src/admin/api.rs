@@ -12,13 +12,17 @@ use hyper::body::Incoming;
 use mangrove_continuity::Moment;
 use mangrove_continuity::order::{Order, What};
 use mangrove_keys::ambient;
-use mangrove_login::Login;
+use mangrove_login::{Line, Login};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Who;
 use crate::front::Status;
 use crate::listener::Gauge;
+use crate::node;
+
+/// Most decisions in one answer: what a client takes.
+const MOST_DECISIONS: usize = 10_000;
 
 /// What the interface knows of its node.
 pub struct Api {
@@ -68,6 +72,7 @@ impl Api {
         let answered = match (&parts.method, path) {
             (&Method::GET, "/status") => Ok(self.snapshot()),
             (&Method::GET, _) if path.starts_with("/why/") => self.why(&path["/why/".len()..]),
+            (&Method::GET, "/decisions") => Ok(self.decisions()),
             (&Method::POST, "/drain") => self.order(who, Some(What::Drain), body).await,
             (&Method::POST, "/force") => self.order(who, Some(What::Force), body).await,
             (&Method::POST, "/undrain" | "/unforce") => self.order(who, None, body).await,
@@ -105,13 +110,30 @@ impl Api {
     }
 
     fn why(&self, login: &str) -> Result<Value, Refusal> {
-        let story = self.login.decisions().why(login).ok_or_else(|| {
+        let decisions = self.login.decisions();
+        let story = decisions.why(login).ok_or_else(|| {
             (
                 StatusCode::NOT_FOUND,
                 format!("nothing is known of login {login}: not of this node, or too long ago"),
             )
         })?;
-        Ok(json!({ "login": login, "story": story, "decisions": self.login.decisions().of(login) }))
+        let lines = self.ours(decisions.of(login).iter().map(Line::from).collect());
+        Ok(json!({ "login": login, "story": story, "lines": lines }))
+    }
+
+    /// The newest decisions in memory.
+    fn decisions(&self) -> Value {
+        let mut lines = self.ours(self.login.decisions().lines());
+        lines.sort_by_key(|line| line.at);
+        lines.drain(..lines.len().saturating_sub(MOST_DECISIONS));
+        json!({ "lines": lines })
+    }
+
+    /// Lines with this node's name, as in its log.
+    fn ours(&self, mut lines: Vec<Line>) -> Vec<Line> {
+        let name = self.public_url.parse().map(|url| node::name(&url)).unwrap_or_default();
+        lines.iter_mut().for_each(|line| line.node.clone_from(&name));
+        lines
     }
 
     async fn order(&self, who: &Who, what: Option<What>, body: Incoming) -> Result<Value, Refusal> {

@@ -6,7 +6,8 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /status` | a snapshot: node, listeners, connectors, sessions |
-//! | `GET /why/{login id}` | that login's decisions, oldest first |
+//! | `GET /why/{login id}` | that login's story and its decisions, oldest first |
+//! | `GET /decisions` | the newest decisions in memory |
 //! | `POST /drain`, `/force` | `{"connector", "why", "seconds"}`: an order; the last two are optional |
 //! | `POST /undrain`, `/unforce` | `{"connector"}`: takes it back |
 

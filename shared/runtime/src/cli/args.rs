@@ -46,7 +46,8 @@ pub(super) enum Command {
     User(User),
     /// Show a running node: its connectors, sessions and listeners.
     Status(Asked),
-    /// Tell a login's way: whom it was sent to, and why.
+    /// Tell a login's whole way, over several nodes when given their logs; without an id, which logins there were and whose
+    /// fault it was.
     Why(Why),
     /// Send no new logins to a connector.
     Drain(Order),
@@ -120,7 +121,22 @@ pub(super) struct Asked {
 pub(super) struct Why {
     /// The login's id, as on the page that the person saw and in the decision log.
     #[arg(value_name = "LOGIN_ID")]
-    pub(super) login: String,
+    pub(super) login: Option<String>,
+    /// Log files of any number of nodes, JSON lines, `-` for standard input; without them, the running node is asked.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) log: Vec<PathBuf>,
+    /// Tell the way of the last login.
+    #[arg(long, conflicts_with = "login")]
+    pub(super) last: bool,
+    /// Only logins of this application.
+    #[arg(long, value_name = "NAME", conflicts_with = "login")]
+    pub(super) app: Option<String>,
+    /// Only what was decided since, like `10m` ago.
+    #[arg(long, value_name = "DURATION")]
+    pub(super) since: Option<GoDuration>,
+    /// Only logins that failed.
+    #[arg(long, conflicts_with = "login")]
+    pub(super) failed: bool,
     #[command(flatten)]
     pub(super) asked: Asked,
 }
@@ -208,7 +224,9 @@ mod tests {
     fn version_and_help_are_answers_and_nonsense_is_a_usage_error() {
         assert!(!read("root -version").unwrap_err().use_stderr());
         assert!(!read("root -help").unwrap_err().use_stderr());
-        for nonsense in ["root -no-such-flag", "root dance", "root why", "root drain okta -for tomorrow"] {
+        for nonsense in
+            ["root -no-such-flag", "root dance", "root why abc -last", "root drain okta -for tomorrow"]
+        {
             assert!(read(nonsense).unwrap_err().use_stderr(), "{nonsense}");
         }
     }

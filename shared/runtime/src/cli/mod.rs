@@ -8,6 +8,7 @@ mod names;
 mod operate;
 mod run;
 mod users;
+mod why;
 
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ fn dispatch(role: &'static Role, arguments: Arguments, environment: &Environment
         Command::Init(ask) => init::init(role, &ask),
         Command::User(args::User { command: args::UserCommand::Add(ask) }) => users::add(&ask),
         Command::Status(ask) => operate::status(&ask, &source, environment),
-        Command::Why(ask) => operate::why(&ask, &source, environment),
+        Command::Why(ask) => why::why(&ask, &source, environment),
         Command::Drain(ask) => operate::order("drain", &ask, &source, environment),
         Command::Force(ask) => operate::order("force", &ask, &source, environment),
     }

@@ -1,4 +1,4 @@
-//! `status`, `why`, `drain`, `force`: what an operator asks a running node, by its admin socket.
+//! `status`, `drain`, `force`: what an operator asks a running node, by its admin socket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use http::Method;
 use mangrove_config::{Config, Environment, tree};
 use serde_json::{Value, json};
 
-use super::args::{Asked, Order, Source, Why};
+use super::args::{Asked, Order, Source};
 use super::{Exit, complain, count, run, say};
 use crate::admin::client::{self, ClientError};
 use crate::logging::{json_text, plain};
@@ -16,26 +16,6 @@ pub(super) fn status(asked: &Asked, source: &Source, environment: &Environment) 
     match request(asked, source, environment, Method::GET, "/status", None) {
         Ok(answer) if asked.json => say(&json_text(&answer)),
         Ok(answer) => say(&table(&printable(answer))),
-        Err(exit) => return exit,
-    }
-    Exit::Clean
-}
-
-pub(super) fn why(asked: &Why, source: &Source, environment: &Environment) -> Exit {
-    if asked.login.is_empty()
-        || !asked.login.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    {
-        complain(&format!("`{}` is not a login's id", asked.login));
-        return Exit::BadInput;
-    }
-    let path = format!("/why/{}", asked.login);
-    match request(&asked.asked, source, environment, Method::GET, &path, None) {
-        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
-        Ok(answer) => {
-            for line in answer["story"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                say(&plain(line));
-            }
-        }
         Err(exit) => return exit,
     }
     Exit::Clean
@@ -56,7 +36,8 @@ pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &En
     Exit::Clean
 }
 
-fn request(
+/// Asks a running node.
+pub(super) fn request(
     asked: &Asked,
     source: &Source,
     environment: &Environment,

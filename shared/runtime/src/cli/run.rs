@@ -7,7 +7,7 @@ use mangrove_config::{Config, Environment, Finding, Loader, Report, Resolver, Se
 use super::args::Source;
 use super::{Exit, complain};
 use crate::logging;
-use crate::node::{Loaded, Node, StartError};
+use crate::node::{self, Loaded, Node, StartError};
 use crate::role::Role;
 
 pub(super) fn run(role: &'static Role, source: &Source, environment: &Environment) -> Exit {
@@ -21,7 +21,7 @@ pub(super) fn run(role: &'static Role, source: &Source, environment: &Environmen
         Err(report) => return refuse(role, &report),
     };
     let json = config.logger.json_output;
-    let _flush = logging::begin(&config.logger, source.verbose);
+    let _flush = logging::begin(&config.logger, &node::name(&config.public_url()), source.verbose);
     tell(&findings);
     tell_rules(role, &config);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

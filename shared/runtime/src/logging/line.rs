@@ -20,19 +20,20 @@ pub(super) enum Form {
     },
 }
 
-pub(super) fn render(form: Form, time: &str, metadata: &Metadata<'_>, fields: &Fields) -> String {
+pub(super) fn render(form: Form, time: &str, node: &str, metadata: &Metadata<'_>, fields: &Fields) -> String {
     let level = *metadata.level();
     let target =
         (level >= Level::DEBUG || !metadata.target().starts_with("mangrove")).then(|| metadata.target());
     match form {
-        Form::Json => json(time, level, target, fields),
+        Form::Json => json(time, node, level, target, fields),
         Form::Text { colour } => text(time, level, target, fields, colour),
     }
 }
 
-fn json(time: &str, level: Level, target: Option<&str>, fields: &Fields) -> String {
+fn json(time: &str, node: &str, level: Level, target: Option<&str>, fields: &Fields) -> String {
     let mut object = Map::new();
     object.insert("time".into(), time.into());
+    object.insert("node".into(), node.into());
     object.insert("level".into(), level.as_str().to_ascii_lowercase().into());
     object.insert("message".into(), fields.message.as_str().into());
     if let Some(target) = target {
@@ -157,7 +158,7 @@ mod tests {
         let line = text("t", Level::INFO, None, &fields("request", &[("path", evil.into())]), false);
         assert_eq!(line.matches('\n').count(), 1);
         assert!(!line.contains('\x1b') && !line.contains('\u{202e}'), "{line}");
-        let line = json("t", Level::INFO, None, &fields("request", &[("path", evil.into())]));
+        let line = json("t", "n", Level::INFO, None, &fields("request", &[("path", evil.into())]));
         assert_eq!(line.matches('\n').count(), 1);
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["path"], evil);
     }
@@ -168,15 +169,15 @@ mod tests {
             let treacherous = evil.chars().find(|c| is_treacherous(*c)).unwrap();
             let fields = fields(evil, &[("who", evil.into())]);
             assert!(!text("t", Level::INFO, None, &fields, false).contains(treacherous), "{evil:?}");
-            let line = json("t", Level::INFO, None, &fields);
+            let line = json("t", "n", Level::INFO, None, &fields);
             assert!(!line.contains(treacherous), "{evil:?}");
             assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["who"], evil, "and reads as it was");
         }
     }
 
     #[test]
-    fn a_line_for_a_machine_has_time_level_and_message_first() {
-        let line = json("t", Level::WARN, None, &fields("m", &[("n", 3.into())]));
-        assert_eq!(line, "{\"time\":\"t\",\"level\":\"warn\",\"message\":\"m\",\"n\":3}\n");
+    fn a_line_for_a_machine_has_time_node_level_and_message_first() {
+        let line = json("t", "n", Level::WARN, None, &fields("m", &[("n", 3.into())]));
+        assert_eq!(line, "{\"time\":\"t\",\"node\":\"n\",\"level\":\"warn\",\"message\":\"m\",\"n\":3}\n");
     }
 }

@@ -25,8 +25,8 @@ pub(crate) use line::{json_text, plain};
 pub use sink::Flush;
 
 /// Begins logging for the whole process. What is logged before is lost, what is in the queue when [`Flush`] is dropped
-/// is written.
-pub fn begin(logger: &Logger, verbose: bool) -> Flush {
+/// is written. `node` is the node's name on every line for a machine, so that several nodes' files can be told apart.
+pub fn begin(logger: &Logger, node: &str, verbose: bool) -> Flush {
     let level = if verbose { Level::Debug } else { logger.level };
     let terminal = std::io::stdout().is_terminal();
     let form = match (logger.json_output, terminal) {
@@ -40,7 +40,7 @@ pub fn begin(logger: &Logger, verbose: bool) -> Flush {
         None => Layout::parse("RFC3339Nano"),
     };
     let (sink, flush) = sink::start();
-    let lines = Lines { form, layout, sink };
+    let lines = Lines { form, layout, node: node.to_owned(), sink };
     // An error means that a test has begun logging before; its lines go where it said.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(level))).try_init();
     std::panic::set_hook(Box::new(panicked));
@@ -68,6 +68,7 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
 struct Lines {
     form: Form,
     layout: Layout,
+    node: String,
     sink: sink::Sink,
 }
 
@@ -76,6 +77,6 @@ impl<S: Subscriber> Layer<S> for Lines {
         let metadata: &Metadata<'_> = event.metadata();
         let time = self.layout.format(&Local::now());
         let fields = fields::Fields::of(event);
-        self.sink.write(line::render(self.form, &time, metadata, &fields));
+        self.sink.write(line::render(self.form, &time, &self.node, metadata, &fields));
     }
 }

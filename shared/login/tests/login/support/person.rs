@@ -32,6 +32,7 @@ pub(crate) struct Page {
 /// What an application asks of `group`.
 pub(crate) fn asks(via: &str, ask: Ask) -> Request {
     Request {
+        from_ref: None,
         app: "app".into(),
         idps: vec![via.into()],
         ask,
