@@ -34,6 +34,10 @@ fn the_admin_socket_is_the_owners_alone_and_the_commands_use_it() {
     let unknown = run(&["why", "abc", "-socket", socket]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("nothing is known of login abc"), "{}", text(&unknown.stderr));
+    let summary = run(&["why", "-failed", "-since", "10m", "-socket", socket]);
+    assert_eq!(summary.status.code(), Some(0), "{}", text(&summary.stderr));
+    assert!(text(&summary.stdout).starts_with("no logins: 0 signed in"), "{}", text(&summary.stdout));
+    assert_eq!(run(&["why", "-last", "-socket", socket]).status.code(), Some(2));
 }
 
 #[test]
