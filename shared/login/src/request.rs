@@ -18,7 +18,7 @@ pub struct Request {
     pub idps: Vec<String>,
     /// What it asked of the login.
     pub ask: Ask,
-    /// [`crate::reference`] of what the application gave its request to be known again by, the OAuth `state`: a node that
+    /// [`crate::reference()`] of what the application gave its request to be known again by, the OAuth `state`: a node that
     /// sent the browser here wrote the same in its own decision log. It correlates lines and decides nothing.
     #[serde(default)]
     pub from_ref: Option<String>,

@@ -1,7 +1,7 @@
 //! The decision log: what was decided about a login, one structured line for each decision, and the last of them in
 //! memory, so that `why` can tell a login's whole way.
 //!
-//! What a decision is stands here, whose fault an end is in [`fault`], the words in [`words`], the line in [`line`]. The
+//! What a decision is stands here, whose fault an end is in [`fault`], the words in [`words`], the line in [`mod@line`]. The
 //! line in the log, the line in memory and the sentence of a story are one. The ring is bounded and sharded by login id.
 //! Nothing in it says more about a person than a hash of the stable subject: no claims, no user names, no addresses.
 
@@ -33,7 +33,7 @@ pub struct Decision {
     pub at: u64,
     /// The application.
     pub app: String,
-    /// [`reference`] of the request with which the browser came; the node that sent it wrote the same.
+    /// [`reference()`] of the request with which the browser came; the node that sent it wrote the same.
     pub from_ref: Option<String>,
     /// What was decided.
     pub what: What,
@@ -55,7 +55,7 @@ pub enum What {
     Sent {
         /// The member.
         member: String,
-        /// [`reference`] of the `state` it took along; the receiver, if it is a node, wrote the same.
+        /// [`reference()`] of the `state` it took along; the receiver, if it is a node, wrote the same.
         to_ref: String,
     },
     /// This node asked for a password itself.
