@@ -58,6 +58,10 @@ pub enum What {
     Path(PathChange),
     /// A process changed its state.
     Process(ProcessChange),
+    /// The DNS of a region answers otherwise from now on.
+    Names(NamesChange),
+    /// A person's browser asked its region's DNS for a name, and got an address.
+    Named(Named),
     /// A TCP connection was tried from a region to a server, to check what the faults say.
     Probe(Probe),
     /// A node's opinion of one of its connectors changed.
@@ -266,6 +270,52 @@ pub enum ProcessState {
     Paused,
     /// Gone.
     Stopped,
+}
+
+/// Life of an answer of the lab's DNS, in seconds: short, so that faults of it are seen soon.
+pub const ANSWERS_LIVE: u32 = 5;
+
+/// How long a person's browser keeps a name that it has resolved, as real ones do.
+pub const BROWSERS_KEEP_NAMES: Micros = 60 * SECOND;
+
+/// A change of what the DNS of a region answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamesChange {
+    /// Whose DNS.
+    pub region: String,
+    /// From now on.
+    pub state: NamesState,
+    /// Host names that it is about; none: all.
+    #[serde(default)]
+    pub about: Vec<String>,
+    /// When the change was begun; the event's own time is when no answer came by the old state any more.
+    pub began: Micros,
+}
+
+/// What a DNS answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NamesState {
+    /// What is true.
+    #[default]
+    Right,
+    /// Nothing.
+    Dead,
+    /// Addresses of others.
+    Lying,
+    /// Addresses where nothing listens any more.
+    Stale,
+}
+
+/// A name that a person's browser resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Name of the person.
+    pub person: String,
+    /// The host name.
+    pub host: String,
+    /// When it was asked; the event's own time is the answer's.
+    pub began: Micros,
 }
 
 /// One TCP connection, tried.

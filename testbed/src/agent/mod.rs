@@ -8,6 +8,7 @@ pub mod app;
 pub mod browser;
 pub mod chance;
 pub mod jar;
+pub mod names;
 pub mod page;
 pub mod people;
 pub mod person;
@@ -82,7 +83,7 @@ async fn region<I: AsyncRead + Unpin>(
     });
     let mut apps = JoinSet::new();
     for app in &spec.apps {
-        let listening = App::bind(app.clone(), wire.clone()).await?;
+        let listening = App::bind(app.clone(), wire.of_program()).await?;
         apps.spawn(listening.serve());
         let running = ProcessChange {
             server: app.name.clone(),

@@ -39,11 +39,12 @@ pub fn start(spec: &Spec, place: &Arc<Place>, tasks: &mut JoinSet<()>) {
     let count = spec.people.len().max(1) as u64;
     for (index, person) in spec.people.iter().enumerate() {
         let arrivals = Arrivals::new(person, spec.seed, index as u64, count);
+        let wire = place.wire.of_person(&person.name, &place.events);
         let (person, place) = (person.clone(), place.clone());
         if person.keep_session {
-            tasks.spawn(async move { keeps_coming(&person, &place, arrivals).await });
+            tasks.spawn(async move { keeps_coming(&person, &place, &wire, arrivals).await });
         } else {
-            tasks.spawn(async move { signs_in_anew(person, place, arrivals).await });
+            tasks.spawn(async move { signs_in_anew(person, place, wire, arrivals).await });
         }
     }
 }
@@ -85,16 +86,16 @@ async fn comes(at: Instant, stop: &CancellationToken) -> bool {
     }
 }
 
-async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, mut arrivals: Arrivals) {
+async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, wire: Wire, mut arrivals: Arrivals) {
     let person = Arc::new(person);
     let mut open = JoinSet::new();
     let mut turn = 0;
     while comes(arrivals.next(turn), &place.stop).await {
         while open.try_join_next().is_some() {}
         if open.len() < MOST_AT_ONCE {
-            let (person, place) = (person.clone(), place.clone());
+            let (person, place, wire) = (person.clone(), place.clone(), wire.clone());
             open.spawn(async move {
-                sign_in(&person, &place, Browser::new(&place.wire)).await;
+                sign_in(&person, &place, Browser::new(&wire)).await;
             });
         } else {
             let text = format!("{}: {MOST_AT_ONCE} logins hang, one was not begun", person.name);
@@ -123,14 +124,14 @@ async fn last_moment(place: &Place) {
     sleep(place.patience.page).await;
 }
 
-async fn keeps_coming(person: &PersonSpec, place: &Place, mut arrivals: Arrivals) {
+async fn keeps_coming(person: &PersonSpec, place: &Place, wire: &Wire, mut arrivals: Arrivals) {
     let mut kept: Option<Browser> = None;
     let (mut can_refresh, mut visits) = (false, 0);
     let mut turn = 0;
     while comes(arrivals.next(turn), &place.stop).await {
         turn += 1;
         let Some(mut browser) = kept.take() else {
-            kept = sign_in(person, place, Browser::new(&place.wire)).await;
+            kept = sign_in(person, place, Browser::new(wire)).await;
             continue;
         };
         let kind = visit::kind_of(visits, can_refresh);

@@ -13,19 +13,22 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::history::Trouble;
+use super::names::Names;
+use crate::history::{Event, Trouble};
 
 /// More of a body than this is no page of a login.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// How to reach servers from here; shared by everybody in the region.
+/// How to reach servers from here; shared by everybody who knows the same names.
 #[derive(Clone)]
 pub struct Wire {
     tls: TlsConnector,
+    names: Arc<Names>,
 }
 
 /// What a server answered.
@@ -63,7 +66,22 @@ impl Wire {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), names: Arc::new(Names::of_program()) })
+    }
+
+    /// The same wire for a person's browsers, which know no name yet.
+    pub fn of_person(&self, name: &str, events: &UnboundedSender<Event>) -> Self {
+        Self { names: Arc::new(Names::of_person(name, events)), ..self.clone() }
+    }
+
+    /// The same wire for a program, which knows no name yet.
+    pub fn of_program(&self) -> Self {
+        Self { names: Arc::new(Names::of_program()), ..self.clone() }
+    }
+
+    /// Asks for a name before it is needed.
+    pub async fn learn(&self, host: &str) {
+        let _ = self.names.find(host, 443).await;
     }
 
     /// No connections yet.
@@ -77,7 +95,7 @@ impl Wire {
         port: u16,
         drivers: &mut JoinSet<()>,
     ) -> Result<SendRequest<Full<Bytes>>, Trouble> {
-        let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| Trouble::Dns)?;
+        let addresses = self.names.find(host, port).await.map_err(|_| Trouble::Dns)?;
         let mut trouble = Trouble::Dns;
         for address in addresses {
             match TcpStream::connect(address).await {

@@ -10,6 +10,8 @@ use crate::language::{Topology, host};
 pub const DNS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
 /// Netmask of every address: all regions look as if on one link, and the switch decides.
 pub const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
+/// Last byte of an address that nobody has in any region.
+pub const NOBODY: u8 = 253;
 /// Port of every server.
 pub const PORT: u16 = 443;
 

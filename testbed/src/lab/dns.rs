@@ -1,12 +1,13 @@
 //! The lab's DNS: authoritative for `mesh.test`, over UDP and TCP, in each region on its own loopback, so that a cut link
-//! never cuts names. Everything outside the domain does not exist.
+//! never cuts names. Everything outside the domain does not exist. Each region's may be dead, lie, or be out of date.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Bound;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,17 +18,26 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::addresses;
 use super::region::Region;
+use crate::history::{ANSWERS_LIVE, Micros, NamesState, now};
 use crate::language::DOMAIN;
 
-/// Life of an answer in seconds: short, so that later faults of DNS are seen soon.
-const TTL: u32 = 5;
 const SLOWEST_CLIENT: Duration = Duration::from_millis(500);
 
 /// The DNS server of all regions; dropping it stops its thread.
 #[derive(Debug)]
 pub struct Dns {
+    modes: Arc<Mutex<Vec<Mode>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the DNS of one region answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// How.
+    pub state: NamesState,
+    /// Host names that it is about; none: all.
+    pub about: Vec<String>,
 }
 
 impl Dns {
@@ -42,12 +52,25 @@ impl Dns {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let modes = Arc::new(Mutex::new(vec![Mode::default(); regions.len()]));
+        let asked = Arc::clone(&modes);
         let thread = std::thread::Builder::new().name("dns".to_owned()).spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                serve(&sockets, &names);
+                serve(&sockets, &names, &asked);
             }
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { modes, stop, thread: Some(thread) })
+    }
+
+    /// Makes a region's DNS answer so; no answer comes by the old state after that. None if it did already.
+    pub fn change(&self, region: usize, mode: Mode) -> Option<Micros> {
+        let mut modes = lock(&self.modes);
+        let old = modes.get_mut(region)?;
+        if *old == mode {
+            return None;
+        }
+        *old = mode;
+        Some(now())
     }
 }
 
@@ -60,6 +83,10 @@ impl Drop for Dns {
     }
 }
 
+fn lock(modes: &Mutex<Vec<Mode>>) -> MutexGuard<'_, Vec<Mode>> {
+    modes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn listen() -> io::Result<(UdpSocket, TcpListener)> {
     let address = SocketAddr::from((addresses::DNS, 53));
     let (udp, tcp) = (UdpSocket::bind(address)?, TcpListener::bind(address)?);
@@ -69,7 +96,7 @@ fn listen() -> io::Result<(UdpSocket, TcpListener)> {
 }
 
 /// Waits a moment for questions, and answers those that came.
-fn serve(sockets: &[(UdpSocket, TcpListener)], names: &BTreeMap<String, Ipv4Addr>) {
+fn serve(sockets: &[(UdpSocket, TcpListener)], names: &BTreeMap<String, Ipv4Addr>, modes: &Mutex<Vec<Mode>>) {
     let mut fds: Vec<_> = sockets
         .iter()
         .flat_map(|(udp, tcp)| [udp.as_fd(), tcp.as_fd()])
@@ -79,20 +106,23 @@ fn serve(sockets: &[(UdpSocket, TcpListener)], names: &BTreeMap<String, Ipv4Addr
         return;
     }
     let mut question = [0u8; 1500];
-    for (udp, tcp) in sockets {
+    for (region, (udp, tcp)) in sockets.iter().enumerate() {
         while let Ok((length, from)) = udp.recv_from(&mut question) {
-            if let Some(answer) = answer(&question[..length], names) {
+            // Answered under the lock: a change is done when it is given back.
+            let modes = lock(modes);
+            if let Some(answer) = answer(&question[..length], names, &modes[region]) {
                 let _ = udp.send_to(&answer, from);
             }
         }
         while let Ok((stream, _)) = tcp.accept() {
-            let _ = converse(stream, names);
+            let mode = lock(modes)[region].clone();
+            let _ = converse(stream, names, &mode);
         }
     }
 }
 
 /// One question over TCP; a slow client is left.
-fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>) -> io::Result<()> {
+fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>, mode: &Mode) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(SLOWEST_CLIENT))?;
     stream.set_write_timeout(Some(SLOWEST_CLIENT))?;
@@ -100,15 +130,15 @@ fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>) -> io::Re
     stream.read_exact(&mut length)?;
     let mut question = vec![0u8; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut question)?;
-    if let Some(answer) = answer(&question, names) {
+    if let Some(answer) = answer(&question, names, mode) {
         let length = u16::try_from(answer.len()).unwrap_or(u16::MAX);
         stream.write_all(&[&length.to_be_bytes(), &answer[..]].concat())?;
     }
     Ok(())
 }
 
-/// The answer to a question; none to what is no question.
-fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>) -> Option<Vec<u8>> {
+/// The answer to a question; none to what is no question, and none where DNS is dead.
+fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>, mode: &Mode) -> Option<Vec<u8>> {
     let asked = Message::from_vec(question).ok()?;
     if asked.metadata.message_type != MessageType::Query || asked.metadata.op_code != OpCode::Query {
         return None;
@@ -122,9 +152,9 @@ fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>) -> Option<Vec<u8>
     let key = key.trim_end_matches('.');
     let kind = query.query_type();
     reply.add_query(query);
-    match names.get(key) {
+    match address(names, key, mode)? {
         Some(address) if kind == RecordType::A => {
-            reply.add_answer(Record::from_rdata(name, TTL, RData::A(A(*address))));
+            reply.add_answer(Record::from_rdata(name, ANSWERS_LIVE, RData::A(A(address))));
         }
         found => {
             reply.add_authority(soa()?);
@@ -136,11 +166,33 @@ fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>) -> Option<Vec<u8>
     reply.to_vec().ok()
 }
 
+/// The address of a name as this mode has it; the outer none is silence.
+fn address(names: &BTreeMap<String, Ipv4Addr>, key: &str, mode: &Mode) -> Option<Option<Ipv4Addr>> {
+    let right = names.get(key).copied();
+    if !mode.about.is_empty() && !mode.about.iter().any(|host| host == key) {
+        return Some(right);
+    }
+    match mode.state {
+        NamesState::Right => Some(right),
+        NamesState::Dead => None,
+        // The next name's: somebody listens there, and is somebody else.
+        NamesState::Lying => Some(right.map(|right| {
+            let after = (Bound::Excluded(key), Bound::Unbounded);
+            let next = names.range::<str, _>(after).chain(names.iter()).map(|(_, address)| *address);
+            next.into_iter().find(|address| *address != right).unwrap_or(right)
+        })),
+        NamesState::Stale => Some(right.map(|right| {
+            let [a, b, c, _] = right.octets();
+            Ipv4Addr::new(a, b, c, addresses::NOBODY)
+        })),
+    }
+}
+
 /// Says how long "does not exist" holds.
 fn soa() -> Option<Record> {
     let zone = Name::from_ascii(DOMAIN).ok()?;
-    let soa = SOA::new(Name::from_ascii("dns.mesh.test.").ok()?, zone.clone(), 1, 60, 60, 60, TTL);
-    Some(Record::from_rdata(zone, TTL, RData::SOA(soa)))
+    let soa = SOA::new(Name::from_ascii("dns.mesh.test.").ok()?, zone.clone(), 1, 60, 60, 60, ANSWERS_LIVE);
+    Some(Record::from_rdata(zone, ANSWERS_LIVE, RData::SOA(soa)))
 }
 
 #[cfg(test)]
@@ -148,11 +200,40 @@ mod tests {
     use super::*;
     use hickory_proto::op::Query;
 
-    fn ask(name: &str, kind: RecordType) -> Message {
-        let names = BTreeMap::from([("edge-a.mesh.test".to_owned(), Ipv4Addr::new(10, 64, 3, 10))]);
+    fn names() -> BTreeMap<String, Ipv4Addr> {
+        let name =
+            |name: &str, region, last| (format!("{name}.mesh.test"), Ipv4Addr::new(10, 64, region, last));
+        BTreeMap::from([name("edge-a", 3, 10), name("root-dc1", 1, 10)])
+    }
+
+    fn ask_in(mode: &Mode, name: &str, kind: RecordType) -> Option<Message> {
         let mut question = Message::query();
         question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-        Message::from_vec(&answer(&question.to_vec().unwrap(), &names).unwrap()).unwrap()
+        let answer = answer(&question.to_vec().unwrap(), &names(), mode)?;
+        Some(Message::from_vec(&answer).unwrap())
+    }
+
+    fn ask(name: &str, kind: RecordType) -> Message {
+        ask_in(&Mode::default(), name, kind).unwrap()
+    }
+
+    #[test]
+    fn a_dns_may_be_dead_lie_or_be_out_of_date_about_some_names() {
+        let root = |state, about: &[&str]| {
+            let about = about.iter().map(|name| (*name).to_owned()).collect();
+            let reply = ask_in(&Mode { state, about }, "root-dc1.mesh.test.", RecordType::A)?;
+            reply.answers.first().map(|answer| answer.data.to_string())
+        };
+        assert_eq!(root(NamesState::Dead, &[]), None);
+        assert_eq!(root(NamesState::Lying, &[]).as_deref(), Some("10.64.3.10"), "somebody else");
+        assert_eq!(root(NamesState::Stale, &[]).as_deref(), Some("10.64.1.253"), "nobody");
+        assert_eq!(root(NamesState::Dead, &["root-dc1.mesh.test"]), None);
+        for state in [NamesState::Dead, NamesState::Lying, NamesState::Stale] {
+            assert_eq!(root(state, &["edge-a.mesh.test"]).as_deref(), Some("10.64.1.10"), "{state:?}");
+        }
+        let unknown =
+            ask_in(&Mode { state: NamesState::Lying, about: Vec::new() }, "x.mesh.test.", RecordType::A);
+        assert_eq!(unknown.unwrap().metadata.response_code, ResponseCode::NXDomain);
     }
 
     #[test]
@@ -170,6 +251,6 @@ mod tests {
 
     #[test]
     fn junk_is_not_answered() {
-        assert_eq!(answer(&[1, 2, 3], &BTreeMap::new()), None);
+        assert_eq!(answer(&[1, 2, 3], &BTreeMap::new(), &Mode::default()), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::read::{Reader, nearest};
 use super::tree::{Place, Tree};
-use super::{AppKind, Cut, Role, Step, Topology, Verb};
+use super::{AppKind, Cut, Healed, Role, Step, Topology, Verb};
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
@@ -74,6 +74,9 @@ fn regions(topology: &Topology, reader: &mut Reader<'_>) {
     for step in &topology.timeline {
         let ways = step.verb.cuts().iter().flat_map(|cut| [&cut.from, &cut.to]);
         named.extend(ways.map(|name| (step.line, "timeline".to_owned(), name.as_str())));
+        if let Verb::Dns { region, .. } | Verb::HealOne { what: Healed::Dns(region) } = &step.verb {
+            named.push((step.line, "timeline".to_owned(), region));
+        }
     }
     for expectation in &topology.expect {
         let region = expectation.region.iter();
@@ -141,6 +144,7 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             reader.problem(at(step.line), "timeline", &what, &hint);
         }
         unlinked(topology, step, reader);
+        names_of(topology, step, reader);
     }
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
@@ -161,6 +165,24 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             }
             _ => {}
         }
+    }
+}
+
+/// A DNS fails about servers that there are, and where nobody asks it at every login.
+fn names_of(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
+    let Verb::Dns { region, about, .. } = &step.verb else { return };
+    for name in about.iter().filter(|name| topology.region_of(name).is_none()) {
+        let idps = topology.idps.iter().map(|it| it.name.as_str());
+        let nodes = topology.nodes.iter().map(|it| it.name.as_str());
+        let apps = topology.apps.iter().map(|it| it.name.as_str());
+        let hint = nearest(name, idps.chain(nodes).chain(apps));
+        let what = format!("there is no node, IdP or application `{name}`");
+        reader.problem(at(step.line), "timeline.dns.about", &what, &hint);
+    }
+    let foreign = |app: &&super::App| app.kind == AppKind::OpenidClient && app.region == *region;
+    if let Some(app) = topology.apps.iter().find(foreign) {
+        let what = format!("`{}` in {region} asks its DNS at every login, and keeps nothing", app.name);
+        reader.problem(at(step.line), "timeline.dns", &what, "write `kind: lab` at the application");
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Topology`] is what a good file means; [`parse`](parse::parse) makes it from text and says everything that is wrong
 //! at once. Nothing here runs.
 
+pub mod ailments;
 pub mod check;
 pub mod expect;
 pub mod parse;
@@ -16,6 +17,7 @@ pub mod ways;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use ailments::Healed;
 pub use expect::{Bound, Expectation, Limit, Measure};
 pub use timeline::{Step, Verb};
 pub use ways::{Cut, How};

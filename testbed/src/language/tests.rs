@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::parse::parse;
 use super::read::Problems;
-use super::{AppKind, Bound, Cut, How, IdpKind, Limit, Measure, Topology, Verb};
+use super::{AppKind, Bound, Cut, Healed, How, IdpKind, Limit, Measure, Topology, Verb};
+use crate::history::NamesState;
 
 const GOOD: &str = r#"# Branch A loses its link to DC1.
 # Branch B notices nothing.
@@ -230,6 +231,8 @@ timeline:
   - { after: 4s, throttle: { from: a, to: b } }
   - { after: 5s, trace: { between: [a, b], file: hill.trace } }
   - { after: 7s, heal: all }
+  - { after: 8s, dns: { region: a, how: lying, about: [edge] } }
+  - { after: 9s, heal: { dns: a } }
 expect: [{ logins lost: 0 }]
 ";
 
@@ -260,7 +263,11 @@ fn ways_are_halves_and_rings_and_a_trace_becomes_steps() {
             "throttle a -> b to 1mbit"
         ]
     );
-    assert_eq!(texts[6..], ["trace a | b by hill.trace: down", "trace a | b by hill.trace: up, 20ms slower"]);
+    let about = vec!["edge".to_owned()];
+    assert_eq!(step(6).verb, Verb::Dns { region: "a".into(), how: NamesState::Lying, about });
+    assert_eq!(step(7).verb, Verb::HealOne { what: Healed::Dns("a".into()) });
+    assert_eq!(texts[6..8], ["dns of a lying about edge", "heal the dns of a"]);
+    assert_eq!(texts[8..], ["trace a | b by hill.trace: down", "trace a | b by hill.trace: up, 20ms slower"]);
 }
 
 #[test]
@@ -271,6 +278,18 @@ fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
         ("ring: [a, b, c, d]", "ring: [a, b, c]", 9, "no way between", "ring: [a, b, c, d]"),
         ("half: [a, b]", "half: [e]", 8, "have no link", "`links` connects"),
         ("rate: 64kbit", "rate: 64", 10, "`64` cannot be read", "20mbit"),
+        ("dns: { region: a", "dns: { region: f", 14, "no region `f`", "known: a, b"),
+        ("region: a, how", "how", 14, "`region` is missing", "whose DNS"),
+        ("how: lying", "how: lies", 14, "`lies` cannot be read", "dead, lying, stale"),
+        ("about: [edge]", "about: [edg]", 14, "no node, IdP or application `edg`", "did you mean `edge`?"),
+        (
+            "client: app }",
+            "client: app, kind: openid-client }",
+            14,
+            "asks its DNS at every login",
+            "kind: lab",
+        ),
+        ("heal: { dns: a }", "heal: { dns: f }", 15, "no region `f`", "known: a, b"),
         ("file: hill.trace", "file: hil.trace", 12, "hil.trace cannot be read", "beside the topology"),
         (", file: hill.trace", "", 12, "`file` is missing", "satellite.trace"),
     ] {

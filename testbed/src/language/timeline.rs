@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::ailments::{self, Healed};
 use super::read::Reader;
 use super::trace::{self, Condition, Trace};
 use super::tree::Tree;
 use super::units;
 use super::ways::{self, Cut, How};
+use crate::history::NamesState;
 
 /// A fault, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +34,24 @@ pub enum Verb {
         /// What a sender sees.
         how: How,
     },
-    /// Whatever was done to ways ends: those given, or all (empty).
+    /// Whatever was done to ways ends: those given; or all, and everything else that is wrong (empty).
     Heal {
         /// Which ways; empty for all.
         cuts: Vec<Cut>,
+    },
+    /// What is wrong with one thing ends.
+    HealOne {
+        /// Which.
+        what: Healed,
+    },
+    /// The DNS of a region fails.
+    Dns {
+        /// Whose.
+        region: String,
+        /// How.
+        how: NamesState,
+        /// Servers whose names it is about; none: all.
+        about: Vec<String>,
     },
     /// SIGKILL.
     Kill {
@@ -130,11 +146,11 @@ impl Verb {
 
     /// Whether this makes things better.
     pub fn heals(&self) -> bool {
-        matches!(self, Self::Heal { .. } | Self::Start { .. } | Self::Resume { .. })
+        matches!(self, Self::Heal { .. } | Self::HealOne { .. } | Self::Start { .. } | Self::Resume { .. })
     }
 }
 
-pub(super) const VERBS: [&str; 11] = [
+pub(super) const VERBS: &[&str] = &[
     "partition",
     "heal",
     "kill",
@@ -146,6 +162,7 @@ pub(super) const VERBS: [&str; 11] = [
     "lossy",
     "throttle",
     "trace",
+    "dns",
 ];
 
 /// What a step may refer to.
@@ -161,7 +178,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, around: &Around<'_>) ->
     let mut section = reader.section("timeline", tree);
     let after = section.needed("after", "say when, `after: 10s`");
     let mut found = Vec::new();
-    for verb in VERBS {
+    for verb in VERBS.iter().copied() {
         if let Some(argument) = section.take(verb) {
             found.push((verb, argument));
         }
@@ -196,6 +213,8 @@ fn read_verb(
         "restart" => node().map(|node| Verb::Restart { node }),
         "pause" => node().map(|node| Verb::Pause { node }),
         "resume" => node().map(|node| Verb::Resume { node }),
+        "dns" => return ailments::read_dns(reader, argument),
+        "heal" if argument.at("dns").is_some() => return ailments::read_heal(reader, argument),
         "heal" if argument.text() == Some("all") => Some(Verb::Heal { cuts: Vec::new() }),
         _ => return read_way_verb(reader, verb, argument, around),
     };

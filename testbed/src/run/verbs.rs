@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
-use crate::history::{Event, Micros, PathChange, PathState, Step as Happened, StepKind, What, now};
+use crate::history::{
+    Event, Micros, NamesChange, PathChange, PathState, Step as Happened, StepKind, What, now,
+};
+use crate::lab::dns::{Dns, Mode};
 use crate::lab::paths::{Paths, Way};
 use crate::lab::process::Processes;
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::language::{Cut, How, Step, Topology, Verb};
+use crate::language::trace::Condition;
+use crate::language::{Cut, Healed, How, Step, Topology, Verb, host};
 
 /// What verbs act on.
 pub struct Stage<'l> {
@@ -18,6 +22,8 @@ pub struct Stage<'l> {
     pub regions: &'l [Region],
     /// The switch between them.
     pub switch: &'l Switch,
+    /// The DNS of every region.
+    pub dns: &'l Dns,
     /// The processes.
     pub processes: &'l mut Processes,
     /// Where events go.
@@ -38,12 +44,17 @@ impl Stage<'_> {
                     self.reset(cuts);
                 }
             }
-            Verb::Heal { cuts } => self.change(cuts, began, |way| {
-                way.cut(None);
-                way.slow(None);
-                way.lossy(None);
-                way.throttle(None);
-            }),
+            Verb::Heal { cuts } => {
+                self.change(cuts, began, |way| way.follow(&Condition::default()));
+                if cuts.is_empty() {
+                    self.heal_everything_else(began);
+                }
+            }
+            Verb::HealOne { what: Healed::Dns(region) } => self.names(region, Mode::default(), began),
+            Verb::Dns { region, how, about } => {
+                let about = about.iter().map(|name| host(name)).collect();
+                self.names(region, Mode { state: *how, about }, began);
+            }
             Verb::Slow { cuts, by, jitter } => self.change(cuts, began, |way| way.slow(Some((*by, *jitter)))),
             Verb::Lossy { cuts, loss } => self.change(cuts, began, |way| way.lossy(Some(*loss))),
             Verb::Throttle { cuts, rate } => self.change(cuts, began, |way| way.throttle(Some(*rate))),
@@ -66,6 +77,22 @@ impl Stage<'_> {
         };
         self.say(now(), What::Step(Happened { words: step.text.clone(), kind, began }));
         Ok(())
+    }
+
+    fn heal_everything_else(&self, began: Micros) {
+        for region in &self.topology.regions {
+            self.names(region, Mode::default(), began);
+        }
+    }
+
+    /// Makes a region's DNS answer so.
+    fn names(&self, region: &str, mode: Mode, began: Micros) {
+        let (state, about) = (mode.state, mode.about.clone());
+        let index = self.topology.region_index(region);
+        if let Some(at) = index.and_then(|index| self.dns.change(index, mode)) {
+            let change = NamesChange { region: region.to_owned(), state, about, began };
+            self.say(at, What::Names(change));
+        }
     }
 
     /// Changes the named ways, or all; tells of those that are others than before.

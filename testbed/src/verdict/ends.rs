@@ -243,12 +243,13 @@ fn touches_a_change(world: &World<'_>, window: Span) -> bool {
 /// Why no node could have said that there is no way, if that is so.
 fn cut_off(world: &World<'_>, login: &Login, ended: Micros, window: Span) -> Option<String> {
     let app = world.server(&login.app)?;
-    if !world.in_reach(&login.region, app, window) {
+    if !world.used_by(&login.person, &login.region, app, window) {
         return Some("the application was out of reach".to_owned());
     }
     let edge = app.upstreams.first().and_then(|name| world.server(name));
     if let Some(edge) = edge
-        && !(world.in_reach(&login.region, edge, window) && world.in_reach(&app.region, edge, window))
+        && !(world.used_by(&login.person, &login.region, edge, window)
+            && world.in_reach(&app.region, edge, window))
     {
         return Some(format!("{} was out of reach", edge.name));
     }
@@ -280,7 +281,8 @@ fn only_the_persons_path(world: &World<'_>, login: &Login) -> Option<String> {
     let sender =
         sender.filter_map(|hop| world.server_at(hop.host())).find(|server| server.name != to.name)?;
     let during = Span { from: failed.start, until: failed.start + failed.took };
-    let only = world.in_reach(&sender.region, to, during) && !world.linked(&login.region, &to.region, during);
+    let only = world.in_reach(&sender.region, to, during)
+        && !world.used_by(&login.person, &login.region, to, during);
     only.then(|| format!("{} reached {}, and the person did not", sender.name, to.name))
 }
 

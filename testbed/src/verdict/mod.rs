@@ -5,6 +5,7 @@
 
 pub mod ends;
 pub mod judge;
+pub mod names;
 pub mod stats;
 pub mod world;
 

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::names::Names;
 use crate::history::{
-    Event, MILLISECOND, Micros, Probe, ProcessState, Run, Server, StepKind, What, servers_by_host,
+    Event, MILLISECOND, Micros, Probe, ProcessState, Run, Server, ServerKind, StepKind, What, servers_by_host,
 };
 
 /// Trees deeper than this are refused by the product.
@@ -27,6 +28,7 @@ pub struct World<'a> {
     pub changes: Vec<Span>,
     paths: BTreeMap<(&'a str, &'a str), Vec<Change>>,
     processes: BTreeMap<&'a str, Vec<Change>>,
+    names: Names<'a>,
     servers: BTreeMap<&'a str, &'a Server>,
     hosts: BTreeMap<&'a str, &'a Server>,
 }
@@ -83,6 +85,7 @@ impl<'a> World<'a> {
             changes: Vec::new(),
             paths: BTreeMap::new(),
             processes: BTreeMap::new(),
+            names: Names::default(),
             servers: run.servers.iter().map(|server| (server.name.as_str(), server)).collect(),
             hosts: servers_by_host(run),
         };
@@ -120,7 +123,10 @@ impl<'a> World<'a> {
                 self.steps.push(Stage { words: &step.words, kind: step.kind, span: span(step.began) });
                 return;
             }
-            _ => return,
+            _ => match self.names.take(event) {
+                Some(changed) => changed,
+                None => return,
+            },
         };
         if changed.until > self.begin {
             self.changes.push(changed);
@@ -160,10 +166,29 @@ impl<'a> World<'a> {
         self.linked(region, &server.region, during) && self.running(&server.name, during)
     }
 
+    /// Whether somebody's browser surely could use a server all the time: reach it, and find it by its name.
+    pub fn used_by(&self, person: &str, region: &str, server: &Server, during: Span) -> bool {
+        self.in_reach(region, server, during) && self.names.found_by(person, region, server, during)
+    }
+
+    /// Whether a server surely finds another by its name all the time: what it knew before its DNS fell silent, it knows.
+    fn finds(&self, from: &Server, to: &Server, during: Span) -> bool {
+        if from.kind == ServerKind::App {
+            return true;
+        }
+        let knew = match self.names.silent_since(&from.region, to, during) {
+            Some(since) => {
+                self.running(&from.name, Span { from: since.min(during.from), until: during.until })
+            }
+            None => true,
+        };
+        knew && self.names.told_truly(&from.region, to, during)
+    }
+
     /// One fixed chain, from the application to whoever vouches, that was live all the time for this person.
     pub fn live_path(&self, person: &str, region: &str, app: &str, during: Span) -> Option<Vec<&'a str>> {
         let app = self.server(app)?;
-        if !self.in_reach(region, app, during) {
+        if !self.used_by(person, region, app, during) {
             return None;
         }
         let mut chain = vec![app.name.as_str()];
@@ -175,8 +200,10 @@ impl<'a> World<'a> {
             return true;
         }
         for next in at.upstreams.iter().filter_map(|name| self.server(name)) {
-            let by_browser = !next.by_browser || self.linked(who.1, &next.region, during);
-            let live = by_browser && self.in_reach(&at.region, next, during);
+            let by_browser = !next.by_browser
+                || (self.linked(who.1, &next.region, during)
+                    && self.names.found_by(who.0, who.1, next, during));
+            let live = by_browser && self.in_reach(&at.region, next, during) && self.finds(at, next, during);
             if !live || chain.len() > DEEPEST || chain.contains(&next.name.as_str()) {
                 continue;
             }

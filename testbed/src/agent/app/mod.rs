@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use self::relying_party::{Pending, Refusal, RelyingParty, Tokens, random_token};
 use self::token::equal;
@@ -80,6 +80,9 @@ impl App {
             .with_single_cert(chain, key)
             .map_err(|error| problem("TLS", &error))?;
         let listener = TcpListener::bind(spec.listen).await.map_err(|error| problem("listen", &error))?;
+        if let Some(node) = Url::parse(&spec.issuer).ok().as_ref().and_then(Url::host_str) {
+            wire.learn(node).await;
+        }
         let shop = Shop {
             party: RelyingParty::new(spec, wire),
             logins: Mutex::default(),
