@@ -1,5 +1,5 @@
-//! The command line: `run FILE`, `check FILE...`; and two that `run` uses itself, `inside` (the run in its name space) and
-//! `agent` (the people of one region).
+//! The command line: `run FILE`, `up FILE`, `check FILE...`; and three that these use themselves, `inside` and `inside-up`
+//! (the same in their name space) and `agent` (the people of one region).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +23,8 @@ struct Cli {
 enum Command {
     /// Runs a topology. Exit code 0: everything expected holds; 1: something does not; 2: the run failed or cannot judge.
     Run(Options),
+    /// Keeps a topology up until Ctrl-C and lets your own browser in; faults are typed, such as `kill root-dc1`.
+    Up(run::up::Options),
     /// Says everything that is wrong with topologies and the configurations they name. Exit code 2 if anything is.
     Check {
         /// The topologies.
@@ -31,6 +33,8 @@ enum Command {
     },
     #[command(hide = true)]
     Inside(Options),
+    #[command(hide = true)]
+    InsideUp(run::up::Options),
     #[command(hide = true)]
     Agent,
 }
@@ -43,6 +47,13 @@ pub fn main() -> ExitCode {
             Ok(_) => run::outer::run(&options),
             Err(words) => refuse(&words),
         },
+        Command::Up(options) => match check(&options.file) {
+            Ok(topology) => match options.standpoint(&topology) {
+                Ok(_) => run::outer::up(&options),
+                Err(words) => refuse(&words),
+            },
+            Err(words) => refuse(&words),
+        },
         Command::Check { files } => {
             let wrong: Vec<_> = files.iter().filter_map(|file| check(file).err()).collect();
             if wrong.is_empty() {
@@ -52,6 +63,7 @@ pub fn main() -> ExitCode {
             refuse(&wrong.join("\n"))
         }
         Command::Inside(options) => run::supervisor::main(&options),
+        Command::InsideUp(options) => run::up::main(&options),
         Command::Agent => crate::agent::main(),
     }
 }

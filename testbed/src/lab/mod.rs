@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod ca;
+pub mod chromium;
 pub mod configs;
 mod describe;
 pub mod dns;
@@ -17,6 +18,7 @@ pub mod packet;
 pub mod paths;
 
 pub mod region;
+pub mod socks;
 pub mod switch;
 mod sys;
 

@@ -71,10 +71,13 @@ impl Processes {
     /// Starts a process in its region; it runs when its port accepts.
     ///
     /// # Errors
-    /// When the binary cannot be started.
+    /// When the binary cannot be started, or runs already.
     pub fn start(&mut self, name: &str, regions: &[Region]) -> io::Result<()> {
         let began = now();
         let Some(process) = self.servers.get_mut(name) else { return Ok(()) };
+        if process.child.is_some() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it has not ended"));
+        }
         let program = &process.program;
         let log = log_file(&self.logs, &program.region_name, name)?;
         // Joining an absolute path answers that path: foreign programs are where they are.

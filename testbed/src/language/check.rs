@@ -44,6 +44,17 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     }
 }
 
+/// Notes what does not fit of a step that is done now, whatever was done before.
+pub(crate) fn step(step: &Step, topology: &Topology, reader: &mut Reader<'_>) {
+    let mut timeline = vec![step.clone()];
+    if let Verb::Start { node } = &step.verb {
+        timeline.insert(0, Step { verb: Verb::Kill { node: node.clone() }, ..step.clone() });
+    }
+    let now = Topology { timeline, ..topology.clone() };
+    regions(&now, reader);
+    steps(&now, reader);
+}
+
 fn at(line: u64) -> Place {
     Place { line, column: 1 }
 }

@@ -1,9 +1,10 @@
 //! The language of topologies: regions, links, nodes, people, a timeline of faults, and what is expected.
 //!
 //! [`Topology`] is what a good file means; [`parse`](parse::parse) makes it from text and says everything that is wrong
-//! at once. Nothing here runs.
+//! at once; [`by_hand`] reads one step as an operator types it. Nothing here runs.
 
 pub mod ailments;
+pub mod by_hand;
 pub mod check;
 pub mod expect;
 pub mod parse;

@@ -2,7 +2,7 @@
 //! memory file system for everything that must not stay.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -15,15 +15,17 @@ use crate::lab::addresses;
 /// Directories that every Linux has and that nobody needs during a run; the memory file system covers one of them.
 const PLACES: [&str; 4] = ["/mnt", "/media", "/srv", "/dev/shm"];
 
-/// Dies with the parent, whatever it dies of. Called first.
+/// Dies with the parent, whatever it dies of; `hear` gets the lines that the parent passes on. Called first.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn die_with_parent() -> io::Result<()> {
+pub fn die_with_parent(hear: impl Fn(String) + Send + 'static) -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have died before: then its end of the pipe is closed, and so is this process's reason to be.
-    std::thread::Builder::new().name("lifeline".to_owned()).spawn(|| {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    std::thread::Builder::new().name("lifeline".to_owned()).spawn(move || {
+        for line in io::stdin().lock().split(b'\n').map_while(Result::ok) {
+            hear(String::from_utf8_lossy(&line).into_owned());
+        }
         std::process::exit(2);
     })?;
     Ok(())

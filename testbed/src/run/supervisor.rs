@@ -1,4 +1,5 @@
 //! The run itself: builds the lab, lets people in, does the timeline, sends people home, and hands over the history.
+//! [`super::up`] stands on the same ground and the same lab.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -22,17 +23,17 @@ use crate::lab::paths::Paths;
 use crate::lab::process::{Death, Processes, log_file, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::language::{AppKind, IdpKind, Topology, parse};
+use crate::language::{AppKind, IdpKind, Step, Topology, parse};
 
 /// How long processes may take until they accept.
 const START_DEADLINE: Micros = 30 * SECOND;
 /// Between two looks at everything.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 /// How long people may take to go home beyond their patience.
 const GOING_HOME: Micros = 20 * SECOND;
 
 /// Why a run ended without a verdict.
-enum Failure {
+pub(super) enum Failure {
     /// Somebody said stop.
     Stopped,
     /// What happened, and what to do.
@@ -67,27 +68,51 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<u8, Failure> {
-    // Before any thread: a signal that one thread does not block is lost to the first process of a name space.
-    let stop = listen_for_stop()?;
-    isolate::die_with_parent()?;
-    let topology =
-        parse::load(&options.file).map_err(|problems| crate::cli::say(&options.file, &problems))?;
-    let program = std::env::current_exe()?;
-    let beside = program.parent().unwrap_or(Path::new("/")).to_owned();
-    let binaries = options.bin.clone().unwrap_or(beside).canonicalize()?;
-    find_binaries(&topology, &binaries)?;
-    foreign::ready(&topology)?;
-    let here = std::env::current_dir()?;
-    let folder = isolate::isolate(&[&here, &binaries, &options.file.canonicalize()?, &program])?;
-    let mut view = View::new(&topology, options.plain);
+    let ground = Ground::prepare(&options.file, options.bin.as_deref(), |_| {})?;
+    let topology = &ground.topology;
+    let mut view = View::new(topology, options.plain);
     let mut events = Vec::new();
-    let punctual = {
-        let mut lab = Lab::build(&topology, &folder, binaries, program, stop)?;
-        lab.run(&mut view, &mut events)?
-    };
+    let punctual = Lab::build(&ground)?.run(&mut view, &mut events)?;
     history::sort(&mut events);
     view.finish();
-    results::conclude(&topology, &events, punctual, &folder, &options.out).map_err(Failure::Because)
+    results::conclude(topology, &events, punctual, &ground.folder, &options.out).map_err(Failure::Because)
+}
+
+/// What a lab is built on: a topology that fits this machine, and privacy.
+pub(super) struct Ground {
+    /// The topology.
+    pub(super) topology: Topology,
+    /// Where everything goes that must not stay.
+    pub(super) folder: PathBuf,
+    binaries: PathBuf,
+    program: PathBuf,
+    stop: Arc<AtomicBool>,
+}
+
+impl Ground {
+    /// Reads the topology, finds its programs, and leaves the machine's networks and mounts for good. `hear` gets each
+    /// line that the process which started this one passes on.
+    ///
+    /// # Errors
+    /// What is wrong with the file, what is missing, what the kernel refused.
+    pub(super) fn prepare(
+        file: &Path,
+        bin: Option<&Path>,
+        hear: impl Fn(String) + Send + 'static,
+    ) -> Result<Self, Failure> {
+        // Before any thread: a signal that one thread does not block is lost to the first process of a name space.
+        let stop = listen_for_stop()?;
+        isolate::die_with_parent(hear)?;
+        let topology = parse::load(file).map_err(|problems| crate::cli::say(file, &problems))?;
+        let program = std::env::current_exe()?;
+        let beside = program.parent().unwrap_or(Path::new("/"));
+        let binaries = bin.unwrap_or(beside).canonicalize()?;
+        find_binaries(&topology, &binaries)?;
+        foreign::ready(&topology)?;
+        let here = std::env::current_dir()?;
+        let folder = isolate::isolate(&[&here, &binaries, &file.canonicalize()?, &program])?;
+        Ok(Self { topology, folder, binaries, program, stop })
+    }
 }
 
 fn find_binaries(topology: &Topology, binaries: &Path) -> Result<(), String> {
@@ -136,14 +161,17 @@ struct Crowd {
     orders: Option<ChildStdin>,
 }
 
-struct Lab<'t> {
+/// Everything that stands, and the events that come from it.
+pub(super) struct Lab<'t> {
     topology: &'t Topology,
-    regions: Vec<Region>,
+    /// Regions, in order.
+    pub(super) regions: Vec<Region>,
     switch: Switch,
     dns: Dns,
     processes: Processes,
     crowds: Vec<Crowd>,
-    specs: Vec<Spec>,
+    /// What each region's process is going to be told at the start.
+    pub(super) specs: Vec<Spec>,
     run: history::Run,
     program: PathBuf,
     logs: PathBuf,
@@ -153,13 +181,9 @@ struct Lab<'t> {
 }
 
 impl<'t> Lab<'t> {
-    fn build(
-        topology: &'t Topology,
-        folder: &Path,
-        binaries: PathBuf,
-        program: PathBuf,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Self, Failure> {
+    /// Makes everything; starts nothing.
+    pub(super) fn build(ground: &'t Ground) -> Result<Self, Failure> {
+        let (topology, folder) = (&ground.topology, &ground.folder);
         let mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
         let mut regions = Vec::new();
         let mut tuns = Vec::new();
@@ -178,13 +202,13 @@ impl<'t> Lab<'t> {
             regions,
             switch,
             dns,
-            processes: Processes::new(mesh.programs, binaries, logs.clone(), sender.clone()),
+            processes: Processes::new(mesh.programs, ground.binaries.clone(), logs.clone(), sender.clone()),
             crowds: Vec::new(),
             specs: mesh.specs,
             run: mesh.run,
-            program,
+            program: ground.program.clone(),
             logs,
-            stop,
+            stop: ground.stop.clone(),
             sender,
             inbox,
         })
@@ -205,21 +229,13 @@ impl<'t> Lab<'t> {
         steps.sort_by_key(|step| step.after);
         let mut steps = steps.into_iter().peekable();
         while now() < end {
-            let due = |step: &crate::language::Step| begin + micros(step.after);
+            let due = |step: &Step| begin + micros(step.after);
             // A tick may not delay a step: the last stretch is waited for exactly.
             let next = steps.peek().map_or(end, due).min(end);
             let pause = Duration::from_micros(next.saturating_sub(now())).min(TICK);
             self.tick(pause, view, events)?;
             while let Some(step) = steps.next_if(|step| due(step) <= now()) {
-                let mut stage = Stage {
-                    topology: self.topology,
-                    regions: &self.regions,
-                    switch: &self.switch,
-                    dns: &self.dns,
-                    processes: &mut self.processes,
-                    events: &self.sender,
-                };
-                stage.act(&step)?;
+                self.act(&step)?;
             }
         }
         self.mark(What::End, view, events);
@@ -229,8 +245,21 @@ impl<'t> Lab<'t> {
         Ok(punctual)
     }
 
+    /// Does a step of the timeline, or of an operator's hand.
+    pub(super) fn act(&mut self, step: &Step) -> Result<(), String> {
+        let mut stage = Stage {
+            topology: self.topology,
+            regions: &self.regions,
+            switch: &self.switch,
+            dns: &self.dns,
+            processes: &mut self.processes,
+            events: &self.sender,
+        };
+        stage.act(step)
+    }
+
     /// Starts every process and every crowd, and waits until all of them answer.
-    fn start(&mut self, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
+    pub(super) fn start(&mut self, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
         for name in self.processes.names() {
             self.processes
                 .start(&name, &self.regions)
@@ -294,7 +323,8 @@ impl<'t> Lab<'t> {
         Ok(Crowd { region: spec.region.clone(), child, orders })
     }
 
-    fn order(&mut self, order: Order) {
+    /// Tells every crowd.
+    pub(super) fn order(&mut self, order: Order) {
         let line = serde_json::to_string(&order).unwrap_or_default();
         for orders in self.crowds.iter_mut().filter_map(|crowd| crowd.orders.as_mut()) {
             let _ = writeln!(orders, "{line}");
@@ -320,7 +350,8 @@ impl<'t> Lab<'t> {
         Err(Failure::Because("people did not go home in time; the machine may be too busy".to_owned()))
     }
 
-    fn mark(&self, what: What, view: &mut View, events: &mut Vec<Event>) -> Micros {
+    /// Notes an event that is this process's own.
+    pub(super) fn mark(&self, what: What, view: &mut View, events: &mut Vec<Event>) -> Micros {
         let event = Event::now(what);
         let at = event.at;
         view.see(&event);
@@ -329,7 +360,12 @@ impl<'t> Lab<'t> {
     }
 
     /// Waits a moment, and takes note of everything that happened.
-    fn tick(&mut self, pause: Duration, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
+    pub(super) fn tick(
+        &mut self,
+        pause: Duration,
+        view: &mut View,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
         let first = self.inbox.recv_timeout(pause).ok();
         for event in first.into_iter().chain(self.inbox.try_iter()) {
             view.see(&event);
@@ -367,6 +403,6 @@ impl Drop for Lab<'_> {
     }
 }
 
-fn micros(time: Duration) -> Micros {
+pub(super) fn micros(time: Duration) -> Micros {
     Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }

@@ -17,6 +17,7 @@ const SUMMARY: Micros = 10 * SECOND;
 /// The view of a run.
 pub struct View {
     lively: bool,
+    crowded: bool,
     total: Micros,
     begun: Option<Micros>,
     over: bool,
@@ -58,10 +59,24 @@ impl View {
         let lively = !plain && std::io::stdout().is_terminal();
         let lanes = topology.people.iter().map(|people| (people.region.clone(), Lane::default())).collect();
         let total = Micros::try_from(topology.settings.duration.as_micros()).unwrap_or(Micros::MAX);
-        let view =
-            Self { lively, total, begun: None, over: false, lanes, steps: Vec::new(), drawn: 0, last: 0 };
+        let view = Self {
+            lively,
+            crowded: true,
+            total,
+            begun: None,
+            over: false,
+            lanes,
+            steps: Vec::new(),
+            drawn: 0,
+            last: 0,
+        };
         print(&format!("{}: {}\n", topology.name, topology.says));
         view
+    }
+
+    /// A view of a mesh that stands until told to end, in lines; `crowded` says whether simulated people come.
+    pub fn standing(topology: &Topology, crowded: bool) -> Self {
+        Self { crowded, ..Self::new(topology, true) }
     }
 
     /// Takes note of an event.
@@ -70,7 +85,8 @@ impl View {
             What::Begin => {
                 self.begun = Some(event.at);
                 self.last = event.at;
-                self.line(event.at, "everybody is there; people begin to sign in");
+                let who = if self.crowded { "people begin to sign in" } else { "nobody signs in but you" };
+                self.line(event.at, &format!("everybody is there; {who}"));
             }
             What::End => {
                 self.over = true;
@@ -119,7 +135,7 @@ impl View {
     /// Draws, if it is time.
     pub fn draw(&mut self) {
         let time = now();
-        let Some(begun) = self.begun else { return };
+        let Some(begun) = self.begun.filter(|_| self.crowded) else { return };
         if !self.lively {
             if time > self.last + SUMMARY && !self.over {
                 self.last = time;

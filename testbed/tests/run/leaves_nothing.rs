@@ -12,7 +12,7 @@ use super::stand_in::{Run, TOPOLOGY};
 
 /// What of the machine a run could leave something in.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     devices: BTreeSet<String>,
     mounts: usize,
     places: Vec<BTreeSet<String>>,
@@ -24,7 +24,7 @@ fn names(folder: &str) -> BTreeSet<String> {
     entries.unwrap_or_default()
 }
 
-fn look() -> Seen {
+pub(super) fn look() -> Seen {
     Seen {
         devices: names("/sys/class/net"),
         mounts: fs::read_to_string("/proc/self/mounts").unwrap().lines().count(),
@@ -50,7 +50,8 @@ fn processes(folder: &Path) -> Vec<String> {
     found
 }
 
-fn nothing_stays(run: &Run, before: &Seen) {
+/// Waits until nothing of a run is there any more.
+pub(super) fn nothing_stays(run: &Run, before: &Seen) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let left = processes(run.folder.path());
@@ -70,7 +71,8 @@ fn started() -> Run {
     run
 }
 
-fn signal(run: &Run, signal: Signal) {
+/// Sends a signal to what a user would have started.
+pub(super) fn signal(run: &Run, signal: Signal) {
     kill(Pid::from_raw(run.child.id() as i32), signal).unwrap();
 }
 

@@ -8,4 +8,5 @@ mod faults;
 mod foreign;
 mod leaves_nothing;
 mod stand_in;
+mod up;
 mod verbs;

@@ -73,11 +73,16 @@ pub(super) struct Run {
 impl Run {
     /// Starts a run of this topology.
     pub(super) fn start(topology: &str) -> Self {
-        Self::start_beside(topology, &[])
+        Self::start_as("run", topology, &[])
     }
 
     /// Starts a run of this topology, with these files beside it.
     pub(super) fn start_beside(topology: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as("run", topology, files)
+    }
+
+    /// Starts `run` or `up` of this topology, with these files beside it.
+    pub(super) fn start_as(verb: &str, topology: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for (name, text) in files {
@@ -95,23 +100,24 @@ impl Run {
             fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
         let out = path("out");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mangrove-testbed"))
-            .arg("run")
-            .arg(path("topology.yaml"))
-            .arg("--bin")
-            .arg(folder.path())
-            .arg("--out")
-            .arg(&out)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mangrove-testbed"));
+        command.arg(verb).arg(path("topology.yaml")).arg("--bin").arg(folder.path());
+        if verb == "run" {
+            command.arg("--out").arg(&out);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { folder, child, out, lines }
     }
 
     /// Reads what the run says until a line has these words; false when it ends without.
     pub(super) fn line_with(&mut self, words: &str) -> bool {
-        self.lines.by_ref().any(|line| line.unwrap().contains(words))
+        self.said(words).is_some()
+    }
+
+    /// Reads what the run says until a line has these words, and answers that line.
+    pub(super) fn said(&mut self, words: &str) -> Option<String> {
+        self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(words))
     }
 
     /// Waits for the end; answers the exit code and the history.
