@@ -18,6 +18,9 @@ pub struct Ask {
     pub ui_locales: Option<String>,
     /// Opaque ids of the nodes this login came through so far; told to Mangrove roots only.
     pub hops: Vec<String>,
+    /// Whoever asks could ask somebody else: better no answer now than a person kept waiting. Told to Mangrove roots only.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 /// `prompt` of OpenID Connect Core 3.1.2.1.

@@ -52,6 +52,11 @@ impl Flow {
         self.request.ask.prompt == Some(Prompt::None)
     }
 
+    /// A node of the mesh sent the browser, as the browser says: that node has a page of its own, and perhaps others to ask.
+    pub(crate) fn came_over_a_node(&self) -> bool {
+        self.request.ask.hops.len() > 1
+    }
+
     /// What its pages tell people to say when they ask for help.
     pub(crate) fn reference(&self) -> Option<Reference<'_>> {
         Some(Reference::Login(&self.login_id))

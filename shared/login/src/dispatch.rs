@@ -76,7 +76,8 @@ impl Login {
                 return self.nobody_left(browser, flow).await;
             };
             flow.tried.push(seat.connector.name().to_owned());
-            match seat.connector.begin(&flow.request.ask).await {
+            let elsewhere = self.has_another(&flow, &seats);
+            match seat.connector.begin(&Ask { elsewhere, ..flow.request.ask.clone() }).await {
                 Ok(begin) => {
                     let leaves = matches!(begin, Begin::Redirect { .. });
                     let to = || Away::now(seat.connector.name(), ambient::unix_now());
@@ -235,7 +236,7 @@ impl Login {
         };
         let ticket = Ticket { flow: flow.id.clone(), member, how };
         if let Err(why) = self.keep(flow, &state, &secret, &ticket).await {
-            return self.page(flow, &Page::no_room(why.to_string())).await;
+            return self.no_room(flow, why.to_string()).await;
         }
         let member = ticket.member;
         self.record(
@@ -267,19 +268,21 @@ impl Login {
         self.book.issue(state, secret, ticket).await
     }
 
-    /// Nobody can vouch now: the application's request is kept, and the page tries again by itself.
+    /// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
+    /// browser here is told instead: it may know somebody else, and if not it has such a page nearer to the person.
     async fn nobody_left(&self, browser: &Browser, mut flow: Flow) -> Response {
-        let cause = Why { member: None, fault: Fault::Upstream, why: "nobody left to ask".to_owned() };
-        if flow.silent() {
+        if flow.silent() || flow.came_over_a_node() {
+            let cause = Why { member: None, fault: Fault::Upstream, why: "nobody left to ask".to_owned() };
             let words = "Nobody who could vouch can be reached.".to_owned();
-            return self.refuse(&flow, Refusal::TemporarilyUnavailable, words, cause).await;
+            let response = self.refuse(&flow, Refusal::TemporarilyUnavailable, words, cause).await;
+            return with_crumbs(response, self.cookies.clear_logins_of(browser, &flow.id));
         }
         let seconds =
             AGAIN_AFTER[usize::try_from(flow.rounds).unwrap_or(usize::MAX).min(AGAIN_AFTER.len() - 1)];
         flow.rounds += 1;
         flow.tried.clear();
         if let Err(why) = self.book.keep(&flow).await {
-            return self.page(&flow, &Page::no_room(why.to_string())).await;
+            return self.no_room(&flow, why.to_string()).await;
         }
         let frame = self.frame(flow.reference());
         let page = |suffix: &str| {
@@ -295,6 +298,16 @@ impl Login {
         let state = ambient::token();
         let response = page(&self.cookies.suffix(&state));
         self.with_login_cookies(browser, &flow, &state, &ambient::token(), response)
+    }
+
+    /// This node cannot keep one more login in progress; who can ask somebody else is told so.
+    pub(crate) async fn no_room(&self, flow: &Flow, why: String) -> Response {
+        let page = Page::no_room(why);
+        if !(flow.silent() || flow.came_over_a_node()) {
+            return self.page(flow, &page).await;
+        }
+        let words = page.heading.to_owned();
+        self.refuse(flow, Refusal::TemporarilyUnavailable, words, page.why).await
     }
 
     async fn looped(&self, flow: &Flow, found: &loops::Loop) -> Response {
@@ -363,7 +376,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn no_room(why: String) -> Self {
+    fn no_room(why: String) -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             heading: "Too many people are signing in right now",

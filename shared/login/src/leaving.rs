@@ -55,6 +55,14 @@ impl Login {
         }
     }
 
+    /// Whether somebody else could be asked if those that this login has asked do not vouch; here, or by who sent the browser.
+    /// A silent login asks one member only.
+    pub(crate) fn has_another(&self, flow: &Flow, seats: &[&Seat]) -> bool {
+        let next = self.choose_for(flow, seats, &flow.tried, ambient::now());
+        let here = next.picked.is_some() && next.reason != Reason::LastResort;
+        !flow.silent() && (here || flow.request.ask.elsewhere)
+    }
+
     /// Who would be chosen if `name` could not be.
     fn next_after(&self, name: &str, flow: &Flow, seats: &[&Seat], now: Moment) -> Option<Arc<Member>> {
         let mut without = flow.tried.clone();
@@ -71,13 +79,16 @@ impl Login {
             .iter()
             .map(|seat| seat.connector.name())
             .zip(seats)
-            .filter(|(name, seat)| self.could_be_alive(name, seat, flow, now))
+            .filter(|(name, seat)| {
+                self.could_be_alive(seat, now) && !flow.tried.iter().any(|tried| tried == name)
+            })
             .filter_map(|(name, _)| Some((name, Arc::clone(self.watch.member(name)?))))
             .collect();
         let answered = looks::all_at_once(&alive).await;
         let slow = || {
             let now = ambient::now();
-            alive.iter().find(|(_, member)| member.may_be_slow(now)).map(|(name, _)| *name)
+            let slow = alive.iter().find(|(_, member)| member.may_be_slow(now)).map(|(name, _)| *name);
+            slow.filter(|_| !flow.request.ask.elsewhere)
         };
         let (name, reason) = match (answered, answered.or_else(slow)) {
             (Some(_), name) => (name, ANSWERS_NOW.to_owned()),
@@ -101,16 +112,15 @@ impl Login {
     }
 
     /// Whether a look could find it alive, and it might then be used: not drained, not misconfigured, not refused by its own
-    /// endpoint, not asked by this login before.
-    fn could_be_alive(&self, name: &str, seat: &Seat, flow: &Flow, now: Moment) -> bool {
-        let Some(standing) = self.watch.standing(name, now) else { return false };
+    /// endpoint.
+    pub(crate) fn could_be_alive(&self, seat: &Seat, now: Moment) -> bool {
+        let Some(standing) = self.watch.standing(seat.connector.name(), now) else { return false };
         let drained = standing.order.is_some_and(|order| order.what == order::What::Drain);
         seat.connector.has_a_page()
             && seat.able().is_ok()
             && !drained
             && !standing.refused
             && standing.misconfigured.is_none()
-            && !flow.tried.iter().any(|tried| tried == name)
     }
 
     /// Whom to ask, if this login had asked those that are `tried`.

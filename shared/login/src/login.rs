@@ -182,11 +182,16 @@ impl Login {
         let expiry: BoxFuture<'static, ()> = Box::pin(async move {
             until.run_until_cancelled(login.sweep_for_ever()).await;
         });
+        let (watch, until) = (Arc::clone(&self.watch), shutdown.clone());
+        let looks: BoxFuture<'static, ()> = Box::pin(async move {
+            until.run_until_cancelled(watch.keeper.run()).await;
+        });
         let watch = Arc::clone(&self.watch);
         let rehearsal: BoxFuture<'static, ()> = Box::pin(async move {
             shutdown.run_until_cancelled(watch.rehearse_for_ever()).await;
         });
-        tasks.extend([("sessions".to_owned(), expiry), ("rehearsals".to_owned(), rehearsal)]);
+        let named = [("sessions", expiry), ("looks", looks), ("rehearsals", rehearsal)];
+        tasks.extend(named.map(|(name, task)| (name.to_owned(), task)));
         tasks
     }
 

@@ -5,14 +5,15 @@
 //! first one's answer counts all the same until its deadline has passed. Looks are shared: one flight per connector,
 //! whoever asks. What a look found is a sample, taken in once per flight.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
-use futures::stream::{FuturesOrdered, StreamExt};
+use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use mangrove_connectors::Look;
 use mangrove_continuity::{Health, Moment, Sample};
 use mangrove_keys::ambient;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::watch::Member;
@@ -21,6 +22,10 @@ use crate::watch::Member;
 /// it may be asked as often as people sign in, so nobody is sent to one unseen. Those who come at once share a look.
 const FRESH: Duration = Duration::from_secs(5);
 const FRESH_ROOT: Duration = Duration::ZERO;
+
+/// The same for a root when this node is asked what it can do: however many nodes ask, the layers above are asked four
+/// times a second.
+const FRESH_ROOT_IN_A_WORD: Duration = Duration::from_millis(250);
 
 /// Least and most patience of a look.
 const LEAST_PATIENCE: Duration = Duration::from_millis(400);
@@ -40,6 +45,35 @@ pub(crate) type Flight = Shared<BoxFuture<'static, Look>>;
 pub(crate) struct Looks {
     flight: Option<WeakShared<BoxFuture<'static, Look>>>,
     last: Option<(Moment, Look)>,
+    /// The flight is taken to its end whoever waits for it.
+    kept: bool,
+}
+
+/// Looks that nobody waits for any more and that are taken to their end all the same: who asked had less patience.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    queue: Mutex<Vec<Flight>>,
+    wake: Notify,
+}
+
+impl Keeper {
+    fn keep(&self, flight: Flight) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(flight);
+        self.wake.notify_one();
+    }
+
+    /// Takes kept looks to their end; a task, until it is dropped.
+    pub(crate) async fn run(&self) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {
+                    under_way.extend(self.queue.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
+                }
+                Some(_) = under_way.next(), if !under_way.is_empty() => {}
+            }
+        }
+    }
 }
 
 /// What is known of a look's outcome by the login that asked for it.
@@ -73,6 +107,17 @@ pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member
         never = driven(hedge.clone()) => match never {},
     };
     Looked { look, waited: ambient::now().since(began), next: Some(hedge) }
+}
+
+/// Looks at `member` for at most `time`; what it found, if it found something by then. If not, `keeper` takes the look to
+/// its end, so that the next one who asks knows.
+pub(crate) async fn within(time: Duration, member: &Arc<Member>, keeper: &Keeper) -> Option<Look> {
+    let flight = member.look(patience(&member.health()));
+    let found = timeout(time, flight.clone()).await.ok();
+    if found.is_none() && !std::mem::replace(&mut member.looks().kept, true) {
+        keeper.keep(flight);
+    }
+    found
 }
 
 /// Drives a flight and answers nothing.
@@ -110,8 +155,17 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
 impl Member {
     /// Whether its last success is too long ago to send somebody there unseen.
     pub(crate) fn wants_a_look(&self, now: Moment) -> bool {
+        self.is_older_than(FRESH_ROOT, now)
+    }
+
+    /// The same before this node says of itself that it can sign people in there.
+    pub(crate) fn wants_a_look_for_a_word(&self, now: Moment) -> bool {
+        self.is_older_than(FRESH_ROOT_IN_A_WORD, now)
+    }
+
+    fn is_older_than(&self, root: Duration, now: Moment) -> bool {
         let health = self.health();
-        let window = health.policy().interval.min(if self.connector.is_root() { FRESH_ROOT } else { FRESH });
+        let window = health.policy().interval.min(if self.connector.is_root() { root } else { FRESH });
         self.connector.has_a_page() && health.last_success().is_none_or(|at| now.since(at) >= window)
     }
 
@@ -154,8 +208,7 @@ impl Member {
         };
         self.observe(&sample, now);
         let mut looks = self.looks();
-        looks.last = Some((now, look.clone()));
-        looks.flight = None;
+        *looks = Looks { flight: None, last: Some((now, look.clone())), kept: false };
         look
     }
 

@@ -19,7 +19,6 @@ use crate::book::Flow;
 use crate::callback::AGAIN_PATH;
 use crate::cookies::MOST_LOGINS;
 use crate::decisions::What;
-use crate::dispatch::Page;
 use crate::login::Login;
 use crate::pages;
 
@@ -204,7 +203,7 @@ impl Login {
 
     async fn ask_for_the_way(&self, browser: &Browser, flow: &Flow, member: &str) -> Response {
         if let Err(why) = self.book.keep(flow).await {
-            return self.page(flow, &Page::no_room(why.to_string())).await;
+            return self.no_room(flow, why.to_string()).await;
         }
         let state = ambient::token();
         let suffix = self.cookies.suffix(&state);

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::looks::Looks;
+use crate::looks::{Keeper, Looks};
 
 /// Least time between two probes of one connector, whatever asks for the second.
 const LEAST_GAP: Duration = Duration::from_millis(250);
@@ -28,6 +28,7 @@ const REHEARSE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Watch {
     members: BTreeMap<String, Arc<Member>>,
+    pub(crate) keeper: Keeper,
 }
 
 /// One connector, watched.
@@ -97,7 +98,7 @@ impl Watch {
             };
             (connector.name().to_owned(), Arc::new(member))
         });
-        Arc::new(Self { members: members.collect() })
+        Arc::new(Self { members: members.collect(), keeper: Keeper::default() })
     }
 
     /// What choosing needs to know about a connector.

@@ -11,6 +11,9 @@ use crate::{Ask, Begin, Failure, Pending};
 /// Parameter that tells a Mangrove root through which nodes a login came: opaque ids, separated by spaces, nearest last.
 pub const HOPS_PARAMETER: &str = "mangrove_hops";
 
+/// Parameter that tells a Mangrove root that the node which asks could ask another: `1`.
+pub const ELSEWHERE_PARAMETER: &str = "mangrove_elsewhere";
+
 impl Oidc {
     pub(crate) async fn begin(&self, ask: &Ask) -> Result<Begin, Failure> {
         let redirect_url = self.redirect_url()?;
@@ -37,6 +40,7 @@ impl Oidc {
         });
         let method = challenge.is_some().then(|| "S256".to_owned());
         let hops = (self.settings.root && !ask.hops.is_empty()).then(|| ask.hops.join(" "));
+        let elsewhere = (self.settings.root && ask.elsewhere).then(|| "1".to_owned());
         let asked = [
             ("prompt", ask.prompt.map(|prompt| prompt.as_str().to_owned())),
             ("max_age", ask.max_age.map(|seconds| seconds.to_string())),
@@ -52,6 +56,7 @@ impl Oidc {
             ("code_challenge", challenge),
             ("code_challenge_method", method),
             (HOPS_PARAMETER, hops),
+            (ELSEWHERE_PARAMETER, elsewhere),
         ];
         let set = |name: &str| asked.iter().any(|(known, value)| *known == name && value.is_some());
         let mut url = metadata.authorization_endpoint.clone();

@@ -11,6 +11,7 @@ use mangrove_keys::ambient;
 use super::Oidc;
 use super::metadata::MetadataError;
 use super::provider::FetchError;
+use super::word::Said;
 use crate::http::{HttpError, Limits, NoAnswer};
 use crate::{Look, ProbeResult};
 
@@ -44,7 +45,8 @@ impl Oidc {
         };
         match self.with_its_word(&limits, glancing).await {
             (Ok(()), None) => Look::Answered { took: ambient::now().since(began) },
-            (Ok(()), Some(why)) => Look::SaysNo { why },
+            (Ok(()), Some(Said::No(why))) => Look::SaysNo { why },
+            (Ok(()), Some(Said::InDoubt(why))) => Look::Failed { why, timed_out: true },
             (Err(why), _) => self.judge(&why),
         }
     }

@@ -21,7 +21,7 @@ use mangrove_config::{Config, connectors::Oidc as Written};
 use mangrove_continuity::HealthPolicy;
 use url::Url;
 
-pub use self::begin::HOPS_PARAMETER;
+pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use self::provider::Provider;
 use self::settings::Settings;
 use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};

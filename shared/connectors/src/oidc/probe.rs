@@ -8,6 +8,7 @@ use mangrove_config::connectors::{CustomEndpoint, ResponseMatcher};
 use mangrove_keys::ambient;
 
 use super::Oidc;
+use super::word::Said;
 use crate::ProbeResult;
 use crate::http::Limits;
 
@@ -26,8 +27,8 @@ impl Oidc {
             None => {
                 let limits = Limits { total: timeout, ..Limits::DOCUMENT };
                 match self.with_its_word(&limits, self.provider.look(&limits)).await {
-                    (Ok(_), None) => ProbeResult::Answered { took: ambient::now().since(began) },
-                    (Ok(_), Some(why)) => ProbeResult::SaysNo { why },
+                    (Ok(_), Some(Said::No(why))) => ProbeResult::SaysNo { why },
+                    (Ok(_), _) => ProbeResult::Answered { took: ambient::now().since(began) },
                     (Err(why), _) => {
                         ProbeResult::Failed { why: why.to_string(), no_answer: why.is_no_answer() }
                     }

@@ -13,7 +13,7 @@ use crate::http::{HttpBuildError, is_acceptable};
 /// How long keys and metadata are used after the last good fetch, unless configured.
 const KEYS_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Parameters of the authorization request that are the protocol's own.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
     "client_id",
     "code_challenge",
     "code_challenge_method",
@@ -25,6 +25,7 @@ const RESERVED: [&str; 11] = [
     "scope",
     "state",
     super::HOPS_PARAMETER,
+    super::ELSEWHERE_PARAMETER,
 ];
 
 /// What one OIDC connector was told.

@@ -19,8 +19,9 @@ use crate::http::Limits;
 
 /// Longest answer that is read; an honest one has less than a hundred bytes.
 const LARGEST: usize = 4 * 1024;
-/// How long the word is waited for after everything else has come, at least and in relation to that.
-const GRACE: Duration = Duration::from_millis(250);
+/// How long the word is waited for after everything else has come, at least. A root that has to look first answers within
+/// 200 ms, and its way back takes some.
+const GRACE: Duration = Duration::from_millis(300);
 /// Classes of blame that are repeated in words; any other is left out.
 const CLASSES: [&str; 3] = ["unavailable", "misconfigured", "drained"];
 
@@ -32,22 +33,33 @@ struct Word {
     blame: Option<String>,
     #[serde(default)]
     age: Option<u64>,
+    #[serde(default)]
+    in_doubt: bool,
+}
+
+/// What of a word is no plain yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It cannot sign people in.
+    No(String),
+    /// It may be able to and would rather not be asked: whoever vouches there did not answer in time.
+    InDoubt(String),
 }
 
 impl Oidc {
     /// Asks beside `looking`, which sees whether the provider answers at all. An endpoint that is known already is asked at the
-    /// same time, so that the word costs no round trip of its own. The result of `looking`, and the words of a `no`.
+    /// same time, so that the word costs no round trip of its own. The result of `looking`, and a word that is no plain yes.
     pub(super) async fn with_its_word<T, E>(
         &self,
         limits: &Limits,
         looking: impl Future<Output = Result<T, E>>,
-    ) -> (Result<T, E>, Option<String>) {
+    ) -> (Result<T, E>, Option<Said>) {
         let known = self.provider.last_good();
         let known = known.as_ref().and_then(|good| Some((good, self.word_endpoint(&good.metadata)?)));
         let began = ambient::now();
         let guess = async {
             match &known {
-                Some((good, url)) => self.its_no(&good.metadata, url, limits).await,
+                Some((good, url)) => self.its_word(&good.metadata, url, limits).await,
                 None => None,
             }
         };
@@ -57,14 +69,14 @@ impl Oidc {
         let Some(fresh) = fresh else { return (looked, None) };
         let Some(now) = self.word_endpoint(&fresh.metadata) else { return (looked, None) };
         let took = ambient::now().since(began);
-        let left = limits.total.saturating_sub(took) / 2;
+        let left = limits.total.saturating_sub(took) / 4 * 3;
         let patience = took.max(GRACE).min(left);
-        let no = match (early, &known) {
-            (Some(no), Some((_, url))) if *url == now => no,
+        let said = match (early, &known) {
+            (Some(said), Some((_, url))) if *url == now => said,
             (None, Some((_, url))) if *url == now => timeout(patience, guess).await.ok().flatten(),
-            _ => timeout(patience, self.its_no(&fresh.metadata, &now, limits)).await.ok().flatten(),
+            _ => timeout(patience, self.its_word(&fresh.metadata, &now, limits)).await.ok().flatten(),
         };
-        (looked, no)
+        (looked, said)
     }
 
     /// Where to ask: announced, on the issuer's own origin, and this node has a secret to ask with.
@@ -82,8 +94,8 @@ impl Oidc {
         Some(announced)
     }
 
-    /// The words of a `no`. A yes, and whatever is not an answer, is nothing.
-    async fn its_no(&self, metadata: &Metadata, endpoint: &Url, limits: &Limits) -> Option<String> {
+    /// What it says of itself. A plain yes, and whatever is not an answer, is nothing.
+    async fn its_word(&self, metadata: &Metadata, endpoint: &Url, limits: &Limits) -> Option<Said> {
         let request = self.client_request(endpoint, metadata, Vec::new()).ok()?;
         let answer = self.http.send(request, &Limits { body: LARGEST, ..*limits }).await;
         let connector = self.settings.name.as_str();
@@ -95,7 +107,7 @@ impl Oidc {
             Ok(answer) => read(answer.body()).ok_or_else(|| "it is not an answer".to_owned()),
         };
         match word {
-            Ok(word) => no_in_words(connector, &word),
+            Ok(word) => said(connector, &word),
             Err(why) => {
                 tracing::debug!(
                     connector,
@@ -114,15 +126,16 @@ fn read(body: &[u8]) -> Option<Word> {
     is_object.then(|| serde_json::from_slice(body).ok()).flatten()
 }
 
-fn no_in_words(connector: &str, word: &Word) -> Option<String> {
+fn said(connector: &str, word: &Word) -> Option<Said> {
     if word.can_sign_in {
-        return None;
+        let words = || format!("{connector} says that whoever vouches there did not answer it in time");
+        return word.in_doubt.then(words).map(Said::InDoubt);
     }
     let blame = CLASSES.iter().find(|class| word.blame.as_deref() == Some(class)).map(|c| (*c).to_owned());
     let age = word.age.map(|seconds| format!("{seconds} s old"));
     let more: Vec<String> = blame.into_iter().chain(age).collect();
     let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
-    Some(format!("{connector} says that it cannot sign people in{more}"))
+    Some(Said::No(format!("{connector} says that it cannot sign people in{more}")))
 }
 
 /// Drives both until the first has ended; what the second came to by then.
@@ -144,16 +157,27 @@ async fn beside<A, B>(
 mod tests {
     use super::*;
 
-    fn words(answer: &str) -> Option<String> {
-        no_in_words("root-dc1", &read(answer.as_bytes()).unwrap())
+    fn words(answer: &str) -> Option<Said> {
+        said("root-dc1", &read(answer.as_bytes()).unwrap())
+    }
+
+    fn no(words: &str) -> Option<Said> {
+        Some(Said::No(words.to_owned()))
     }
 
     #[test]
     fn a_no_is_told_with_its_class_and_its_age_and_nothing_else_of_it() {
         assert_eq!(words(r#"{"can_sign_in": true, "blame": "unavailable"}"#), None);
-        let full = words(r#"{"can_sign_in": false, "blame": "unavailable", "age": 2, "more": [1]}"#).unwrap();
-        assert_eq!(full, "root-dc1 says that it cannot sign people in (unavailable, 2 s old)");
-        let bare = words(r#"{"can_sign_in": false, "blame": "\nlevel=error pwned"}"#).unwrap();
-        assert_eq!(bare, "root-dc1 says that it cannot sign people in");
+        let full = words(r#"{"can_sign_in": false, "blame": "unavailable", "age": 2, "more": [1]}"#);
+        assert_eq!(full, no("root-dc1 says that it cannot sign people in (unavailable, 2 s old)"));
+        let bare = words(r#"{"can_sign_in": false, "blame": "\nlevel=error pwned"}"#);
+        assert_eq!(bare, no("root-dc1 says that it cannot sign people in"));
+    }
+
+    #[test]
+    fn doubt_is_a_yes_with_a_warning() {
+        let doubt = words(r#"{"can_sign_in": true, "in_doubt": true}"#);
+        assert!(matches!(doubt, Some(Said::InDoubt(_))));
+        assert!(matches!(words(r#"{"can_sign_in": false, "in_doubt": true}"#), Some(Said::No(_))));
     }
 }

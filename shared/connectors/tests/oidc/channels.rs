@@ -1,6 +1,7 @@
 //! What a browser may bring back, and what the token endpoint may say.
 
-use mangrove_connectors::{Answer, Ask, Blame, Failure, oidc::HOPS_PARAMETER};
+use mangrove_connectors::oidc::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
+use mangrove_connectors::{Answer, Ask, Blame, Failure};
 use serde_json::json;
 use url::Url;
 
@@ -36,6 +37,7 @@ async fn the_authorization_request_carries_what_the_application_asked() {
         acr_values: Some("gold".into()),
         ui_locales: Some("de".into()),
         hops: vec!["edge1".into(), "edge2".into()],
+        elsewhere: true,
         ..Ask::default()
     };
     let (url, pending) = begin_with(&connector(&idp, extra), &ask).await;
@@ -46,12 +48,15 @@ async fn the_authorization_request_carries_what_the_application_asked() {
     assert_eq!(all("audience"), ["a b"]);
     assert_eq!((all("acr_values"), all("ui_locales")), (vec!["gold".into()], vec!["de".into()]));
     assert_eq!(all(HOPS_PARAMETER), ["edge1 edge2"]);
+    assert_eq!(all(ELSEWHERE_PARAMETER), ["1"]);
     assert_eq!(all("state"), [pending.state()]);
     assert_eq!(all("code_challenge_method"), ["S256"]);
     assert_eq!(all("code_challenge")[0].len(), 43);
 
     let (url, _) = begin_with(&connector(&idp, |_| ()), &ask).await;
-    assert!(!url.as_str().contains(HOPS_PARAMETER), "only roots are told the way");
+    for told in [HOPS_PARAMETER, ELSEWHERE_PARAMETER] {
+        assert!(!url.as_str().contains(told), "only roots are told the way");
+    }
     let (url, _) = begin_with(&connector(&idp, |written| written["disablePKCE"] = true.into()), &ask).await;
     assert!(!url.as_str().contains("code_challenge"));
 }

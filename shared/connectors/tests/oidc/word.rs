@@ -46,6 +46,19 @@ async fn a_provider_that_says_no_is_believed_although_its_discovery_answers() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_in_doubt_is_passed_over_by_a_look_and_not_by_a_probe() {
+    let idp = root().await;
+    let connector = connector(&idp, |_| ());
+    says(&idp, r#"{"can_sign_in": true, "in_doubt": true}"#);
+    assert!(answered(&connector).await);
+    let look = connector.look(Duration::from_secs(30)).await;
+    assert!(
+        matches!(look, Look::Failed { timed_out: true, .. }),
+        "it may be used if nobody else is left: {look:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_first_probe_of_all_hears_the_word_too() {
     let idp = root().await;
     says(&idp, NO);

@@ -6,9 +6,11 @@ mod support;
 
 mod attacks;
 mod failover;
+mod handed_back;
 mod logout;
 mod looks;
 mod loops;
 mod password;
 mod sign_in;
 mod unanswered;
+mod word;

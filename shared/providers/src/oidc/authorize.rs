@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
+use mangrove_connectors::oidc::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use mangrove_connectors::{Ask, Prompt};
 use mangrove_keys::ambient;
 use mangrove_login::layout::{Frame, Reference};
@@ -370,12 +371,13 @@ fn ask(params: &Params) -> Result<Ask, Told> {
         acr_values: text("acr_values")?,
         ui_locales: text("ui_locales")?,
         hops: hops(params)?,
+        elsewhere: params.one(ELSEWHERE_PARAMETER)? == Some("1"),
     })
 }
 
 /// The nodes that this login came through, said by the browser: they stop accidents and authorise nothing.
 fn hops(params: &Params) -> Result<Vec<String>, Told> {
-    let hops: Vec<&str> = params.one("mangrove_hops")?.unwrap_or_default().split_ascii_whitespace().collect();
+    let hops: Vec<&str> = params.one(HOPS_PARAMETER)?.unwrap_or_default().split_ascii_whitespace().collect();
     let is_hop = |hop: &&str| hop.len() <= MAX_HOP && hop.bytes().all(|b| b.is_ascii_graphic());
     if hops.len() > MAX_HOPS || !hops.iter().all(is_hop) {
         return Err(invalid("mangrove_hops is not a list of node ids"));

@@ -29,6 +29,8 @@ const AT_ONCE: f64 = 60.0;
 #[derive(Serialize)]
 struct Said {
     can_sign_in: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_doubt: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     blame: Option<WordBlame>,
     /// Seconds; absent where the answer stands on no sample.
@@ -95,7 +97,7 @@ impl OidcProvider {
         if !self.questions.may_ask(&client.id, ambient::now()) {
             return Err(HealthError::TooOften);
         }
-        Ok(Said::from(&self.login.can_sign_in(&client.idps)))
+        Ok(Said::from(&self.login.can_sign_in(&client.idps).await))
     }
 }
 
@@ -103,6 +105,7 @@ impl From<&Word> for Said {
     fn from(word: &Word) -> Self {
         Self {
             can_sign_in: word.can_sign_in.is_ok(),
+            in_doubt: word.in_doubt,
             blame: word.can_sign_in.err(),
             age: word.age.map(|age| age.as_secs()),
         }

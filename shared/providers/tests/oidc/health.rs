@@ -1,5 +1,7 @@
 //! Deep health: a client learns whether its people can sign in now; nobody learns more.
 
+use std::net::TcpListener;
+
 use http::StatusCode;
 use mangrove_continuity::order::{Order, What};
 use serde_json::{Value, json};
@@ -26,13 +28,14 @@ fn drain(node: &Node, connector: &str) {
     node.login.watch().order(connector, Some(order)).unwrap();
 }
 
-/// A directory, and a provider that nothing is known about; the app may ask the first, the other app the second, the edge
+/// A directory, and a provider that nothing is known about, because it takes connections and says nothing; the app may ask the first, the other app the second, the edge
 /// both.
-fn two_providers() -> Value {
+fn two_providers(silent: &TcpListener) -> Value {
+    let provider = format!("http://{}", silent.local_addr().unwrap());
     let mut config = default_config();
     config["connectors"].as_array_mut().unwrap().push(json!({
         "type": "oidc", "name": "contractors", "oauthClientID": "x",
-        "oidcWellKnownURL": "https://idp.example/.well-known/openid-configuration",
+        "oidcWellKnownURL": format!("{provider}/.well-known/openid-configuration"),
         "oauthRedirectURL": format!("{ISSUER}/callback"),
     }));
     config["apps"][1]["authentication"]["idps"] = json!(["contractors"]);
@@ -96,7 +99,8 @@ async fn outsiders_learn_nothing() {
 
 #[tokio::test]
 async fn another_clients_groups_are_not_told() {
-    let node = Node::with(two_providers());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let node = Node::with(two_providers(&silent));
     drain(&node, "people");
     let no = json!({ "can_sign_in": false, "blame": "drained" });
     let yes = json!({ "can_sign_in": true });
