@@ -122,6 +122,39 @@ async fn a_member_that_does_not_know_this_node_is_passed_over_and_stays_out() {
 }
 
 #[tokio::test]
+async fn a_member_whose_clock_is_wrong_is_passed_over_for_that_login_only() {
+    let Two { first, second, node } = two().await;
+    let long_ago = mangrove_keys::ambient::unix_now() - 7_200;
+    for times in [json!({ "iat": long_ago, "exp": long_ago + 300 }), json!({ "iat": long_ago + 14_400 })] {
+        first.says(times.clone());
+        let mut alice = Person::new();
+        let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+        let onward = alice.opens(&node, &first.signs_in(page.leads_to())).await;
+        let told = alice.opens(&node, &second.signs_in(onward.leads_to())).await.told();
+        assert_eq!((&told["member"], &told["data"]), (&json!("second"), &json!("the application's request")));
+        let status = node.login.watch().snapshot(mangrove_keys::ambient::now());
+        assert!(status.iter().all(|s| s.misconfigured.is_none() && s.last_failure.is_none()), "{times}");
+    }
+    first.says(json!({}));
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&first.issuer), "the next login asks it again");
+}
+
+#[tokio::test]
+async fn a_login_asks_each_member_once_in_a_round() {
+    let Two { first, second, node } = two().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    first.answers_for_tokens_with(Some(503));
+    second.answers_for_tokens_with(Some(503));
+    let onward = alice.opens(&node, &first.signs_in(page.leads_to())).await;
+    let page = alice.opens(&node, &second.signs_in(onward.leads_to())).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "although both answer looks");
+    let onward = alice.opens(&node, &page.again()).await;
+    assert!(onward.leads_to().starts_with(&first.issuer), "a retry is a new round");
+}
+
+#[tokio::test]
 async fn a_no_is_an_answer_and_nobody_else_is_asked() {
     let Two { first, second, node } = two().await;
     let mut alice = Person::new();

@@ -6,8 +6,9 @@ use http::StatusCode;
 use mangrove_connectors::{Ask, Prompt};
 use serde_json::json;
 
+use crate::sign_in::drained;
 use crate::support::idp::Idp;
-use crate::support::node::{Node, oidc, users};
+use crate::support::node::{Node, group, oidc, users};
 use crate::support::person::{Page, Person, asks};
 
 const PATH: &str = "/login/password";
@@ -57,6 +58,31 @@ async fn a_wrong_password_shows_the_page_again_and_the_right_one_still_counts() 
         assert!(wrong.is_empty() || !again.body.contains(wrong), "no page repeats a password");
     }
     assert_eq!(types(&mut alice, &node, &page, "correct horse").await.told()["sub"], "directory|alice");
+}
+
+#[tokio::test]
+async fn a_password_typed_for_one_directory_is_never_tried_at_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.yaml");
+    std::fs::write(&empty, "users: []").unwrap();
+    let first = json!({ "type": "local", "name": "first", "usersFile": empty, "title": "Branch B" });
+    let node = Node::new(json!([first, users(dir.path()), group("group", &["first", "directory"])]));
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.body.contains("Branch B"));
+    let refused = types(&mut alice, &node, &page, "correct horse").await;
+    assert_eq!(
+        refused.status,
+        StatusCode::FORBIDDEN,
+        "it is good at the second, and was typed for the first"
+    );
+    node.login.watch().order("first", Some(drained())).unwrap();
+    let refused = types(&mut alice, &node, &page, "correct horse").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "and although the first is drained meanwhile");
+    let suffix = alice.login_cookies()[0].rsplit('-').next().unwrap().to_owned();
+    let page = alice.opens(&node, &format!("/login/again?login={suffix}")).await;
+    assert!(page.body.contains("Branch A"), "the second asks anew");
+    assert_eq!(types(&mut alice, &node, &page, "correct horse").await.told()["member"], "directory");
 }
 
 #[tokio::test]

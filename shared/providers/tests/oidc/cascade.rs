@@ -78,6 +78,67 @@ async fn a_stranger_with_an_id_token_is_not_sent_through_the_providers_of_its_pe
     );
 }
 
+#[tokio::test]
+async fn a_refresh_at_the_edge_works_while_its_root_is_dead() {
+    let (root, origin, serving) = root().await;
+    let mut config = edge(&origin);
+    config["apps"][0]["grantTypes"] = json!(["authorization_code", "refresh_token"]);
+    let edge = Node::with(config);
+    let (mut at_root, mut at_edge) = (Person::default(), Person::default());
+    let away = at_edge.authorize(&edge, &[("scope", "openid offline_access")]).await;
+    let back = at_root.sign_in_at(&root, &path(&away), "alice").await;
+    let home = at_edge.get(&edge, &path(&back)).await;
+    let reply = edge.redeem(&home.told()["code"]).await;
+    drop(serving);
+    let mut tokens = Tokens(reply.json());
+    for _ in 0..3 {
+        let reply = edge.refresh(tokens.refresh()).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        tokens = Tokens(reply.json());
+    }
+    assert!(at_edge.authorize(&edge, &[]).await.told().contains_key("code"), "and so does the session");
+}
+
+#[tokio::test]
+async fn a_posted_request_outlives_an_outage_on_the_page_that_tries_again() {
+    // An address that no other test listens at: the port stays free until the root takes it.
+    let listener = TcpListener::bind("127.0.0.77:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let edge = Node::with(edge(&format!("http://{address}")));
+    let mut person = Person::default();
+    let form = [
+        ("client_id", APP.0),
+        ("redirect_uri", CALLBACK),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        ("state", "posted"),
+    ];
+    let page = person.post(&edge, "/oauth2/auth", &form).await;
+    assert_eq!((page.status, page.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+    let again = page.text.split("content=\"5;url=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+
+    let mut config = default_config();
+    config["oidcProvider"]["discovery"]["issuer"] = json!(format!("http://{address}"));
+    config["apps"][3]["redirectURLs"] = json!([format!("{EDGE}/oidc/callback")]);
+    let root = Node::with(config);
+    let (router, listener) = (root.router(), TcpListener::bind(address).await.unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let away = loop {
+        let page = person.get(&edge, &again).await;
+        if page.status.is_redirection() {
+            break page;
+        }
+        // What a look found stands for a second.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let back = Person::default().sign_in_at(&root, &path(&away), "alice").await;
+    let told = person.get(&edge, &path(&back)).await.told();
+    assert_eq!(told["state"], "posted");
+    assert!(told.contains_key("code"));
+}
+
 async fn redeemed(edge: &Node, home: &Reply) -> Tokens {
     let reply =
         edge.form("/oauth2/token", Some(("edge", "edge-secret")), &code_form(&home.told()["code"])).await;

@@ -40,6 +40,8 @@ struct House {
     secret: Mutex<String>,
     /// The classes that it lists.
     classes: Mutex<Vec<String>>,
+    /// What the token endpoint answers instead of tokens.
+    instead: Mutex<Option<u16>>,
     /// How long it takes to answer; none: it never does.
     takes: Mutex<Option<Duration>>,
 }
@@ -58,6 +60,7 @@ impl Idp {
             claims: Mutex::new(json!({})),
             secret: Mutex::new(SECRET.into()),
             classes: Mutex::default(),
+            instead: Mutex::default(),
             takes: Mutex::new(Some(Duration::ZERO)),
         };
         let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
@@ -82,6 +85,11 @@ impl Idp {
 
     pub(crate) fn changes_its_secret(&self) {
         *self.house.secret.lock().unwrap() = "rotated".into();
+    }
+
+    /// The token endpoint answers every question with this status.
+    pub(crate) fn answers_for_tokens_with(&self, status: Option<u16>) {
+        *self.house.instead.lock().unwrap() = status;
     }
 
     /// It can meet these `acr` values and no others.
@@ -191,6 +199,9 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
+    if let Some(status) = *house.instead.lock().unwrap() {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
     let secret = house.secret.lock().unwrap().clone();
     let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT}:{secret}")));
     if headers.get(header::AUTHORIZATION).is_none_or(|said| said.as_bytes() != expected.as_bytes()) {
