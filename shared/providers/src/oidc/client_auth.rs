@@ -83,8 +83,9 @@ impl OidcProvider {
         headers: &HeaderMap,
         params: &Params,
     ) -> Result<Arc<Client>, ClientAuthError> {
-        let presented = presented(headers, params)?;
-
+        let presented = presented(headers, params).inspect_err(|why| {
+            tracing::warn!(target: "security", %why, blame = "application", "client authentication refused");
+        })?;
         self.clients.authenticate(&presented).inspect_err(|why| {
             tracing::warn!(target: "security", client_id = loggable(&presented.client_id), %why, blame = "application", "client authentication refused");
         })

@@ -82,7 +82,7 @@ impl OidcProvider {
         match self.claims_for(headers, form).await {
             Ok(claims) => private_json(&claims),
             Err(why) => {
-                tracing::info!(%why, "userinfo refused");
+                tracing::info!(%why, blame = "application", "userinfo refused");
                 why.response()
             }
         }

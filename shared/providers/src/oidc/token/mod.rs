@@ -76,6 +76,13 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
+    /// Says in the log that the application is to blame. Whoever else is to blame was named where that was found.
+    fn say(&self, app: &str, grant: &str) {
+        if !matches!(self, Self::Client(_) | Self::Cache(_) | Self::Mint(_)) {
+            tracing::warn!(app, grant, why = %self, blame = "application", "no tokens");
+        }
+    }
+
     fn response(&self) -> Response {
         let bad = |error| oauth_error(StatusCode::BAD_REQUEST, error, self.to_string());
         match self {
@@ -122,6 +129,17 @@ pub(super) async fn post(
 
 impl OidcProvider {
     async fn tokens(&self, headers: &HeaderMap, body: Body) -> Result<Tokens, TokenError> {
+        let asked = self.asked(headers, body).await;
+        let (client, grant, params) = asked.inspect_err(|why| why.say("-", "-"))?;
+        (grant.redeem)(self, &client, &params).await.inspect_err(|why| why.say(&client.app, grant.name))
+    }
+
+    /// Who asks, for what.
+    async fn asked(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Arc<Client>, &'static GrantType, Params), TokenError> {
         let params = Params::from_form(headers, body).await?;
         params.refuse_duplicates(&["resource"])?;
         let client = self.authenticate_client(headers, &params)?;
@@ -130,11 +148,7 @@ impl OidcProvider {
             return Err(TokenError::UnsupportedGrant);
         }
         let grant = client.grant(name).ok_or(TokenError::Unauthorized)?;
-        let tokens = (grant.redeem)(self, &client, &params).await;
-        if let Err(why) = &tokens {
-            tracing::warn!(app = client.app, grant = name, %why, blame = "application", "no tokens");
-        }
-        tokens
+        Ok((client, grant, params))
     }
 }
 
