@@ -101,7 +101,7 @@ pub enum Verb {
         /// Bits per second.
         rate: u64,
     },
-    /// The ways follow a file of times until they are healed. [`trace::spread`](super::trace::spread) makes the steps.
+    /// The ways follow a file of times until they are healed. [`trace::spread`] makes the steps.
     Trace {
         /// Which ways.
         cuts: Vec<Cut>,
