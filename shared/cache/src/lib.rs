@@ -90,6 +90,21 @@ impl Cache {
         self.memory.put(shelf, key, value, ttl, memory::Over::Nothing)
     }
 
+    /// Stores a value for `ttl` in place of one that is there. Returns whether there was one: what was taken meanwhile stays
+    /// gone.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn replace(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
+        self.memory.put(shelf, key, value, ttl, memory::Over::Something)
+    }
+
     /// The value, if it is there and has not expired.
     ///
     /// # Errors

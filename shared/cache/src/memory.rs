@@ -17,6 +17,8 @@ use crate::{CacheError, Shelf};
 pub(crate) enum Over {
     Anything,
     Nothing,
+    /// Only what is there.
+    Something,
 }
 
 #[derive(Debug)]
@@ -45,12 +47,12 @@ impl Memory {
         let now = Instant::now();
         match self.try_put(shelf, key, value, now, ttl, over) {
             Attempt::Stored => Ok(true),
-            Attempt::WasThere => Ok(false),
+            Attempt::Declined => Ok(false),
             Attempt::NoRoom(value) => {
                 self.sweep();
                 match self.try_put(shelf, key, value, now, ttl, over) {
                     Attempt::Stored => Ok(true),
-                    Attempt::WasThere => Ok(false),
+                    Attempt::Declined => Ok(false),
                     Attempt::NoRoom(_) => Err(CacheError::Full { capacity: self.room.most_entries() }),
                 }
             }
@@ -101,7 +103,7 @@ impl Memory {
         let serial = shard.next_serial();
         if let Some(entry) = shard.get_mut(shelf, key) {
             if over == Over::Nothing {
-                return Attempt::WasThere;
+                return Attempt::Declined;
             }
             if !self.room.resize(entry.value.len(), value.len()) {
                 return Attempt::NoRoom(value);
@@ -109,6 +111,8 @@ impl Memory {
             (entry.value, entry.expires, entry.serial) = (value, expires, serial);
             let name = Arc::clone(&entry.name);
             shard.queue.push(Reverse((expires, serial, shelf, name)));
+        } else if over == Over::Something {
+            return Attempt::Declined;
         } else {
             if !self.room.take(key.len() + value.len()) {
                 return Attempt::NoRoom(value);
@@ -132,7 +136,8 @@ impl Memory {
 
 enum Attempt {
     Stored,
-    WasThere,
+    /// Something was there, or nothing was, and that was not wanted.
+    Declined,
     NoRoom(Vec<u8>),
 }
 

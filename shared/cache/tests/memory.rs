@@ -32,6 +32,21 @@ async fn a_value_is_there_until_it_expires_and_not_a_moment_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_taken_or_has_expired_is_not_replaced() {
+    let cache = Cache::in_memory(10);
+    assert!(!cache.replace(CODES, "a", b"1".to_vec(), MINUTE).await.unwrap());
+    cache.put(CODES, "a", b"1".to_vec(), MINUTE).await.unwrap();
+    assert!(cache.replace(CODES, "a", b"2".to_vec(), 2 * MINUTE).await.unwrap());
+    advance(MINUTE).await;
+    assert_eq!(cache.take(CODES, "a").await.unwrap(), Some(b"2".to_vec()), "for its own time");
+    assert!(!cache.replace(CODES, "a", b"3".to_vec(), MINUTE).await.unwrap());
+    cache.put(CODES, "a", b"4".to_vec(), MINUTE).await.unwrap();
+    advance(MINUTE).await;
+    assert!(!cache.replace(CODES, "a", b"5".to_vec(), MINUTE).await.unwrap());
+    assert_eq!(read(&cache, CODES, "a").await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_put_replaces_the_value_and_its_time() {
     let cache = Cache::in_memory(10);
     cache.put(CODES, "a", b"1".to_vec(), MINUTE).await.unwrap();

@@ -38,6 +38,9 @@ pub(crate) struct Flow {
     /// Members from which this browser came back unanswered lately.
     #[serde(default)]
     pub(crate) avoid: Vec<String>,
+    /// It is not kept yet; one that was read is.
+    #[serde(skip)]
+    pub(crate) is_new: bool,
     /// How often nobody was left.
     pub(crate) rounds: u32,
     /// The browser, as the loop guard counts it.
@@ -112,9 +115,13 @@ impl Book {
         Self { cache }
     }
 
-    /// Keeps a login for another 15 minutes.
-    pub(crate) async fn keep(&self, flow: &Flow) -> Result<(), CacheError> {
-        self.put(FLOWS, &flow_key(&flow.id), flow).await
+    /// Keeps a login for another 15 minutes; false if it was closed meanwhile, and closed it stays.
+    pub(crate) async fn keep(&self, flow: &Flow) -> Result<bool, CacheError> {
+        let key = flow_key(&flow.id);
+        if flow.is_new {
+            return self.put(FLOWS, &key, flow).await.map(|()| true);
+        }
+        self.cache.replace(FLOWS, &key, json(flow), LIFE).await
     }
 
     /// A login that is still open.
@@ -163,9 +170,12 @@ impl Book {
     }
 
     async fn put(&self, shelf: Shelf, key: &str, value: &impl Serialize) -> Result<(), CacheError> {
-        let bytes = serde_json::to_vec(value).expect("plain data with text keys becomes JSON");
-        self.cache.put(shelf, key, bytes, LIFE).await
+        self.cache.put(shelf, key, json(value), LIFE).await
     }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("plain data with text keys becomes JSON")
 }
 
 /// What cannot be read is as good as gone: another version of this node wrote it.

@@ -106,7 +106,8 @@ impl Login {
     /// Takes an upstream's answer to its end.
     async fn answered(&self, browser: &Browser, answer: Answer) -> Response {
         match self.claim(browser, &answer).await {
-            Ok(Ok((flow, ticket, pending))) => {
+            Ok(Ok((mut flow, ticket, pending))) => {
+                flow.away.take_if(|away| away.member == ticket.member);
                 self.answered_by(browser, &flow, &ticket.member).await;
                 self.finish(browser, flow, &ticket.member, &pending, &answer).await
             }
@@ -165,6 +166,9 @@ impl Login {
     /// Goes on with the next member, or ends the login, by blame. A silent login was asked of one member only.
     pub(crate) async fn failed(&self, browser: &Browser, mut flow: Flow, failed: Failed) -> Response {
         if flow.silent() || !self.goes_on(&flow, &failed) {
+            if let Err(response) = self.close_for(browser, &flow).await {
+                return response;
+            }
             let response = self.end_by(&flow, failed).await;
             return with_crumbs(response, self.cookies.clear_logins_of(browser, &flow.id));
         }
@@ -195,6 +199,9 @@ impl Login {
         seat: &Seat,
         mut identity: Identity,
     ) -> Response {
+        if let Err(response) = self.close_for(browser, flow).await {
+            return response;
+        }
         let person = match seat.person(&identity) {
             Ok(person) => person,
             Err(refusal) => {
@@ -202,11 +209,6 @@ impl Login {
                 return with_crumbs(response, self.cookies.clear_logins_of(browser, &flow.id));
             }
         };
-        match self.book.close(&flow.id).await {
-            Ok(true) => {}
-            Ok(false) => return self.turned_away(browser, Astray::Closed).await,
-            Err(why) => return self.cache_failed(browser, &why),
-        }
         identity.claims = serde_json::Map::new();
         let now = ambient::now();
         let vouched = Vouched {
@@ -230,6 +232,15 @@ impl Login {
         let mut crumbs = self.cookies.clear_logins_of(browser, &flow.id);
         crumbs.extend([self.cookies.set_session(&cookie), self.cookies.set_browser(&id)]);
         with_crumbs(response, crumbs)
+    }
+
+    /// Closes a login for an answer that ends it; what to show if another attempt of it was quicker.
+    async fn close_for(&self, browser: &Browser, flow: &Flow) -> Result<(), Response> {
+        match self.book.close(&flow.id).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.turned_away(browser, Astray::Closed).await),
+            Err(why) => Err(self.cache_failed(browser, &why)),
+        }
     }
 
     /// An upstream vouched, and nothing says reliably for whom.

@@ -13,6 +13,7 @@ use mangrove_keys::ambient;
 use axum::response::Response;
 
 use crate::book::{Flow, How, Ticket};
+use crate::callback::Astray;
 use crate::cookies::LoginCookie;
 use crate::decisions::{self, Decision, End, Fault, What};
 use crate::login::{Login, with_crumbs};
@@ -44,6 +45,7 @@ impl Login {
             tried: Vec::new(),
             away: None,
             avoid: Vec::new(),
+            is_new: true,
             rounds: 0,
             browser: self.browser_id(browser),
             began: now,
@@ -235,8 +237,10 @@ impl Login {
             _ => None,
         };
         let ticket = Ticket { flow: flow.id.clone(), member, how };
-        if let Err(why) = self.keep(flow, &state, &secret, &ticket).await {
-            return self.no_room(flow, why.to_string()).await;
+        match self.keep(flow, &state, &secret, &ticket).await {
+            Ok(true) => {}
+            Ok(false) => return self.turned_away(browser, Astray::Closed).await,
+            Err(why) => return self.no_room(flow, why.to_string()).await,
         }
         let member = ticket.member;
         self.record(
@@ -263,9 +267,11 @@ impl Login {
         state: &str,
         secret: &str,
         ticket: &Ticket,
-    ) -> Result<(), mangrove_cache::CacheError> {
-        self.book.keep(flow).await?;
-        self.book.issue(state, secret, ticket).await
+    ) -> Result<bool, mangrove_cache::CacheError> {
+        if !self.book.keep(flow).await? {
+            return Ok(false);
+        }
+        self.book.issue(state, secret, ticket).await.map(|()| true)
     }
 
     /// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
@@ -281,8 +287,10 @@ impl Login {
             AGAIN_AFTER[usize::try_from(flow.rounds).unwrap_or(usize::MAX).min(AGAIN_AFTER.len() - 1)];
         flow.rounds += 1;
         flow.tried.clear();
-        if let Err(why) = self.book.keep(&flow).await {
-            return self.no_room(&flow, why.to_string()).await;
+        match self.book.keep(&flow).await {
+            Ok(true) => {}
+            Ok(false) => return self.turned_away(browser, Astray::Closed).await,
+            Err(why) => return self.no_room(&flow, why.to_string()).await,
         }
         let frame = self.frame(flow.reference());
         let page = |suffix: &str| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use mangrove_connectors::Ask;
 use mangrove_continuity::State;
+use mangrove_login::What;
 use serde_json::json;
 
 use crate::sign_in::drained;
@@ -246,14 +247,51 @@ async fn prompt_none_never_shows_a_page() {
 
 #[tokio::test]
 async fn a_late_valid_answer_to_an_earlier_attempt_is_accepted_once_and_closes_the_other() {
-    let Two { first, second, node } = two().await;
+    let mesh = two().await;
     let mut alice = Person::new();
-    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
-    let early = first.signs_in(page.leads_to());
-    node.login.watch().order("first", Some(drained())).unwrap();
-    let cookie = alice.login_cookies()[0].rsplit('-').next().unwrap().to_owned();
-    let onward = alice.opens(&node, &format!("/login/again?login={cookie}")).await;
-    let late = second.signs_in(onward.leads_to());
+    let (early, late) = two_attempts(&mesh, &mut alice).await;
+    let node = mesh.node;
     assert_eq!(alice.opens(&node, &early).await.told()["member"], "first");
     assert_eq!(alice.opens(&node, &late).await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Two attempts of one login are open, one at each member: what comes back from the first, and from the second.
+async fn two_attempts(mesh: &Two, alice: &mut Person) -> (String, String) {
+    let page = alice.is_shown(&mesh.node, asks("group", Ask::default())).await;
+    let early = mesh.first.signs_in(page.leads_to());
+    mesh.node.login.watch().order("first", Some(drained())).unwrap();
+    let cookie = alice.login_cookies()[0].rsplit('-').next().unwrap().to_owned();
+    let onward = alice.opens(&mesh.node, &format!("/login/again?login={cookie}")).await;
+    mesh.node.login.watch().order("first", None).unwrap();
+    (early, mesh.second.signs_in(onward.leads_to()))
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_after_another_has_signed_in_opens_nothing_again() {
+    for (status, code) in [(Some(503), "code="), (None, "code=junk")] {
+        let mesh = two().await;
+        let mut alice = Person::new();
+        let (early, late) = two_attempts(&mesh, &mut alice).await;
+        let early = early.replace("code=", code);
+        mesh.first.answers_for_tokens_with(status);
+        mesh.first.takes(Duration::from_millis(300));
+        let mut other_tab = alice.clone();
+        let slow = other_tab.opens(&mesh.node, &early);
+        let quick = async {
+            while mesh.first.hits("/token") == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            alice.opens(&mesh.node, &late).await
+        };
+        let (slow, quick) = futures::join!(slow, quick);
+        let told = quick.told();
+        assert_eq!(told["member"], "second");
+        assert!(slow.body.contains("This sign-in cannot go on"), "{code}: {}", slow.body);
+        assert_eq!(ends(&mesh.node, told["login"].as_str().unwrap()), 1, "{code}: one login has one end");
+    }
+}
+
+fn ends(node: &Node, login: &str) -> usize {
+    let decisions = node.login.decisions().of(login);
+    decisions.iter().filter(|decision| matches!(decision.what, What::Ended { .. })).count()
 }

@@ -6,6 +6,7 @@ use mangrove_continuity::Sample;
 use mangrove_keys::ambient;
 use serde_json::{Value, json};
 
+use crate::sign_in::drained;
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
@@ -166,6 +167,20 @@ async fn a_second_tab_changes_nothing() {
         mesh.leads_to_first(&alice.is_shown(&mesh.node, anew).await),
         "what was answered is not unanswered"
     );
+}
+
+#[tokio::test]
+async fn a_member_that_answered_and_could_not_be_used_did_answer() {
+    let mesh = two_roots().await;
+    let mut alice = Person::new();
+    let page = mesh.starts(&mut alice).await;
+    mesh.node.login.watch().order("second", Some(drained())).unwrap();
+    mesh.first.answers_for_tokens_with(Some(503));
+    let page = alice.opens(&mesh.node, &mesh.first.signs_in(page.leads_to())).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    mesh.node.login.watch().order("second", None).unwrap();
+    mesh.waits();
+    assert!(mesh.leads_to_first(&mesh.starts(&mut alice).await));
 }
 
 #[tokio::test]
