@@ -97,11 +97,13 @@ impl Login {
         }
     }
 
-    /// What beginning taught about a member: it asks for the member's metadata where none is known.
+    /// What beginning taught about a member: it asks for the member's metadata where none is known. A login's own experience
+    /// never overrides an endpoint that an operator named.
     fn look_failed(&self, Failed { member, failure }: &Failed) {
         let why = failure.log.clone();
+        let judged_elsewhere = self.watch.has_a_judge(member);
         let sample = match failure.blame {
-            Blame::Unavailable if failure.no_answer => Sample::LookFailed { why },
+            Blame::Unavailable if failure.no_answer && !judged_elsewhere => Sample::LookFailed { why },
             Blame::Misconfigured if failure.keeps_out => Sample::Misconfigured { why },
             _ => return,
         };

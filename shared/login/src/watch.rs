@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::looks::{Keeper, Looks};
 
-/// Least time between two probes of one connector, whatever asks for the second.
+/// Least time from the beginning of one probe to that of the next, whatever asks for the second. From the beginning: one that
+/// took all of an interval is followed at once, so that the verdict is not late.
 const LEAST_GAP: Duration = Duration::from_millis(250);
 
 /// How often a connector that does not know this node is asked whether it does again.
@@ -133,6 +134,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Whether an operator named an endpoint that judges a connector.
+    pub(crate) fn has_a_judge(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|member| member.health().policy().custom_endpoint)
+    }
+
     /// Whether a connector can be asked now; for a logout upstream.
     pub(crate) fn usable(&self, name: &str, now: Moment) -> bool {
         self.standing(name, now).is_some_and(|standing| standing.state.usable() && !standing.doubted)
@@ -226,7 +232,7 @@ impl Member {
 
     /// Waits until the next probe is due, or until something raised a doubt.
     async fn rest(&self, began: Moment) {
-        tokio::time::sleep(LEAST_GAP).await;
+        tokio::time::sleep(left_of_the_gap(began, ambient::now())).await;
         let chance = f64::from(u16::from_be_bytes(ambient::random())) / 65_536.0;
         let due = self.health().next_probe(began, chance);
         while !self.health().wants_probe_now() {
@@ -262,6 +268,10 @@ impl Member {
     }
 }
 
+fn left_of_the_gap(began: Moment, now: Moment) -> Duration {
+    (began + LEAST_GAP).since(now)
+}
+
 /// One line for each change of verdict: what an operator must act on is `error`, what takes a connector out is `warn`.
 fn say(name: &str, transition: &Transition, standing: &Standing) {
     let (from, to, why) = (transition.from, transition.to, transition.why.as_str());
@@ -274,5 +284,17 @@ fn say(name: &str, transition: &Transition, standing: &Standing) {
             tracing::warn!(connector = name, %from, state = %to, why, "connector is suspect");
         }
         _ => tracing::info!(connector = name, %from, state = %to, why, "connector changed state"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_that_took_all_of_an_interval_is_followed_at_once() {
+        let began = Moment::default();
+        assert_eq!(left_of_the_gap(began, began + Duration::from_millis(10)), Duration::from_millis(240));
+        assert_eq!(left_of_the_gap(began, began + Duration::from_secs(1)), Duration::ZERO);
     }
 }

@@ -10,6 +10,7 @@ mod handed_back;
 mod logout;
 mod looks;
 mod loops;
+mod misconfigured;
 mod passive;
 mod password;
 mod sign_in;

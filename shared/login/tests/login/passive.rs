@@ -207,3 +207,18 @@ async fn a_login_that_was_answered_begins_the_count_anew() {
         assert_eq!(mesh.state(), State::Suspect, "only probes make it healthy");
     }
 }
+
+#[tokio::test]
+async fn a_login_that_cannot_begin_casts_no_doubt_where_an_operator_named_an_endpoint() {
+    let (mut first, second) = (Idp::start().await, Idp::start().await);
+    let mut judged = oidc("first", &first);
+    let endpoint = format!("{}/.well-known/openid-configuration", second.issuer);
+    judged["healthCheck"] =
+        json!({ "enabled": true, "customEndpoint": { "type": "http", "endpoint": endpoint } });
+    let node = Node::new(json!([judged, oidc("second", &second), group("group", &["first", "second"])]));
+    first.dies().await;
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&second.issuer), "that login goes on");
+    let standing = node.login.watch().standing("first", ambient::now()).unwrap();
+    assert_eq!((standing.state, standing.doubted), (State::Unknown, false), "the endpoint says it is well");
+}

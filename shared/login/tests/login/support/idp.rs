@@ -87,6 +87,11 @@ impl Idp {
         *self.house.secret.lock().unwrap() = "rotated".into();
     }
 
+    /// It knows the node again.
+    pub(crate) fn remembers_its_secret(&self) {
+        *self.house.secret.lock().unwrap() = SECRET.into();
+    }
+
     /// The token endpoint answers every question with this status.
     pub(crate) fn answers_for_tokens_with(&self, status: Option<u16>) {
         *self.house.instead.lock().unwrap() = status;

@@ -1,0 +1,119 @@
+//! A member that answers and does not know this node any more: said, out, and asked once a minute whether it does again.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mangrove_connectors::Ask;
+use mangrove_keys::ambient;
+use serde_json::json;
+use tokio::time::{advance, pause, resume};
+
+use crate::support::idp::Idp;
+use crate::support::node::{Node, group, oidc};
+use crate::support::person::{Person, asks};
+
+/// Two members, of which the first has changed its secret, and one login has met that.
+async fn met() -> (Idp, Idp, Node) {
+    let (first, second) = (Idp::start().await, Idp::start().await);
+    let mut node = Node::new(json!([
+        oidc("first", &first),
+        oidc("second", &second),
+        group("group", &["first", "second"])
+    ]));
+    node.runs();
+    first.changes_its_secret();
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let onward = alice.opens(&node, &first.signs_in(page.leads_to())).await;
+    assert_eq!(alice.opens(&node, &second.signs_in(onward.leads_to())).await.told()["member"], "second");
+    (first, second, node)
+}
+
+fn is_out(node: &Node) -> bool {
+    node.login.watch().standing("first", ambient::now()).unwrap().misconfigured.is_some()
+}
+
+/// So much time passes for whoever sleeps.
+async fn passes(time: Duration) {
+    pause();
+    advance(time).await;
+    resume();
+}
+
+#[tokio::test]
+async fn a_junk_code_once_a_minute_finds_out_that_it_knows_this_node_again() {
+    let (first, _second, mut node) = met().await;
+    let asked = first.hits("/token");
+    passes(Duration::from_secs(61)).await;
+    until(|| first.hits("/token") > asked).await;
+    assert!(is_out(&node), "it still does not");
+    first.remembers_its_secret();
+    let asked = first.hits("/token");
+    passes(Duration::from_secs(50)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(first.hits("/token"), asked, "once a minute and not more often");
+    passes(Duration::from_secs(11)).await;
+    until(|| !is_out(&node)).await;
+    assert_eq!(first.hits("/token"), asked + 1);
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&first.issuer));
+    node.stops().await;
+}
+
+#[tokio::test]
+async fn a_member_that_knows_this_node_is_never_bothered_with_junk_codes() {
+    let idp = Idp::start().await;
+    let mut node = Node::new(json!([oidc("first", &idp)]));
+    node.runs();
+    Person::new().is_shown(&node, asks("first", Ask::default())).await;
+    passes(Duration::from_secs(61)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(idp.hits("/token"), 0);
+    node.stops().await;
+}
+
+#[tokio::test]
+async fn it_is_said_at_level_error_and_so_is_the_login_that_met_it() {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (_first, _second, mut node) = met().await;
+    let errors = written.lines("ERROR");
+    let about = |what: &str| errors.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(about("connector is misconfigured and stays out"), 1, "{errors:?}");
+    assert_eq!(about("first did not vouch, its settings or ours are wrong"), 1, "{errors:?}");
+    node.stops().await;
+}
+
+async fn until(mut reached: impl FnMut() -> bool) {
+    let waiting = async {
+        while !reached() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "it never came to that");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    fn lines(&self, level: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(level)).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
