@@ -6,12 +6,14 @@
 //! is never dropped silently to make room for another.
 
 mod memory;
+mod records;
 mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use memory::Memory;
+pub use records::{Records, Spent, spend};
 
 /// A name space. Make each one a constant of the room that owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use mangrove_cache::{Cache, CacheError, Shelf};
+use mangrove_cache::{Cache, CacheError, Records, Shelf};
 use mangrove_connectors::{Pending, Prompt};
 use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -105,13 +105,13 @@ pub(crate) struct Trip {
 
 /// The cache, as this room uses it.
 #[derive(Clone)]
-pub(crate) struct Book {
-    cache: Cache,
+pub(crate) struct Book<R = Cache> {
+    cache: R,
 }
 
-impl Book {
+impl<R: Records> Book<R> {
     /// Over a cache.
-    pub(crate) fn new(cache: Cache) -> Self {
+    pub(crate) fn new(cache: R) -> Self {
         Self { cache }
     }
 

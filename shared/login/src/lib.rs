@@ -19,8 +19,9 @@
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
 //! [`watch`], the last look before leaving in [`looks`] and [`leaving`], what this node says of itself in [`word`], the
-//! dispatcher in [`dispatch`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! steps of a login in [`steps`] and what is shown after them in [`dispatch`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
+mod at_node;
 mod book;
 mod browser;
 mod callback;
@@ -29,6 +30,7 @@ mod decisions;
 mod device;
 mod digest;
 mod dispatch;
+mod ending;
 mod guessing;
 pub mod layout;
 mod leaving;
@@ -42,6 +44,7 @@ mod plan;
 mod request;
 mod returned;
 mod sessions;
+mod steps;
 pub mod story;
 mod watch;
 mod word;

@@ -87,6 +87,14 @@ pub(crate) struct Looked {
     pub(crate) next: Option<Flight>,
 }
 
+impl Looked {
+    /// Nobody was there to be looked at.
+    pub(crate) fn in_vain(why: &str) -> Self {
+        let look = Look::Failed { why: why.to_owned(), timed_out: false };
+        Self { look, waited: Duration::ZERO, next: None }
+    }
+}
+
 /// Looks at `first`, and after a moment at `next`, which waits its turn.
 pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member>>) -> Looked {
     let began = ambient::now();
@@ -196,16 +204,10 @@ impl Member {
         let look = timeout(patience + GRACE, self.connector.look(patience)).await;
         let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
         let now = ambient::now();
-        let sample = match &look {
-            Look::Answered { took } => {
-                self.health().took(*took);
-                Sample::LookSucceeded
-            }
-            Look::Failed { why, .. } => Sample::LookFailed { why: why.clone() },
-            Look::SaysNo { why } => Sample::ProviderSaysNo { why: why.clone() },
-            Look::Refused { why } => Sample::EndpointRefused { why: why.clone() },
-            Look::Misconfigured { why } => Sample::Misconfigured { why: why.clone() },
-        };
+        if let Look::Answered { took } = &look {
+            self.health().took(*took);
+        }
+        let sample = sample_of(&look);
         self.observe(&sample, now);
         let mut looks = self.looks();
         *looks = Looks { flight: None, last: Some((now, look.clone())), kept: false };
@@ -224,6 +226,17 @@ impl Member {
 
     fn looks(&self) -> MutexGuard<'_, Looks> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a look taught about a member.
+pub(crate) fn sample_of(look: &Look) -> Sample {
+    match look {
+        Look::Answered { .. } => Sample::LookSucceeded,
+        Look::Failed { why, .. } => Sample::LookFailed { why: why.clone() },
+        Look::SaysNo { why } => Sample::ProviderSaysNo { why: why.clone() },
+        Look::Refused { why } => Sample::EndpointRefused { why: why.clone() },
+        Look::Misconfigured { why } => Sample::Misconfigured { why: why.clone() },
     }
 }
 

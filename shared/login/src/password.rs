@@ -19,12 +19,12 @@ use url::form_urlencoded;
 
 use crate::Browser;
 use crate::book::{Flow, How, Ticket};
-use crate::callback::Astray;
 use crate::decisions::What;
-use crate::dispatch::Failed;
+use crate::ending::Failed;
 use crate::guessing::{self, Attempt, Verdict};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
+use crate::steps::{self, Astray};
 
 /// Most bytes of a user name and of a password.
 const LONGEST_USERNAME: usize = 256;
@@ -144,7 +144,9 @@ impl Login {
                 if let Err(astray) = self.use_up(browser, &typed.state).await {
                     return astray;
                 }
-                self.failed(browser, flow, Failed { member: ticket.member, failure }).await
+                let failed = Failed { member: ticket.member, failure };
+                let step = steps::failed(&self.at(browser), flow, failed).await;
+                self.show_or_fail(browser, step).await
             }
         }
     }
@@ -181,12 +183,10 @@ impl Login {
             return astray;
         }
         let member = identity.connector.clone();
-        let Some(seat) = self.seat(&flow, &member) else {
-            return self.turned_away(browser, Astray::Closed).await;
-        };
         let known = self.cookies.device(browser);
         let device = self.devices.remember(known, &member, &typed.username, ambient::unix_now());
-        let response = self.vouched(browser, &flow, seat, identity).await;
+        let step = steps::vouched(&self.at(browser), flow, &member, identity).await;
+        let response = self.show_or_fail(browser, step).await;
         with_crumbs(response, vec![self.cookies.set_device(&device)])
     }
 

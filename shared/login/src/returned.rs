@@ -19,6 +19,7 @@ use crate::book::Flow;
 use crate::callback::AGAIN_PATH;
 use crate::cookies::MOST_LOGINS;
 use crate::decisions::What;
+use crate::ending::Ending;
 use crate::login::Login;
 use crate::pages;
 
@@ -203,7 +204,8 @@ impl Login {
 
     async fn ask_for_the_way(&self, browser: &Browser, flow: &Flow, member: &str) -> Response {
         if let Err(why) = self.book.keep(flow).await {
-            return self.no_room(flow, why.to_string()).await;
+            let ending = Ending::no_room(flow, why.to_string());
+            return self.stop(browser, flow.clone(), ending).await;
         }
         let state = ambient::token();
         let suffix = self.cookies.suffix(&state);

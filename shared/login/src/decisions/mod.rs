@@ -11,6 +11,7 @@ mod words;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mangrove_continuity::{Blame, Choice, Skipped};
 
@@ -209,6 +210,11 @@ impl DecisionLog {
         let at = usize::try_from(number % SHARDS as u64).unwrap_or(0);
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A login that ended after a time.
+pub(crate) fn ended(end: End, after: Duration) -> What {
+    What::Ended { end, milliseconds: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
 }
 
 /// A subject, fit for a log: a hash that correlates lines and names nobody.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use mangrove_cache::{Cache, CacheError, Shelf};
+use mangrove_cache::{Cache, CacheError, Shelf, Spent, spend};
 use mangrove_keys::{ambient, secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -97,22 +97,17 @@ impl Store {
 
     /// Takes a code, once: whoever marks it used first has it.
     pub(super) async fn redeem(&self, code: &str) -> Result<Redeemed, CacheError> {
-        let Some(what) = self.read::<Code>(CODES, code).await? else { return self.used(code).await };
-        // The mark goes in before the code goes away, so that a second use always finds one of the two.
-        if !self
-            .cache
-            .put_new(USED_CODES, code, what.grant.id.clone().into_bytes(), self.code_life * 2)
-            .await?
-        {
-            return self.used(code).await;
-        }
-        self.cache.forget(CODES, code).await?;
-        Ok(Redeemed::First(Box::new(what)))
-    }
-
-    async fn used(&self, code: &str) -> Result<Redeemed, CacheError> {
-        let grant = self.cache.get(USED_CODES, code).await?.and_then(|id| String::from_utf8(id).ok());
-        Ok(grant.map_or(Redeemed::Unknown, Redeemed::Again))
+        let mut read = None;
+        let note = |found: &[u8]| {
+            read = parsed::<Code>(CODES, found);
+            read.as_ref().map(|what| what.grant.id.clone().into_bytes())
+        };
+        let spent = spend(&self.cache, (CODES, USED_CODES), code, note, self.code_life * 2).await?;
+        Ok(match (spent, read) {
+            (Spent::First(_), Some(what)) => Redeemed::First(Box::new(what)),
+            (Spent::Again(grant), _) => String::from_utf8(grant).map_or(Redeemed::Unknown, Redeemed::Again),
+            _ => Redeemed::Unknown,
+        })
     }
 
     /// Begins a family of refresh tokens and gives the first.
@@ -224,11 +219,7 @@ impl Store {
 
     async fn read<T: DeserializeOwned>(&self, shelf: Shelf, key: &str) -> Result<Option<T>, CacheError> {
         let Some(found) = self.cache.get(shelf, key).await? else { return Ok(None) };
-        let parsed = serde_json::from_slice(&found);
-        if let Err(why) = &parsed {
-            tracing::error!(shelf = ?shelf, %why, "an entry of the cache cannot be read; it counts as absent");
-        }
-        Ok(parsed.ok())
+        Ok(parsed(shelf, &found))
     }
 }
 
@@ -254,6 +245,14 @@ impl Turn {
         let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), body.as_bytes());
         format!("{body}.{}", encode(mac.as_ref()))
     }
+}
+
+fn parsed<T: DeserializeOwned>(shelf: Shelf, found: &[u8]) -> Option<T> {
+    let parsed = serde_json::from_slice(found);
+    if let Err(why) = &parsed {
+        tracing::error!(?shelf, %why, "an entry of the cache cannot be read; it counts as absent");
+    }
+    parsed.ok()
 }
 
 /// The time until `end`, at least a second.

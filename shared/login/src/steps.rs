@@ -1,0 +1,397 @@
+//! The steps of a login, in the order in which they have to be taken: out to a member, back with an answer, on to the next,
+//! to an end. Which attempt an answer belongs to, what is used up before what, who closes a login, what counts as a sample
+//! and who is to blame are decided here and nowhere else.
+//!
+//! Knows no page, no clock, no network and no randomness: whatever it needs it asks of a [`World`]. A node's is
+//! [`crate::at_node`]; the model has another, and leads these same steps through every order of events it can think of.
+
+use mangrove_cache::{CacheError, Records};
+use mangrove_connectors::{Answer, Ask, Begin, Failure, Identity, Pending};
+use mangrove_continuity::subject::SubjectRefusal;
+use mangrove_continuity::{Blame, Choice, Moment, Sample, Standing};
+use url::Url;
+
+use crate::book::{Book, Flow, How, Ticket};
+use crate::decisions::{self, Fault, What};
+use crate::ending::{Ending, Failed, Why};
+use crate::looks::Looked;
+use crate::plan::Person;
+use crate::returned::Away;
+use crate::{Refusal, digest, leaving};
+
+/// Longest `state` that is looked for.
+const LONGEST_STATE: usize = 512;
+
+/// Seconds until the page that nobody could vouch tries again, by round.
+const AGAIN_AFTER: [u64; 4] = [5, 5, 10, 15];
+
+/// What the steps of one request need: the node, and the browser that asks.
+pub(crate) trait World {
+    /// Where logins in progress are kept.
+    type Records: Records;
+
+    /// Logins in progress.
+    fn book(&self) -> &Book<Self::Records>;
+    /// The monotonic clock.
+    fn now(&self) -> Moment;
+    /// The wall clock, in seconds.
+    fn unix_now(&self) -> u64;
+    /// What nobody can guess.
+    fn token(&self) -> String;
+    /// The secret with which this browser opens the attempt of a `state`, if it began it.
+    fn secret(&self, state: &str) -> Option<String>;
+    /// Writes down a decision about a login.
+    fn record(&self, flow: &Flow, what: What);
+    /// Takes in a sample of a member's health.
+    fn observe(&self, member: &str, sample: &Sample);
+
+    /// Who may vouch for this login's person, in order.
+    fn members(&self, flow: &Flow) -> Vec<String>;
+    /// Whom to ask, if this login had asked those that are `tried`.
+    fn choose(&self, flow: &Flow, tried: &[String]) -> Choice;
+    /// What is known of a member.
+    fn standing(&self, member: &str) -> Option<Standing>;
+    /// Whether a look could find it alive, and it might then be used.
+    fn could_be_alive(&self, flow: &Flow, member: &str) -> bool;
+    /// Whether an operator named an endpoint that judges it.
+    fn has_a_judge(&self, member: &str) -> bool;
+    /// Whether its last success is too long ago to send somebody there unseen.
+    fn wants_a_look(&self, member: &str) -> bool;
+    /// Whether it may be slow rather than gone.
+    fn may_be_slow(&self, member: &str) -> bool;
+    /// Looks at a member, and after a moment at `next`; what is seen is taken in as a sample.
+    async fn look(&self, member: &str, next: Option<&str>) -> Looked;
+    /// Looks at all of them at once: the first in order that answers.
+    async fn look_at_all(&self, members: &[String]) -> Option<String>;
+
+    /// Starts an attempt at a member.
+    async fn begin(&self, flow: &Flow, member: &str, ask: &Ask) -> Result<Begin, Failure>;
+    /// Whether an answer of this member comes to this path.
+    fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool;
+    /// A member answered this browser.
+    async fn answered_by(&self, flow: &Flow, member: &str);
+    /// Finishes an attempt at a member: the back channel.
+    async fn finish(
+        &self,
+        flow: &Flow,
+        member: &str,
+        pending: &Pending,
+        answer: &Answer,
+    ) -> Result<Identity, Failure>;
+    /// Whom applications see.
+    fn person(&self, flow: &Flow, member: &str, identity: &Identity) -> Result<Person, SubjectRefusal>;
+}
+
+/// Where a login stands after its steps: what the browser is to be told.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one is made per request and moved once")]
+pub(crate) enum Step {
+    /// Off to a member, or its password is asked for. The login and the attempt are kept.
+    Sent(Sent),
+    /// Nobody is left for now. The login is kept, and tried again after so many seconds.
+    Waits(Flow, u64),
+    /// Somebody vouched, and this answer closed the login.
+    Vouched(Flow, Identity, Person),
+    /// The login ended with nobody signed in; that is written down, with who is to blame.
+    Ended(Flow, Ending),
+    /// What came belongs to no attempt of this browser that is open; no login was touched.
+    Astray(Astray),
+}
+
+/// An attempt that was begun.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// The login.
+    pub(crate) flow: Flow,
+    /// Its one-time `state`.
+    pub(crate) state: String,
+    /// What opens it together with the `state`: for this browser's login cookie.
+    pub(crate) secret: String,
+    /// Where the person goes on.
+    pub(crate) to: To,
+}
+
+/// Where the person goes on.
+#[derive(Debug)]
+pub(crate) enum To {
+    /// At the member's page.
+    Member(Url),
+    /// At this node's, which asks for the password of this title.
+    Password(String),
+}
+
+/// Why something that a browser brought is not an answer to anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub(crate) enum Astray {
+    /// No `state`, or several, or one that cannot be ours.
+    #[error("it has no usable state")]
+    NoState,
+    /// The browser has no login cookie for that `state`: another browser began it, or nobody did.
+    #[error("this browser did not begin it, or too long ago")]
+    OtherBrowser,
+    /// Used already, expired, or never issued.
+    #[error("its state was used already, is too old, or was never issued")]
+    Spent,
+    /// The attempt belongs to a connector that does not own this path.
+    #[error("it came to a path that is not that of the connector it was asked from")]
+    OtherPath,
+    /// The login is over.
+    #[error("the login it belongs to has ended or is too old")]
+    Closed,
+}
+
+/// Asks the next member, until one can be asked or none is left.
+pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Step {
+    loop {
+        let Some(member) = leaving::pick(world, &flow).await else { return nobody_left(world, flow).await };
+        flow.tried.push(member.clone());
+        let ask = Ask { elsewhere: leaving::has_another(world, &flow), ..flow.request.ask.clone() };
+        match world.begin(&flow, &member, &ask).await {
+            Ok(begin) => return send_off(world, flow, member, begin).await,
+            Err(failure) => {
+                if let Some(sample) = of_a_beginning(&failure, world.has_a_judge(&member)) {
+                    world.observe(&member, &sample);
+                }
+                let failed = Failed { member, failure };
+                if !goes_on(world, &flow, &failed) {
+                    return ended_by(world, flow, failed).await;
+                }
+            }
+        }
+    }
+}
+
+/// Takes an upstream's answer to its end.
+///
+/// # Errors
+/// The cache fails: nothing is known about the login, and nothing was done to it.
+pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Step, CacheError> {
+    let (mut flow, member, pending) = match claim(world, answer).await? {
+        Ok(claimed) => claimed,
+        Err(astray) => return Ok(Step::Astray(astray)),
+    };
+    flow.away.take_if(|away| away.member == member);
+    world.answered_by(&flow, &member).await;
+    match world.finish(&flow, &member, &pending, answer).await {
+        Ok(identity) => {
+            world.observe(&member, &Sample::LoginAnswered);
+            vouched(world, flow, &member, identity).await
+        }
+        Err(failure) => {
+            if let Some(sample) = of_a_login(&flow, &failure) {
+                world.observe(&member, &sample);
+            }
+            failed(world, flow, Failed { member, failure }).await
+        }
+    }
+}
+
+/// Finds the attempt that an answer belongs to, and uses it up.
+async fn claim<W: World>(
+    world: &W,
+    answer: &Answer,
+) -> Result<Result<(Flow, String, Pending), Astray>, CacheError> {
+    let book = world.book();
+    let Some(state) = only_state(answer) else { return Ok(Err(Astray::NoState)) };
+    let Some(secret) = world.secret(state) else { return Ok(Err(Astray::OtherBrowser)) };
+    let Some(ticket) = book.look(state, &secret).await? else { return Ok(Err(Astray::Spent)) };
+    let Ticket { flow, member, how } = ticket;
+    let How::Redirect(pending) = how else { return Ok(Err(Astray::OtherPath)) };
+    let Some(flow) = book.flow(&flow).await? else { return Ok(Err(Astray::Closed)) };
+    if !world.owns(&flow, &member, &answer.path) {
+        return Ok(Err(Astray::OtherPath));
+    }
+    if !book.take(state, &secret).await? {
+        return Ok(Err(Astray::Spent));
+    }
+    Ok(Ok((flow, member, *pending)))
+}
+
+/// Somebody vouched: whoever closes the login is signed in by it.
+///
+/// # Errors
+/// The cache fails.
+pub(crate) async fn vouched<W: World>(
+    world: &W,
+    flow: Flow,
+    member: &str,
+    identity: Identity,
+) -> Result<Step, CacheError> {
+    if !world.book().close(&flow.id).await? {
+        return Ok(Step::Astray(Astray::Closed));
+    }
+    match world.person(&flow, member, &identity) {
+        Ok(person) => Ok(Step::Vouched(flow, identity, person)),
+        Err(refusal) => Ok(ended(world, flow, Ending::uncertain(member, refusal.to_string())).await),
+    }
+}
+
+/// Goes on with the next member, or ends the login, by blame. A silent login was asked of one member only. What ends a login
+/// ends one that is open: another attempt of it may have been quicker.
+///
+/// # Errors
+/// The cache fails.
+pub(crate) async fn failed<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
+    if flow.silent() || !goes_on(world, &flow, &failed) {
+        if !world.book().close(&flow.id).await? {
+            return Ok(Step::Astray(Astray::Closed));
+        }
+        return Ok(ended_by(world, flow, failed).await);
+    }
+    if !flow.tried.contains(&failed.member) {
+        flow.tried.push(failed.member);
+    }
+    Ok(advance(world, flow).await)
+}
+
+/// Closes a login with nobody signed in, and writes down who is to blame.
+pub(crate) async fn ended<W: World>(world: &W, flow: Flow, ending: Ending) -> Step {
+    let ending = ending.for_a_login_that_is(flow.silent());
+    if let Err(why) = world.book().close(&flow.id).await {
+        tracing::warn!(login = flow.login_id, %why, "a login could not be closed; it expires by itself");
+    }
+    world.record(&flow, decisions::ended(ending.end(), world.now().since(flow.began)));
+    Step::Ended(flow, ending)
+}
+
+/// Ends a login at a member that said no, or whose answer cannot be believed.
+async fn ended_by<W: World>(world: &W, flow: Flow, failed: Failed) -> Step {
+    if failed.failure.blame == Blame::Protocol {
+        let (login, app) = (flow.login_id.as_str(), flow.request.app.as_str());
+        let (connector, why) = (failed.member.as_str(), failed.failure.log.as_str());
+        tracing::warn!(target: "security", login, app, connector, why, "an answer was refused");
+    }
+    let ending = Ending::by(failed, flow.silent());
+    ended(world, flow, ending).await
+}
+
+/// Writes down that a member failed; whether the login goes on with another.
+fn goes_on<W: World>(world: &W, flow: &Flow, Failed { member, failure }: &Failed) -> bool {
+    let on = matches!(failure.blame, Blame::Unavailable | Blame::Misconfigured);
+    if on {
+        let what = What::Failed { member: member.clone(), blame: failure.blame, why: failure.log.clone() };
+        world.record(flow, what);
+    }
+    on
+}
+
+/// What beginning taught about a member: it asks for the member's metadata where none is known. A login's own experience never
+/// overrides an endpoint that an operator named.
+fn of_a_beginning(failure: &Failure, has_a_judge: bool) -> Option<Sample> {
+    match failure.blame {
+        Blame::Unavailable if failure.no_answer && has_a_judge => None,
+        Blame::Unavailable if failure.no_answer => Some(Sample::LookFailed { why: failure.log.clone() }),
+        _ => of_this_node(failure),
+    }
+}
+
+/// What the back channel taught about a member's health: silence, or that it does not know this node. Nothing else is a
+/// sample; an ID token that is wrong in its times is nobody's verdict.
+fn of_a_login(flow: &Flow, failure: &Failure) -> Option<Sample> {
+    match failure.blame {
+        Blame::Unavailable if failure.no_answer => {
+            Some(Sample::LoginUnanswered { login: digest::number("login sample", &[flow.id.as_bytes()]) })
+        }
+        _ => of_this_node(failure),
+    }
+}
+
+fn of_this_node(failure: &Failure) -> Option<Sample> {
+    let keeps_out = failure.blame == Blame::Misconfigured && failure.keeps_out;
+    keeps_out.then(|| Sample::Misconfigured { why: failure.log.clone() })
+}
+
+/// Keeps the login and the attempt, and only then lets the browser go.
+async fn send_off<W: World>(world: &W, mut flow: Flow, member: String, begin: Begin) -> Step {
+    flow.away = matches!(begin, Begin::Redirect { .. }).then(|| Away::now(&member, world.unix_now()));
+    let (state, how, to) = match begin {
+        Begin::Redirect { url, pending } => {
+            (pending.state().to_owned(), How::Redirect(Box::new(pending)), To::Member(url))
+        }
+        Begin::Password { .. } if flow.silent() => {
+            let why = "a password would have to be asked for".to_owned();
+            let why = Why { member: Some(member), fault: Fault::Nobody, why };
+            let ending = Ending::refused(Refusal::LoginRequired, "Nobody is signed in.".to_owned(), why);
+            return ended(world, flow, ending).await;
+        }
+        Begin::Password { title } => {
+            (world.token(), How::Password { title: title.clone() }, To::Password(title))
+        }
+    };
+    let secret = world.token();
+    let ticket = Ticket { flow: flow.id.clone(), member, how };
+    match keep(world.book(), &flow, &state, &secret, &ticket).await {
+        Ok(true) => {}
+        Ok(false) => return Step::Astray(Astray::Closed),
+        Err(why) => {
+            let ending = Ending::no_room(&flow, why.to_string());
+            return ended(world, flow, ending).await;
+        }
+    }
+    let member = ticket.member;
+    let what = match &to {
+        To::Member(_) => What::Sent { member, to_ref: decisions::reference(&state) },
+        To::Password(_) => What::PasswordAsked { member },
+    };
+    world.record(&flow, what);
+    Step::Sent(Sent { flow, state, secret, to })
+}
+
+async fn keep<R: Records>(
+    book: &Book<R>,
+    flow: &Flow,
+    state: &str,
+    secret: &str,
+    ticket: &Ticket,
+) -> Result<bool, CacheError> {
+    if !book.keep(flow).await? {
+        return Ok(false);
+    }
+    book.issue(state, secret, ticket).await.map(|()| true)
+}
+
+/// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
+/// browser here is told instead: it may know somebody else, and if not it has such a page nearer to the person.
+async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Step {
+    if flow.silent() || flow.came_over_a_node() {
+        return ended(world, flow, Ending::nobody_left()).await;
+    }
+    let round = usize::try_from(flow.rounds).unwrap_or(usize::MAX);
+    let seconds = AGAIN_AFTER[round.min(AGAIN_AFTER.len() - 1)];
+    flow.rounds += 1;
+    flow.tried.clear();
+    match world.book().keep(&flow).await {
+        Ok(true) => Step::Waits(flow, seconds),
+        Ok(false) => Step::Astray(Astray::Closed),
+        Err(why) => {
+            let ending = Ending::no_room(&flow, why.to_string());
+            ended(world, flow, ending).await
+        }
+    }
+}
+
+/// The one `state` of an answer.
+fn only_state(answer: &Answer) -> Option<&str> {
+    let mut states =
+        answer.params.iter().filter(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+    let state = states.next().filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE)?;
+    states.next().is_none().then_some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(params: &[(&str, &str)]) -> Option<String> {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        only_state(&Answer { path: "/cb".into(), params }).map(str::to_owned)
+    }
+
+    #[test]
+    fn an_answer_with_two_states_has_none() {
+        assert_eq!(state(&[("state", "a"), ("code", "b")]).as_deref(), Some("a"));
+        assert_eq!(state(&[("state", "a"), ("state", "a")]), None);
+        assert_eq!(state(&[("state", "")]), None);
+        assert_eq!(state(&[("code", "b")]), None);
+    }
+}
