@@ -136,6 +136,9 @@ pub struct Server {
     /// Names of the people it knows; `None`: everybody.
     #[serde(default)]
     pub knows: Option<Vec<String>>,
+    /// Its connectors that are probed, by name, and the server that each asks.
+    #[serde(default)]
+    pub connectors: BTreeMap<String, String>,
     /// How it probes its upstreams; where they differ, the slowest.
     #[serde(default)]
     pub probing: Option<Probing>,

@@ -102,6 +102,15 @@ fn follow(config: &Config, name: &str, depth: usize, found: &mut Upstreams) {
     }
 }
 
+/// The connectors that a node probes, by name, and the lab's server that each asks.
+pub fn probed(config: &Config) -> BTreeMap<String, String> {
+    let oidc = config.connectors.iter().filter_map(|connector| match connector {
+        Connector::Oidc(oidc) if connector.health_check().is_some_and(|check| check.enabled) => Some(oidc),
+        _ => None,
+    });
+    oidc.filter_map(|oidc| Some((oidc.name.clone(), server_of(oidc)?.to_owned()))).collect()
+}
+
 /// How a node probes; of several ways the slowest.
 pub fn probing(config: &Config) -> Option<Probing> {
     let checks = config.connectors.iter().filter_map(Connector::health_check).filter(|check| check.enabled);

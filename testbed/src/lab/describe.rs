@@ -59,6 +59,7 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         Server {
             upstreams: upstreams.servers,
             vouches: upstreams.vouches,
+            connectors: config.map(configs::probed).unwrap_or_default(),
             probing: config.and_then(configs::probing),
             ..server(&it.name, &it.region, kind)
         }

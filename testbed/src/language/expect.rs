@@ -45,6 +45,10 @@ pub enum Measure {
     BackAfterHeal,
     /// `acts per login`: most acts beyond those of a login without a fault.
     ActsPerLogin,
+    /// `acts at home`: the same, of logins whose browser stood at no upstream when one went.
+    ActsAtHome,
+    /// `down noticed`: time from a fault until every node that asks a member which it took away says that it is Down.
+    DownNoticed,
     /// `slower`: yes or no, with and without the fault.
     Slower,
     /// `one person, one subject`: the map person to (iss, sub) is one-to-one.
@@ -62,7 +66,7 @@ enum Takes {
     YesNo,
 }
 
-const MEASURES: [(&str, Measure, Takes); 11] = [
+const MEASURES: [(&str, Measure, Takes); 13] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -71,6 +75,8 @@ const MEASURES: [(&str, Measure, Takes); 11] = [
     ("first login after fault", Measure::FirstLoginAfterFault, Takes::Time),
     ("back after heal", Measure::BackAfterHeal, Takes::Time),
     ("acts per login", Measure::ActsPerLogin, Takes::Count),
+    ("acts at home", Measure::ActsAtHome, Takes::Count),
+    ("down noticed", Measure::DownNoticed, Takes::Time),
     ("slower", Measure::Slower, Takes::YesNo),
     ("one person, one subject", Measure::OneSubject, Takes::YesNo),
     ("sessions lost", Measure::SessionsLost, Takes::Count),

@@ -52,10 +52,10 @@ pub struct Court<'c, 'a> {
 }
 
 /// A number that was found, in words, and as compared.
-struct Finding {
-    number: Option<f64>,
-    words: String,
-    attempts: usize,
+pub(super) struct Finding {
+    pub(super) number: Option<f64>,
+    pub(super) words: String,
+    pub(super) attempts: usize,
 }
 
 impl Court<'_, '_> {
@@ -71,6 +71,8 @@ impl Court<'_, '_> {
             Measure::FirstLoginAfterFault => self.first_login(expected),
             Measure::BackAfterHeal => self.back(expected),
             Measure::ActsPerLogin => self.acts(expected),
+            Measure::ActsAtHome => self.acts_at_home(expected),
+            Measure::DownNoticed => self.noticed(expected),
             Measure::Slower => self.slower(expected),
             Measure::OneSubject => self.one_subject(expected),
             Measure::SessionsLost => self.sessions(expected),
@@ -99,7 +101,7 @@ impl Court<'_, '_> {
 
     fn needed(&self, expected: &Expectation) -> usize {
         let usual = match (expected.measure, expected.bound) {
-            (Measure::FirstLoginAfterFault, _) => REPEATS,
+            (Measure::FirstLoginAfterFault | Measure::DownNoticed, _) => REPEATS,
             (Measure::LoginsWrong, _) => 1,
             // The number demanded is the number of attempts.
             (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => count as usize,
@@ -109,7 +111,10 @@ impl Court<'_, '_> {
     }
 
     /// Logins that the expectation is about.
-    fn logins<'l>(&'l self, expected: &'l Expectation) -> impl Iterator<Item = &'l Judged<'l>> + 'l {
+    pub(super) fn logins<'l>(
+        &'l self,
+        expected: &'l Expectation,
+    ) -> impl Iterator<Item = &'l Judged<'l>> + 'l {
         self.ends.logins.iter().filter(move |login| {
             let here = expected.region.as_ref().is_none_or(|region| *region == login.login.region);
             here && !self.excused(expected.after_change, login.window)
@@ -414,7 +419,7 @@ fn holds(bound: Bound, number: f64) -> bool {
     }
 }
 
-fn micros(time: Duration) -> Micros {
+pub(super) fn micros(time: Duration) -> Micros {
     Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }
 

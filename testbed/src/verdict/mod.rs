@@ -1,11 +1,14 @@
 //! What a run was worth: a history goes in, and out come the end of each login, each expectation with its number, and
-//! an exit code. Reads the history only, never a node's word about itself.
+//! an exit code. Reads the history only. A node's word counts where the question is what the node said, and nowhere else.
 //!
-//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected.
+//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected;
+//! [`home`] says where browsers stood when a server went, [`noticed`] when nodes said so.
 
 pub mod ends;
+pub mod home;
 pub mod judge;
 pub mod names;
+pub mod noticed;
 pub mod stats;
 pub mod world;
 

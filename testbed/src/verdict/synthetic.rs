@@ -148,10 +148,11 @@ impl Story {
                         events.push(Event { at, what: What::Path(change) });
                     }
                     let (node, connector) = (edge(cut.branch), root_in(region));
-                    let noticed = self.product.notices_after.unwrap_or_default();
+                    let Some(noticed) = self.product.notices_after else { continue };
                     let state = if kind == StepKind::Fault { "down" } else { "healthy" };
                     let health = HealthChange { node, connector, state: state.into(), why: "probe".into() };
-                    events.push(Event { at: at + noticed, what: What::Health(health) });
+                    let began = at - 4_000;
+                    events.push(Event { at: began + noticed, what: What::Health(health) });
                 }
             }
         }
@@ -381,6 +382,7 @@ pub(crate) fn mesh() -> Run {
         vouches: kind == ServerKind::Idp,
         by_browser: true,
         knows: None,
+        connectors: upstreams.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect(),
         probing,
     };
     let mut servers = vec![server("corp", "cloud", ServerKind::Idp, &[])];

@@ -1,6 +1,7 @@
 //! The table of ends, row by row: one login each, in a small history written by hand.
 
 use super::ends::{End, VisitEnd};
+use super::home::Home;
 use super::judge;
 use super::synthetic::{BEGIN, mesh};
 use super::world::{Span, World};
@@ -231,4 +232,45 @@ fn a_change_counts_for_both_sides_while_it_is_made() {
     assert!(!world.linked("branch-a", "dc1", at(11 * SECOND)));
     assert!(world.linked("branch-a", "branch-a", at(11 * SECOND)), "a region always reaches itself");
     assert!(!world.linked("branch-a", "branch-b", at(0)), "nothing forwards without a link");
+}
+
+/// Where the browser of a login stood when the process of the root in DC1 was killed, ten seconds into the run.
+fn stood_when_the_root_died(hops: &[(&str, Micros, Micros)], start: Micros) -> Option<String> {
+    let mut login = login(0, Seen::SignedIn);
+    login.start = BEGIN + start;
+    for (host, after, took) in hops {
+        hop(&mut login, host, *after, *took, true);
+    }
+    let ended = login.hops.last().map_or(login.start, |hop| hop.start + hop.took);
+    let mut hand = Hand::new().process(10, "root-dc1", ProcessState::Stopped);
+    hand.0.push(Event { at: ended, what: What::Login(Box::new(login)) });
+    sort(&mut hand.0);
+    let verdict = judge(&hand.0, &[], 30).unwrap();
+    let stood = Home::of(&verdict.world).stood(&verdict.ends.logins[0]);
+    stood.map(|stood| format!("{stood:?}"))
+}
+
+#[test]
+fn at_home_is_who_waits_at_the_application_or_its_node_and_nobody_who_was_sent_on() {
+    let ms = MILLISECOND;
+    let start = 10 * SECOND - 100 * ms;
+    let stood = |hops: &[(&str, Micros, Micros)]| stood_when_the_root_died(hops, start);
+    let at = |server: &str| Some(format!("At(\"{server}\")"));
+    let away = Some("Away".to_owned());
+    assert_eq!(
+        stood(&[("app-a", 0, 20 * ms), ("edge-a", 20 * ms, 300 * ms), ("root-dc2", 320 * ms, ms)]),
+        at("edge-a")
+    );
+    assert_eq!(stood(&[("app-a", 0, 200 * ms)]), at("app-a"));
+    assert_eq!(stood(&[("edge-a", 0, 20 * ms), ("edge-a", 900 * ms, ms)]), at("edge-a"), "at its page");
+    assert_eq!(stood(&[("edge-a", 0, 50 * ms), ("root-dc1", 50 * ms, 900 * ms)]), away);
+    assert_eq!(
+        stood(&[("edge-a", 0, 50 * ms), ("root-dc2", 50 * ms, 900 * ms)]),
+        away,
+        "its pages are not home"
+    );
+    let on_its_way = [("edge-a", 0, 112 * ms), ("root-dc1", 112 * ms, 900 * ms)];
+    assert_eq!(stood(&on_its_way), away, "sent before, and the node could not know");
+    assert_eq!(stood_when_the_root_died(&[("app-a", 0, ms)], 20 * SECOND), Some("Later".to_owned()));
+    assert_eq!(stood_when_the_root_died(&[("app-a", 0, ms)], SECOND), None, "over before");
 }

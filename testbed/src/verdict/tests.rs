@@ -263,3 +263,32 @@ fn the_exit_code_prefers_a_failure_over_doubt() {
 fn a_history_without_its_mesh_is_refused() {
     assert!(judge(&[Event { at: 1, what: What::Begin }], &[], 30).is_err());
 }
+
+#[test]
+fn who_waited_at_home_needs_no_act_when_an_upstream_goes() {
+    let expected = expect(Measure::ActsAtHome, Bound::AtMost(Limit::Count(0.0)));
+    let probes_only = Story::one_root_cut().with(|product| product.last_look = None);
+    tells_apart(&expected, &Story::one_root_cut(), &probes_only);
+    let found = outcome(&probes_only, &expected).found;
+    assert!(found.contains("at most 1 (branch-a-") && found.contains("began later)"), "{found}");
+}
+
+#[test]
+fn nodes_say_in_time_that_a_member_is_down() {
+    let expected = within(Measure::DownNoticed, Duration::from_secs(3)).in_region("branch-a");
+    let late = Story::one_root_cut().with(|product| product.notices_after = Some(4 * SECOND));
+    let blind = Story::one_root_cut().with(|product| product.notices_after = None);
+    let mut thin = Story::one_root_cut();
+    assert_eq!(outcome(&thin, &expected).ruling, Ruling::Holds);
+    assert_eq!(outcome(&late, &expected).ruling, Ruling::Fails);
+    let never = outcome(&blind, &expected);
+    assert_eq!(never.ruling, Ruling::Fails);
+    assert!(never.found.contains("not in 15.0 s by edge-a about root-dc1"), "{never:?}");
+    thin.cuts.truncate(1);
+    assert_eq!(outcome(&thin, &expected).ruling, Ruling::CannotJudge, "one fault is no proof");
+    let elsewhere = within(Measure::DownNoticed, Duration::from_secs(3)).in_region("branch-b");
+    assert_eq!(outcome(&late, &elsewhere).ruling, Ruling::CannotJudge, "branch B lost nobody");
+    let longer = within(Measure::DownNoticed, Duration::from_secs(20));
+    let back_before = outcome(&blind, &longer);
+    assert_eq!(back_before.ruling, Ruling::CannotJudge, "back before anybody had to know: {back_before:?}");
+}

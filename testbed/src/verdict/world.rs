@@ -29,6 +29,7 @@ pub struct World<'a> {
     paths: BTreeMap<(&'a str, &'a str), Vec<Change>>,
     processes: BTreeMap<&'a str, Vec<Change>>,
     names: Names<'a>,
+    opinions: BTreeMap<(&'a str, &'a str), Vec<(Micros, &'a str)>>,
     servers: BTreeMap<&'a str, &'a Server>,
     hosts: BTreeMap<&'a str, &'a Server>,
 }
@@ -86,6 +87,7 @@ impl<'a> World<'a> {
             paths: BTreeMap::new(),
             processes: BTreeMap::new(),
             names: Names::default(),
+            opinions: BTreeMap::new(),
             servers: run.servers.iter().map(|server| (server.name.as_str(), server)).collect(),
             hosts: servers_by_host(run),
         };
@@ -121,6 +123,11 @@ impl<'a> World<'a> {
             }
             What::Step(step) => {
                 self.steps.push(Stage { words: &step.words, kind: step.kind, span: span(step.began) });
+                return;
+            }
+            What::Health(health) => {
+                let opinions = self.opinions.entry((&health.node, &health.connector)).or_default();
+                opinions.push((event.at, &health.state));
                 return;
             }
             _ => match self.names.take(event) {
@@ -214,6 +221,19 @@ impl<'a> World<'a> {
             chain.pop();
         }
         false
+    }
+
+    /// What a node said of a connector, and when. About the node alone: nothing of the mesh follows from it.
+    pub fn opinions<'s>(&'s self, node: &'s str, connector: &'s str) -> &'s [(Micros, &'s str)] {
+        self.opinions.get(&(node, connector)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether somebody in a region lost a server by a change: had it in reach just before, and not just after.
+    pub fn lost_by(&self, region: &str, server: &Server, change: Span) -> bool {
+        let before = change.from.saturating_sub(1);
+        let after = Span { from: change.until, until: change.until + MILLISECOND };
+        self.in_reach(region, server, Span { from: before, until: before })
+            && !self.in_reach(region, server, after)
     }
 
     /// Whether a server stopped at any time in between.
