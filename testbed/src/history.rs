@@ -64,6 +64,13 @@ pub enum What {
     Named(Named),
     /// A TCP connection was tried from a region to a server, to check what the faults say.
     Probe(Probe),
+    /// How late the machine was since the last such line.
+    Machine {
+        /// Packets that the switch delivered; late from [`LATE_PACKET`] on.
+        packets: Lateness,
+        /// Wake-ups of a thread that only sleeps; late from [`LATE_WAKE`] on.
+        wakes: Lateness,
+    },
     /// A node's opinion of one of its connectors changed.
     Health(HealthChange),
     /// A person tried to sign in; written when the try has ended.
@@ -332,6 +339,36 @@ pub struct Probe {
     pub began: Micros,
     /// Whether the connection was made.
     pub connected: bool,
+}
+
+/// A packet that the switch delivers later than this is late.
+pub const LATE_PACKET: Micros = MILLISECOND;
+
+/// A thread that is woken later than this is late.
+pub const LATE_WAKE: Micros = 10 * MILLISECOND;
+
+/// How late things were for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lateness {
+    /// How many there were.
+    pub all: u64,
+    /// How many of them were late.
+    pub late: u64,
+    /// How late the latest was.
+    pub worst: Micros,
+}
+
+impl Lateness {
+    /// Counts another while as well.
+    pub fn add(&mut self, other: Self) {
+        let worst = self.worst.max(other.worst);
+        *self = Self { all: self.all + other.all, late: self.late + other.late, worst };
+    }
+
+    /// Share of those that were late.
+    pub fn share(&self) -> f64 {
+        self.late as f64 / self.all.max(1) as f64
+    }
 }
 
 /// A node's opinion of a connector.

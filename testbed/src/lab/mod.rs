@@ -11,6 +11,7 @@ mod describe;
 pub mod dns;
 pub mod foreign;
 pub mod idp;
+pub mod lateness;
 pub mod mesh;
 pub mod process;
 

@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -17,9 +17,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use super::lateness::Counter;
 use super::paths::{Chance, Fate, Paths};
 use super::{addresses, packet, sys};
-use crate::history::{Micros, now};
+use crate::history::{LATE_PACKET, Lateness, Micros, now};
 
 /// Most packets under way; more are dropped.
 const MOST_PACKETS: usize = 50_000;
@@ -42,7 +43,7 @@ struct Shared {
     tuns: Vec<OwnedFd>,
     state: Mutex<State>,
     stop: AtomicBool,
-    lateness: Lateness,
+    lateness: Counter,
 }
 
 #[derive(Debug)]
@@ -51,42 +52,6 @@ struct State {
     chance: Chance,
     /// Last acknowledgement that an end sent, by (end, other end): where a RST to it must stand.
     expects: HashMap<(End, End), u32>,
-}
-
-#[derive(Debug, Default)]
-struct Lateness {
-    worst: AtomicU64,
-    over_a_millisecond: AtomicU64,
-    packets: AtomicU64,
-}
-
-/// How well the switch kept its times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Punctuality {
-    /// Packets delivered.
-    pub packets: u64,
-    /// Of those, more than a millisecond late.
-    pub late: u64,
-    /// The worst, in microseconds.
-    pub worst: Micros,
-}
-
-impl Punctuality {
-    /// Share of packets that were more than a millisecond late.
-    pub fn late_share(&self) -> f64 {
-        self.late as f64 / self.packets.max(1) as f64
-    }
-}
-
-impl std::fmt::Display for Punctuality {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (share, worst) = (self.late_share() * 100.0, self.worst / 1_000);
-        write!(
-            f,
-            "{} packets between regions, {share:.1}% more than 1 ms late, the worst {worst} ms",
-            self.packets
-        )
-    }
 }
 
 struct Flying {
@@ -111,7 +76,7 @@ impl Switch {
             tuns,
             state: Mutex::new(state),
             stop: AtomicBool::new(false),
-            lateness: Lateness::default(),
+            lateness: Counter::new(LATE_PACKET),
         });
         let runs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("switch".to_owned()).spawn(move || runs.forward())?;
@@ -146,14 +111,9 @@ impl Switch {
         }
     }
 
-    /// How well times were kept so far.
-    pub fn punctuality(&self) -> Punctuality {
-        let lateness = &self.shared.lateness;
-        Punctuality {
-            packets: lateness.packets.load(Ordering::Relaxed),
-            late: lateness.over_a_millisecond.load(Ordering::Relaxed),
-            worst: lateness.worst.load(Ordering::Relaxed),
-        }
+    /// How late packets were since this was asked last.
+    pub fn lateness(&self) -> Lateness {
+        self.shared.lateness.take()
     }
 }
 
@@ -265,16 +225,6 @@ impl State {
             && (self.expects.len() < MOST_CONNECTIONS || self.expects.contains_key(&key))
         {
             self.expects.insert(key, next);
-        }
-    }
-}
-
-impl Lateness {
-    fn note(&self, late: Micros) {
-        self.packets.fetch_add(1, Ordering::Relaxed);
-        self.worst.fetch_max(late, Ordering::Relaxed);
-        if late > 1_000 {
-            self.over_a_millisecond.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

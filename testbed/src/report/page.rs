@@ -271,6 +271,7 @@ fn judged(verdict: &Verdict<'_>) -> Markup {
                 }
                 " Seed " (verdict.world.run.seed) "."
             }
+            p { "The machine: " (verdict.machine.words()) "." }
         }
     }
 }

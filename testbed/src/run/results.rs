@@ -6,32 +6,19 @@ use std::path::{Path, PathBuf};
 
 use super::view::print;
 use crate::history::{self, Event};
-use crate::lab::switch::Punctuality;
 use crate::language::Topology;
 use crate::{report, verdict};
-
-/// Share of packets that may be more than a millisecond late before the run says so.
-const LATE_SHARE: f64 = 0.05;
 
 /// Judges, keeps, and says; answers the exit code.
 ///
 /// # Errors
 /// When the history cannot be judged or results cannot be written.
-pub fn conclude(
-    topology: &Topology,
-    events: &[Event],
-    punctual: Punctuality,
-    folder: &Path,
-    out: &Path,
-) -> Result<u8, String> {
+pub fn conclude(topology: &Topology, events: &[Event], folder: &Path, out: &Path) -> Result<u8, String> {
     let verdict = verdict::judge(events, &topology.expect, topology.settings.attempts)?;
     let page = report::html(&verdict, events);
     let kept = keep(topology, events, &page, folder, out)
         .map_err(|error| format!("results cannot be written: {error}"))?;
     let mut text = format!("\n{}", report::summary(&verdict));
-    if punctual.late_share() > LATE_SHARE {
-        text.push_str(&format!("  note: the machine was busy: {punctual}\n"));
-    }
     text.push_str(&format!(
         "\nReport: {}\nHistory and logs beside it.\n",
         kept.join("report.html").display()

@@ -18,6 +18,7 @@ use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
 use crate::lab::dns::Dns;
 use crate::lab::foreign;
+use crate::lab::lateness::Clock;
 use crate::lab::mesh::Mesh;
 use crate::lab::paths::Paths;
 use crate::lab::process::{Death, Processes, log_file, spawn};
@@ -72,10 +73,10 @@ fn run(options: &Options) -> Result<u8, Failure> {
     let topology = &ground.topology;
     let mut view = View::new(topology, options.plain);
     let mut events = Vec::new();
-    let punctual = Lab::build(&ground)?.run(&mut view, &mut events)?;
+    Lab::build(&ground)?.run(&mut view, &mut events)?;
     history::sort(&mut events);
     view.finish();
-    results::conclude(topology, &events, punctual, &ground.folder, &options.out).map_err(Failure::Because)
+    results::conclude(topology, &events, &ground.folder, &options.out).map_err(Failure::Because)
 }
 
 /// What a lab is built on: a topology that fits this machine, and privacy.
@@ -215,14 +216,13 @@ impl<'t> Lab<'t> {
     }
 
     /// The whole run; events go into `events` and `view` as they come.
-    fn run(
-        &mut self,
-        view: &mut View,
-        events: &mut Vec<Event>,
-    ) -> Result<crate::lab::switch::Punctuality, Failure> {
+    fn run(&mut self, view: &mut View, events: &mut Vec<Event>) -> Result<(), Failure> {
         events.push(Event::now(What::Run(Box::new(self.run.clone()))));
         self.start(view, events)?;
+        let clock = Clock::start()?;
+        self.switch.lateness(); // of the start, which nobody judges
         let begin = self.mark(What::Begin, view, events);
+        let mut noted = begin;
         self.order(Order::Begin(true));
         let end = begin + micros(self.topology.settings.duration);
         let mut steps = self.topology.timeline.clone();
@@ -237,12 +237,14 @@ impl<'t> Lab<'t> {
             while let Some(step) = steps.next_if(|step| due(step) <= now()) {
                 self.act(&step)?;
             }
+            if now() >= (noted + SECOND).min(end) {
+                noted = now();
+                let (packets, wakes) = (self.switch.lateness(), clock.take());
+                events.push(Event { at: noted, what: What::Machine { packets, wakes } });
+            }
         }
         self.mark(What::End, view, events);
-        self.send_home(view, events)?;
-        let punctual = self.switch.punctuality();
-        events.push(Event::now(What::Note { from: "testbed".to_owned(), text: punctual.to_string() }));
-        Ok(punctual)
+        self.send_home(view, events)
     }
 
     /// Does a step of the timeline, or of an operator's hand.

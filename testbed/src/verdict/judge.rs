@@ -49,6 +49,8 @@ pub struct Court<'c, 'a> {
     pub ends: &'c Ends<'a>,
     /// Least number of attempts where an expectation names none.
     pub attempts: u32,
+    /// Whether the machine was too busy for times to mean anything.
+    pub busy: bool,
 }
 
 /// A number that was found, in words, and as compared.
@@ -62,7 +64,7 @@ impl Court<'_, '_> {
     /// Holds one expectation against the run.
     pub fn judge(&self, expected: &Expectation) -> Outcome {
         let needed = self.needed(expected);
-        let finding = match expected.measure {
+        let mut finding = match expected.measure {
             Measure::LoginsLost => self.count(expected, End::Lost),
             Measure::LoginsWrong => self.wrong(expected),
             Measure::LoginsTold => self.told(expected),
@@ -77,6 +79,9 @@ impl Court<'_, '_> {
             Measure::OneSubject => self.one_subject(expected),
             Measure::SessionsLost => self.sessions(expected),
         };
+        if self.busy && is_a_time(expected.measure) && finding.number.take().is_some() {
+            finding.words = format!("void, the machine was too busy: {}", finding.words);
+        }
         let few = finding.attempts < needed;
         // One login too many is a counterexample and needs no company; too few may be too few tried.
         let counterexample = !matches!(expected.bound, Bound::AtLeast(_));
@@ -401,6 +406,12 @@ impl Court<'_, '_> {
         let words = format!("{} lost in {} visits of people with a session{first}", lost.len(), judged.len());
         Finding { number: Some(lost.len() as f64), words, attempts: judged.len() }
     }
+}
+
+/// Whether a machine that is too busy would change the number itself.
+fn is_a_time(measure: Measure) -> bool {
+    use Measure::{BackAfterHeal, DownNoticed, FirstLoginAfterFault, Slower};
+    matches!(measure, FirstLoginAfterFault | BackAfterHeal | DownNoticed | Slower)
 }
 
 fn holds(bound: Bound, number: f64) -> bool {

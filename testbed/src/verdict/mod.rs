@@ -7,6 +7,7 @@
 pub mod ends;
 pub mod home;
 pub mod judge;
+pub mod machine;
 pub mod names;
 pub mod noticed;
 pub mod stats;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 
 use self::ends::{End, Ends};
 use self::judge::{Court, Outcome, Ruling};
+use self::machine::Machine;
 use self::world::World;
 use crate::history::{Event, Micros, Probing, What};
 use crate::language::{Bound, Expectation, Limit, Measure};
@@ -41,6 +43,8 @@ pub struct Verdict<'a> {
     pub outcomes: Vec<Outcome>,
     /// Whether TCP probes met what the faults say.
     pub probes: Probes,
+    /// Whether the machine was fit to judge on.
+    pub machine: Machine,
     /// How the logins ended, by region: before the probes could notice a change, and otherwise.
     pub counts: BTreeMap<String, Counts>,
 }
@@ -80,7 +84,8 @@ pub fn judge<'a>(
 ) -> Result<Verdict<'a>, String> {
     let world = World::read(events)?;
     let ends = Ends::judge(&world, events);
-    let court = Court { world: &world, ends: &ends, attempts };
+    let machine = Machine::of(events);
+    let court = Court { world: &world, ends: &ends, attempts, busy: machine.busy() };
     let mut outcomes: Vec<Outcome> = expected.iter().map(|expected| court.judge(expected)).collect();
     if !expected.iter().any(|expected| expected.measure == Measure::LoginsWrong && expected.region.is_none())
     {
@@ -88,7 +93,7 @@ pub fn judge<'a>(
     }
     let counts = counts(&world, &court, &ends);
     let probes = probes(&world, events);
-    Ok(Verdict { outcomes, probes, counts, world, ends })
+    Ok(Verdict { outcomes, probes, machine, counts, world, ends })
 }
 
 impl Verdict<'_> {
@@ -97,7 +102,7 @@ impl Verdict<'_> {
         let any = |ruling| self.outcomes.iter().any(|outcome| outcome.ruling == ruling);
         if any(Ruling::Fails) {
             1
-        } else if any(Ruling::CannotJudge) || self.probes.doubtful() {
+        } else if any(Ruling::CannotJudge) || self.probes.doubtful() || self.machine.busy() {
             2
         } else {
             0
@@ -124,6 +129,7 @@ impl Verdict<'_> {
             0 => format!("Passed: all {all} expectations hold."),
             1 => format!("Failed: {} of {all} expectations do not hold.", ruled(Ruling::Fails)),
             _ if self.probes.doubtful() => "Void: the network was not what the faults say.".to_owned(),
+            _ if self.machine.busy() => format!("Void: the machine was too busy ({}).", self.machine.words()),
             _ => format!(
                 "Cannot judge: {} of {all} expectations were tried too little.",
                 ruled(Ruling::CannotJudge)

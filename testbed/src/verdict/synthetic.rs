@@ -4,9 +4,9 @@
 
 use crate::agent::chance::Chance;
 use crate::history::{
-    Acts, Event, HealthChange, Hop, Link, Login, MILLISECOND, Micros, PathChange, PathState, Person, Probe,
-    Probing, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit, VisitKind, VisitOutcome,
-    What, Who, sort,
+    Acts, Event, HealthChange, Hop, Lateness, Link, Login, MILLISECOND, Micros, PathChange, PathState,
+    Person, Probe, Probing, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit, VisitKind,
+    VisitOutcome, What, Who, sort,
 };
 
 const BASE: Micros = 280 * MILLISECOND;
@@ -75,6 +75,8 @@ pub(crate) struct Story {
     pub(crate) gap: Micros,
     /// Whether the network really did what the supervisor asked for.
     pub(crate) cuts_are_real: bool,
+    /// Late packets and wake-ups of a second, of a hundred.
+    pub(crate) late: u64,
 }
 
 impl Story {
@@ -87,6 +89,7 @@ impl Story {
             lasts: 100,
             gap: 400 * MILLISECOND,
             cuts_are_real: true,
+            late: 2,
         }
     }
 
@@ -110,6 +113,11 @@ impl Story {
         ];
         self.faults(&mut events);
         self.probes(&mut events);
+        for second in 1..=self.lasts {
+            let late = Lateness { all: 100, late: self.late, worst: 12 * MILLISECOND };
+            let machine = What::Machine { packets: late, wakes: late };
+            events.push(Event { at: BEGIN + second * SECOND, what: machine });
+        }
         let mut chance = Chance::new(1, "story");
         for branch in BRANCHES {
             let mut start = BEGIN + 100 * MILLISECOND;

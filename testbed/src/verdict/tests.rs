@@ -292,3 +292,28 @@ fn nodes_say_in_time_that_a_member_is_down() {
     let back_before = outcome(&blind, &longer);
     assert_eq!(back_before.ruling, Ruling::CannotJudge, "back before anybody had to know: {back_before:?}");
 }
+
+#[test]
+fn a_machine_too_busy_to_judge_passes_nothing_and_none_of_its_times_fails() {
+    let busy = |mut story: Story| {
+        story.late = 11;
+        story
+    };
+    let lost = none(Measure::LoginsLost);
+    let soon = within(Measure::FirstLoginAfterFault, Duration::from_secs(1)).in_region("branch-a");
+    let code = |story: &Story, expected: &[Expectation]| {
+        let events = story.tell();
+        let verdict = judge(&events, expected, 30).unwrap();
+        (verdict.code(), verdict.sentence())
+    };
+    let both = [lost, soon];
+    assert_eq!(code(&Story::one_root_cut(), &both).0, 0);
+    let (void, words) = code(&busy(Story::one_root_cut()), &both);
+    assert_eq!(void, 2);
+    assert!(words.starts_with("Void: the machine was too busy (11.0% of 10000 packets"), "{words}");
+    let slow = Story::one_root_cut().with(|product| product.last_look = Some(3 * SECOND));
+    assert_eq!(code(&slow, &both).0, 1);
+    assert_eq!(code(&busy(slow), &both).0, 2, "it may have been the machine");
+    let loses = Story::one_root_cut().with(|product| product.notices_after = None);
+    assert_eq!(code(&busy(loses), &both).0, 1, "no machine is so busy that a login is lost by it");
+}
