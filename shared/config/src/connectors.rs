@@ -1,10 +1,10 @@
-//! `connectors`: upstream identity providers, and how each is watched.
+//! `connectors`: upstream identity providers.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GoDuration, Secret, continuity::Continuity};
+use crate::{GoDuration, Secret, continuity::Continuity, health_check::HealthCheck};
 
 /// One upstream identity provider, or a group of them.
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
@@ -254,96 +254,6 @@ pub struct Local {
     pub title: Option<String>,
 }
 
-/// How a connector is watched.
-#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HealthCheck {
-    /// Runs the check. Defaults to false.
-    pub enabled: bool,
-    /// Time between two probes. Defaults to `30s`.
-    pub interval: GoDuration,
-    /// Longest time of one probe. Defaults to `30s`.
-    pub timeout: GoDuration,
-    /// Consecutive failures that make the connector Down. Defaults to 2.
-    pub unhealthy_threshold: u32,
-    /// Consecutive successful probes that make it Healthy again. Defaults to 2.
-    pub healthy_threshold: u32,
-    /// Asks this endpoint instead of the provider.
-    pub custom_endpoint: Option<CustomEndpoint>,
-    /// Rehearses an outage; not built yet.
-    pub simulation: Option<Simulation>,
-}
-
-/// An endpoint that tells whether the connector is to be used.
-#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CustomEndpoint {
-    /// How the endpoint is asked.
-    #[serde(rename = "type")]
-    pub kind: CustomEndpointKind,
-    /// URL to ask.
-    pub endpoint: url::Url,
-    /// What a healthy answer looks like. Defaults to any status from 200 to 299.
-    #[serde(default)]
-    pub response_matcher: ResponseMatcher,
-}
-
-/// Kind of a custom endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CustomEndpointKind {
-    /// An HTTP GET.
-    Http,
-}
-
-/// What a healthy answer looks like; all that is given must hold.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ResponseMatcher {
-    /// Statuses that are healthy. Defaults to 200 to 299.
-    pub expected_statuses: Vec<u16>,
-    /// What the body must hold.
-    pub body: BodyMatcher,
-    /// Headers that must be there with these values.
-    #[schemars(extend("x-scalar" = true))]
-    pub headers: BTreeMap<String, String>,
-}
-
-/// What the body must hold.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BodyMatcher {
-    /// A substring.
-    pub contains: Option<String>,
-}
-
-/// A rehearsed outage.
-#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Simulation {
-    /// Switches it on. Defaults to false.
-    #[serde(default)]
-    pub enabled: bool,
-    /// Time until the outage begins.
-    pub start_after: Option<GoDuration>,
-    /// How long it lasts.
-    pub downtime: Option<GoDuration>,
-}
-
 fn default_scopes() -> String {
     "openid profile email".into()
-}
-
-impl Default for HealthCheck {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            interval: GoDuration::seconds(30),
-            timeout: GoDuration::seconds(30),
-            unhealthy_threshold: 2,
-            healthy_threshold: 2,
-            custom_endpoint: None,
-            simulation: None,
-        }
-    }
 }

@@ -6,7 +6,7 @@ use url::Url;
 use crate::{
     App, Config, Connector, Secret,
     apps::OidcApp,
-    connectors::{HealthCheck, Oidc, RedirectUrls},
+    connectors::{Oidc, RedirectUrls},
     provider::{KeyKind, SigningKey},
 };
 
@@ -145,13 +145,6 @@ impl Connector {
             Self::Local(_) => "local",
             Self::Continuity(_) => "continuity",
         }
-    }
-}
-
-impl HealthCheck {
-    /// Longest time until an outage is noticed by probes.
-    pub fn detection_time(&self) -> std::time::Duration {
-        self.interval.0.saturating_mul(self.unhealthy_threshold).saturating_add(self.timeout.0)
     }
 }
 

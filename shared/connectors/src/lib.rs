@@ -6,6 +6,7 @@
 
 pub mod connector;
 pub mod dns;
+mod endpoint;
 pub mod failure;
 pub mod http;
 pub mod identity;

@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, time::Duration};
 use super::Context;
 use crate::{
     Connector,
-    connectors::{CustomEndpoint, HealthCheck},
     finding::{
         Findings,
         Severity::{Problem, Warning},
     },
+    health_check::{CustomEndpoint, HealthCheck, ResponseMatcher},
+    matching::{JsonPath, pattern},
     trail::Trail,
 };
 
@@ -44,7 +45,12 @@ pub(super) fn health_checks_can_decide(context: &Context<'_>, findings: &mut Fin
         }
         timeout_fits(context, &trail, check, findings);
         if let Some(endpoint) = &check.custom_endpoint {
-            endpoint_is_sound(context, &trail.then("customEndpoint"), endpoint, findings);
+            let trail = trail.then("customEndpoint");
+            if !check.enabled {
+                let message = "nobody asks this endpoint: the health check is off";
+                findings.at(Warning, context.tree, &trail, message).hint("add `enabled: true` beside it");
+            }
+            endpoint_is_sound(context, &trail, endpoint, findings);
         }
     }
 }
@@ -76,12 +82,50 @@ fn endpoint_is_sound(
         let message = "plain HTTP: whoever is on the way can switch this connector off or keep it on";
         findings.at(Warning, context.tree, &trail.then("endpoint"), message).hint("use https");
     }
-    let at = trail.then("responseMatcher").then("expectedStatuses");
-    for (i, status) in endpoint.response_matcher.expected_statuses.iter().enumerate() {
+    matcher_is_sound(context, &trail.then("responseMatcher"), &endpoint.response_matcher, findings);
+}
+
+fn matcher_is_sound(
+    context: &Context<'_>,
+    trail: &Trail,
+    matcher: &ResponseMatcher,
+    findings: &mut Findings,
+) {
+    let at = trail.then("expectedStatuses");
+    for (i, status) in matcher.expected_statuses.iter().enumerate() {
         if !(100..600).contains(status) {
             findings
                 .at(Problem, context.tree, &at.then(i), format!("{status} is not an HTTP status"))
                 .hint("write numbers from 100 to 599");
+        }
+    }
+    let body = trail.then("body");
+    if matcher.body.contains.as_deref() == Some("") {
+        let message = "every body holds an empty text: this judges nothing";
+        findings.at(Warning, context.tree, &body.then("contains"), message).hint("write what it must hold");
+    }
+    if let Some(Err(why)) = matcher.body.matches.as_deref().map(pattern) {
+        let message = format!("not a regular expression that can be used: {why}");
+        findings
+            .at(Problem, context.tree, &body.then("matches"), message)
+            .hint("write for example `matches: \"state=(up|degraded)\"`");
+    }
+    for path in matcher.body.json.keys() {
+        if let Err(why) = JsonPath::parse(path) {
+            findings
+                .at(Problem, context.tree, &body.then("json").then(path), format!("not a path: {why}"))
+                .hint("write for example `$.checks[0].status: up`");
+        }
+    }
+    for (name, value) in &matcher.headers {
+        let sound = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+            && value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+        if !sound {
+            let at = trail.then("headers").then(name);
+            findings
+                .at(Problem, context.tree, &at, "no answer can have such a header")
+                .hint("a name has no spaces and colons, a value stands in one line of ASCII");
         }
     }
 }

@@ -1,38 +1,10 @@
-//! Health checks, TLS, files, URLs, the node itself.
+//! TLS, files, URLs, the node itself.
 
 use mangrove_config::{Environment, Severity};
 
 use crate::support::{
     EDGE, Mapped, certificate, check, check_with, ec_key, edge, problem, says, signing_key, warning,
 };
-
-#[test]
-fn thresholds_and_times_are_such_that_a_verdict_can_come() {
-    let health = |from: &str, to: &str| {
-        edge("interval: 30s, timeout: 10s", &"interval: 30s, timeout: 10s".replace(from, to))
-    };
-    problem(
-        &health("30s", "30s, unhealthyThreshold: 0"),
-        9,
-        "connectors[0].healthCheck.unhealthyThreshold",
-        &["1 or more"],
-    );
-    problem(&health("30s", "1ms"), 9, "connectors[0].healthCheck.interval", &["out of bounds"]);
-    problem(&health("10s", "1h"), 9, "connectors[0].healthCheck.timeout", &["out of bounds"]);
-    warning(&health("10s", "40s"), 9, "connectors[0].healthCheck.timeout", &["longer than"]);
-    warning(
-        &health("30s", "30s, simulation: {enabled: true}"),
-        9,
-        "connectors[0].healthCheck.simulation",
-        &["not built yet"],
-    );
-    warning(
-        &edge("{enabled: true, ", "{enabled: false, "),
-        9,
-        "connectors[0].healthCheck",
-        &["nobody watches `root-a`"],
-    );
-}
 
 #[test]
 fn tls_profiles_are_whole_and_safe() {

@@ -12,26 +12,15 @@ use super::Oidc;
 use super::metadata::MetadataError;
 use super::provider::FetchError;
 use super::word::Said;
+use crate::Look;
 use crate::http::{HttpError, Limits, NoAnswer};
-use crate::{Look, ProbeResult};
 
 impl Oidc {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
-        let began = ambient::now();
-        if let Some(endpoint) =
-            self.settings.endpoint.as_ref().filter(|_| self.settings.health.custom_endpoint)
-        {
-            return match self.ask(endpoint, patience).await {
-                Ok(()) => Look::Answered { took: ambient::now().since(began) },
-                Err(ProbeResult::EndpointRefused { why }) => Look::Refused { why },
-                Err(ProbeResult::Failed { why, .. }) => {
-                    let timed_out = ambient::now().since(began) >= patience;
-                    Look::Failed { why, timed_out }
-                }
-                Err(ProbeResult::SaysNo { why }) => Look::SaysNo { why },
-                Err(ProbeResult::Answered { took }) => Look::Answered { took },
-            };
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.look(patience).await;
         }
+        let began = ambient::now();
         let limits = Limits { connect: patience, total: patience, ..Limits::DOCUMENT };
         let glancing = async {
             let seen = self.provider.glance(&limits).await;

@@ -24,6 +24,7 @@ use url::Url;
 pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use self::provider::Provider;
 use self::settings::Settings;
+use crate::endpoint::Endpoint;
 use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 
 /// An OpenID provider.
@@ -32,6 +33,8 @@ pub struct Oidc {
     settings: Settings,
     http: HttpClient,
     provider: Provider,
+    /// What is asked instead of the provider.
+    endpoint: Option<Endpoint>,
 }
 
 impl Oidc {
@@ -48,7 +51,10 @@ impl Oidc {
         };
         let http = parts.http.share(profile, written.proxy.as_ref())?;
         let provider = Provider::new(&settings, http.clone());
-        Ok(Self { settings, http, provider })
+        let judge = written.health_check.as_ref().filter(|check| check.enabled);
+        let judge = judge.and_then(|check| check.custom_endpoint.as_ref());
+        let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;
+        Ok(Self { settings, http, provider, endpoint })
     }
 
     pub(crate) fn name(&self) -> &str {

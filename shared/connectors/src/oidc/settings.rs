@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mangrove_config::Secret;
-use mangrove_config::connectors::{CustomEndpoint, HealthCheck, Oidc as Written};
+use mangrove_config::connectors::Oidc as Written;
+use mangrove_config::health_check::HealthCheck;
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::Algorithm;
 use url::Url;
@@ -47,7 +48,6 @@ pub(super) struct Settings {
     pub(super) trust_email: bool,
     pub(super) keys_max_age: Duration,
     pub(super) health: HealthPolicy,
-    pub(super) endpoint: Option<CustomEndpoint>,
 }
 
 impl Settings {
@@ -64,7 +64,6 @@ impl Settings {
         let first =
             |urls: &Option<mangrove_config::connectors::RedirectUrls>| urls.as_ref()?.urls.first().cloned();
         let check = written.health_check.clone();
-        let endpoint = check.as_ref().and_then(|check| check.custom_endpoint.clone());
         Ok(Self {
             name: written.name.clone(),
             issuer: issuer_of(&well_known)?,
@@ -81,7 +80,6 @@ impl Settings {
             trust_email: written.trust_email,
             keys_max_age: written.keys_max_age.map_or(KEYS_MAX_AGE, |age| age.0),
             health: policy(&check.unwrap_or_default()),
-            endpoint,
         })
     }
 }

@@ -176,6 +176,9 @@ async fn a_custom_endpoint_that_answers_and_does_not_match_says_no() {
     let (healthy, picky) = (connector(&idp, custom("healthy")), connector(&idp, custom("splendid")));
     assert!(matches!(healthy.probe().await, ProbeResult::Answered { .. }));
     assert!(matches!(picky.probe().await, ProbeResult::EndpointRefused { .. }));
+    idp.lies(|lies| drop(lies.instead.insert("/health", (200, "", "healthy ".repeat(40_000)))));
+    let ProbeResult::EndpointRefused { why } = healthy.probe().await else { panic!("too much was taken") };
+    assert!(why.contains("larger than"), "{why}");
     idp.lies(|lies| lies.silent.push("/health"));
     assert!(failed(&healthy).await.1, "one that does not answer is no answer");
     assert_eq!(idp.hits(DISCOVERY), 0, "it is asked instead of the provider");
