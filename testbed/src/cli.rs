@@ -1,5 +1,5 @@
-//! The command line: `run FILE`, `up FILE`, `check FILE...`; and three that these use themselves, `inside` and `inside-up`
-//! (the same in their name space) and `agent` (the people of one region).
+//! The command line: `run FILE`, `up FILE`, `judge FOLDER`, `check FILE...`; and three that these use themselves, `inside`
+//! and `inside-up` (the same in their name space) and `agent` (the people of one region).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +30,11 @@ enum Command {
         /// The topologies.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Judges again what a run has left, and writes its report anew. Exit codes as those of `run`.
+    Judge {
+        /// The run's folder, with `history.jsonl` and `topology.yaml`.
+        folder: PathBuf,
     },
     #[command(hide = true)]
     Inside(Options),
@@ -62,6 +67,10 @@ pub fn main() -> ExitCode {
             }
             refuse(&wrong.join("\n"))
         }
+        Command::Judge { folder } => match run::again::judge(&folder) {
+            Ok(code) => ExitCode::from(code),
+            Err(words) => refuse(&words),
+        },
         Command::Inside(options) => run::supervisor::main(&options),
         Command::InsideUp(options) => run::up::main(&options),
         Command::Agent => crate::agent::main(),

@@ -1,111 +1,222 @@
-//! Who could reach whom, phase by phase: a small map for each time between two steps, so that paper shows it too.
+//! The map of the regions: who could reach whom. One that moves with the time line, and one for each way in which the mesh
+//! stood, so that paper shows it too.
+
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::clock;
-use crate::history::{MILLISECOND, Micros, ServerKind, StepKind};
+use super::moments::{Moment, State, spans};
+use crate::history::{Micros, NamesState, PathState, ProcessState, Run, SECOND, ServerKind};
 use crate::verdict::Verdict;
 use crate::verdict::world::Span;
 
-const WIDTH: f64 = 330.0;
-const HEIGHT: f64 = 210.0;
+/// Between boxes.
+const GAP: f64 = 40.0;
+/// How much lower the middle of a row of three or more lies, so that a link does not hide behind a box.
+const BOW: f64 = 30.0;
+const LETTER: f64 = 6.7;
+/// More letters of a name are cut.
+const LETTERS: usize = 22;
 /// More maps than this help nobody.
 const MOST: usize = 12;
+/// More times than this of one map are counted.
+const MOST_TIMES: usize = 3;
 
-/// A map for each phase.
-pub fn draw(verdict: &Verdict<'_>) -> Markup {
+/// A map for each way in which the mesh stood, in the order in which it first did.
+pub fn phases(verdict: &Verdict<'_>, moments: &[Moment]) -> Markup {
     let world = &verdict.world;
-    let steps = || world.steps.iter().enumerate().filter(|(_, step)| step.kind != StepKind::Other);
-    let mut starts: Vec<(Micros, String)> = vec![(world.begin, "at first".to_owned())];
-    starts.extend(steps().map(|(index, step)| (step.span.until, format!("{} {}", index + 1, step.words))));
-    let ends = steps().map(|(_, step)| step.span.from).chain([world.end]);
-    let left_out = starts.len().saturating_sub(MOST);
+    let mut maps: Vec<(&State, Vec<Span>)> = Vec::new();
+    for (state, span) in spans(world, moments) {
+        match maps.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, times)) => times.push(span),
+            None => maps.push((state, vec![span])),
+        }
+    }
+    maps.retain(|(state, times)| !passing(state, times));
+    let left_out = maps.len().saturating_sub(MOST);
+    let plan = Plan::of(world.run);
     html! {
         div.maps {
-            @for ((at, words), end) in starts.iter().zip(ends).take(MOST) {
-                figure {
-                    (map(verdict, *at, end))
-                    figcaption { b { (clock(verdict, *at)) } " " (words) }
+            @for (state, times) in maps.iter().take(MOST) {
+                figure.phase {
+                    figcaption { b { (when(verdict, times)) } " " (state.sentence(world.run)) }
+                    (plan.draw(state))
                 }
             }
         }
-        @if left_out > 0 { p.small { (left_out) " later phases are not drawn." } }
+        @if left_out > 0 { p.small { (left_out) " more are not drawn; move over the time line to see them." } }
+        p.small { "✕: cut. An arrow: open this way only. Dotted: worse than usual. Only regions that a line joins ever reach each other." }
     }
 }
 
-/// The phase from `at` to `end`, as it stood at its end: what is started needs a moment until it runs.
-fn map(verdict: &Verdict<'_>, at: Micros, end: Micros) -> Markup {
-    let world = &verdict.world;
-    let settled = end.saturating_sub(2 * MILLISECOND).max(at + MILLISECOND);
-    let during = Span { from: settled, until: settled + MILLISECOND };
-    let places: Vec<(&str, f64, f64)> = places(verdict);
-    let place = |name: &str| places.iter().find(|(region, ..)| *region == name).copied();
-    html! {
-        svg.map viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="Regions and who reaches whom" {
-            @for link in &world.run.links {
-                @if let (Some((_, ax, ay)), Some((_, bx, by))) = (place(&link.a), place(&link.b)) {
-                    @let open = world.linked(&link.a, &link.b, during);
-                    line class=(if open { "link" } else { "link cut" }) x1=(ax) y1=(ay) x2=(bx) y2=(by) {
-                        title { (link.a) " – " (link.b) ": " (if open { "open" } else { "cut" }) }
+/// Processes that are being started, for a moment: nothing that a reader has to see.
+fn passing(state: &State, times: &[Span]) -> bool {
+    let lasted: Micros = times.iter().map(|time| time.until.saturating_sub(time.from)).sum();
+    state.servers.contains(&ProcessState::Starting) && lasted < SECOND
+}
+
+fn when(verdict: &Verdict<'_>, times: &[Span]) -> String {
+    let time = |span: &Span| format!("{} – {}", clock(verdict, span.from), clock(verdict, span.until));
+    let told: Vec<_> = times.iter().take(MOST_TIMES).map(time).collect();
+    let more = times.len() - told.len();
+    let more = if more > 0 { format!(" and {more} more times") } else { String::new() };
+    format!("{}{more}:", told.join(", "))
+}
+
+/// Where each region lies.
+pub struct Plan<'r> {
+    run: &'r Run,
+    places: BTreeMap<&'r str, (f64, f64)>,
+    wide: f64,
+    size: (f64, f64),
+}
+
+impl<'r> Plan<'r> {
+    /// Identity providers on top, roots below them, branches at the bottom.
+    pub fn of(run: &'r Run) -> Self {
+        let row = |region: &str| {
+            let has = |kind| run.servers.iter().any(|server| server.region == region && server.kind == kind);
+            if has(ServerKind::Edge) || run.people.iter().any(|person| person.region == region) {
+                2
+            } else if has(ServerKind::Root) {
+                1
+            } else {
+                0
+            }
+        };
+        let mut rows: [Vec<&str>; 3] = Default::default();
+        for region in &run.regions {
+            rows[row(region)].push(region);
+        }
+        let names = run.regions.iter().chain(run.servers.iter().map(|server| &server.name));
+        let letters = names.map(|name| name.chars().count().min(LETTERS)).max().unwrap_or_default();
+        let wide = (letters as f64 * LETTER + 14.0).max(96.0);
+        let most = rows.iter().map(Vec::len).max().unwrap_or_default().max(3);
+        let width = most as f64 * (wide + 20.0);
+        let mut plan = Self { run, places: BTreeMap::new(), wide, size: (width, 0.0) };
+        let mut top = 8.0;
+        for row in rows.iter().filter(|row| !row.is_empty()) {
+            let tallest = row.iter().map(|region| plan.height(region)).fold(0.0, f64::max);
+            let bow = if row.len() > 2 { BOW } else { 0.0 };
+            for (column, region) in row.iter().enumerate() {
+                let share = (column as f64 + 0.5) / row.len() as f64;
+                let lower = bow * (1.0 - (2.0 * share - 1.0).powi(2));
+                plan.places.insert(region, (round(width * share), round(top + tallest / 2.0 + lower)));
+            }
+            top += tallest + bow + GAP;
+        }
+        plan.size.1 = top - GAP + 8.0;
+        plan
+    }
+
+    fn height(&self, region: &str) -> f64 {
+        34.0 + 13.0 * self.servers(region).count() as f64
+    }
+
+    fn servers(&self, region: &str) -> impl Iterator<Item = (usize, &'r str)> {
+        let here = self.run.servers.iter().enumerate();
+        here.filter(move |(_, server)| server.region == region && server.kind != ServerKind::App)
+            .map(|(index, server)| (index, server.name.as_str()))
+    }
+
+    /// Draws it; the class of each link, server and region says how it stands, and the script may change it.
+    pub fn draw(&self, state: &State) -> Markup {
+        let codes = Codes::of(state);
+        html! {
+            svg.map viewBox={ "0 0 " (round(self.size.0)) " " (round(self.size.1)) } role="img" aria-label={ "Map: " (state.sentence(self.run)) } {
+                @for (index, (link, code)) in self.run.links.iter().zip(codes.links.chars()).enumerate() {
+                    @if let (Some(a), Some(b)) = (self.places.get(link.a.as_str()), self.places.get(link.b.as_str())) {
+                        @let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+                        @let turn = dy.atan2(dx).to_degrees().round();
+                        g class={ "l-" (code) } data-at=(index) {
+                            line.link x1=(a.0) y1=(a.1) x2=(b.0) y2=(b.1) {}
+                            g transform={ "translate(" (round(a.0 + dx / 2.0)) " " (round(a.1 + dy / 2.0)) ")" } {
+                                path.no d="M-6 -6L6 6M6 -6L-6 6" {}
+                                path.there d="M-6 -5L7 0L-6 5Z" transform={ "rotate(" (turn) ")" } {}
+                                path.back d="M6 -5L-7 0L6 5Z" transform={ "rotate(" (turn) ")" } {}
+                            }
+                        }
                     }
-                    @if !open {
-                        path.no transform={ "translate(" ((ax + bx) / 2.0) " " ((ay + by) / 2.0) ")" } d="M-6 -6L6 6M6 -6L-6 6" {}
+                }
+                @for index in 0..self.run.regions.len() {
+                    (self.box_of(index, &codes))
+                }
+            }
+        }
+    }
+
+    fn box_of(&self, region: usize, codes: &Codes) -> Markup {
+        let (at, region) = (region, self.run.regions[region].as_str());
+        let Some((x, y)) = self.places.get(region) else { return html! {} };
+        let letter = |codes: &str, at| codes.chars().nth(at).unwrap_or('r');
+        let height = self.height(region);
+        html! {
+            g class={ "n-" (letter(&codes.names, at)) } data-at=(at) transform={ "translate(" (x) " " (y) ")" } text-anchor="middle" {
+                rect.place x=(-self.wide / 2.0) y=(-height / 2.0) width=(self.wide) height=(height) rx="5" {}
+                text.name y=(15.0 - height / 2.0) { (cut(region)) }
+                @for (line, (index, name)) in self.servers(region).enumerate() {
+                    g class={ "s-" (letter(&codes.servers, index)) } data-at=(index) {
+                        text.server y=(29.0 - height / 2.0 + 13.0 * line as f64) {
+                            tspan.of { (cut(name)) } tspan.gone { " ✕" } tspan.paused { " ‖" } tspan.starting { " …" }
+                        }
                     }
                 }
-            }
-            @for (region, x, y) in &places { (box_of(verdict, region, (*x, *y), during)) }
-        }
-    }
-}
-
-/// A region with its servers; those that do not run are struck through.
-fn box_of(verdict: &Verdict<'_>, region: &str, (x, y): (f64, f64), during: Span) -> Markup {
-    let servers: Vec<_> = verdict
-        .world
-        .run
-        .servers
-        .iter()
-        .filter(|server| server.region == region && server.kind != ServerKind::App)
-        .collect();
-    let height = 20.0 + 12.0 * servers.len() as f64;
-    html! {
-        g transform={ "translate(" (x) " " (y) ")" } {
-            rect.place x="-48" y=(-height / 2.0) width="96" height=(height) rx="5" {}
-            text.name y=(14.0 - height / 2.0) text-anchor="middle" { (region) }
-            @for (index, server) in servers.iter().enumerate() {
-                @let runs = verdict.world.running(&server.name, during);
-                text class=(if runs { "server" } else { "server dead" }) y=(27.0 - height / 2.0 + 12.0 * index as f64) text-anchor="middle" {
-                    (server.name) @if !runs { " ✕" }
+                text.dns y=(height / 2.0 - 5.0) {
+                    tspan.dead { "DNS ✕ dead" } tspan.lies { "DNS lies" } tspan.old { "DNS out of date" }
                 }
             }
         }
     }
 }
 
-/// Identity providers on top, roots below them, branches at the bottom.
-fn places<'a>(verdict: &Verdict<'a>) -> Vec<(&'a str, f64, f64)> {
-    let run = verdict.world.run;
-    let row = |region: &str| {
-        let has = |kind| run.servers.iter().any(|server| server.region == region && server.kind == kind);
-        if has(ServerKind::Edge) || run.people.iter().any(|person| person.region == region) {
-            2
-        } else if has(ServerKind::Root) {
-            1
-        } else {
-            0
+/// A letter for each link, server and region: the end of its class.
+pub struct Codes {
+    /// `o`pen, `i`mpaired, `c`ut, `t`here only, `b`ack only.
+    pub links: String,
+    /// `r`unning, `s`topped, `p`aused, s`t`arting.
+    pub servers: String,
+    /// `r`ight, `d`ead, `l`ying, `o`ut of date.
+    pub names: String,
+}
+
+impl Codes {
+    /// The letters of a state.
+    pub fn of(state: &State) -> Self {
+        let link = |[there, back]: &[PathState; 2]| match (there.is_open(), back.is_open()) {
+            (true, true) if *there == PathState::Open && *back == PathState::Open => 'o',
+            (true, true) => 'i',
+            (true, false) => 't',
+            (false, true) => 'b',
+            (false, false) => 'c',
+        };
+        let server = |server: &ProcessState| match server {
+            ProcessState::Running => 'r',
+            ProcessState::Stopped => 's',
+            ProcessState::Paused => 'p',
+            ProcessState::Starting => 't',
+        };
+        let names = |(names, _): &(NamesState, Vec<String>)| match names {
+            NamesState::Right => 'r',
+            NamesState::Dead => 'd',
+            NamesState::Lying => 'l',
+            NamesState::Stale => 'o',
+        };
+        Self {
+            links: state.links.iter().map(link).collect(),
+            servers: state.servers.iter().map(server).collect(),
+            names: state.names.iter().map(names).collect(),
         }
-    };
-    let mut rows: [Vec<&str>; 3] = Default::default();
-    for region in &run.regions {
-        rows[row(region)].push(region);
     }
-    let used: Vec<_> = rows.into_iter().filter(|row| !row.is_empty()).collect();
-    let mut places = Vec::new();
-    for (line, row) in used.iter().enumerate() {
-        let y = HEIGHT * (line as f64 + 0.5) / used.len() as f64;
-        for (column, region) in row.iter().enumerate() {
-            places.push((*region, WIDTH * (column as f64 + 0.5) / row.len() as f64, y));
-        }
+}
+
+fn cut(name: &str) -> String {
+    if name.chars().count() <= LETTERS {
+        return name.to_owned();
     }
-    places
+    name.chars().take(LETTERS - 1).chain(['…']).collect()
+}
+
+fn round(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }

@@ -53,9 +53,11 @@ impl Marks {
         self.answer(self.answered.iter().position(|known| *known == by).unwrap_or(0))
     }
 
+    /// After the last shape the first one again, hollow.
     fn answer(&self, index: usize) -> (String, &'static str) {
         let shown = index % ANSWERED.len();
-        (format!("by by{shown}"), ANSWERED[shown])
+        let hollow = if (index / ANSWERED.len()).is_multiple_of(2) { "" } else { " hollow" };
+        (format!("by by{shown}{hollow}"), ANSWERED[shown])
     }
 
     /// What the shapes mean; only those that occur.

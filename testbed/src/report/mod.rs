@@ -1,12 +1,16 @@
 //! What a run looks like: one HTML file without external parts, and a summary for the terminal. Draws what the verdict
 //! says; decides nothing.
 //!
-//! [`page`] is the file from top to bottom, [`timeline`] its picture of the run, [`map`] who reached whom in each phase,
-//! [`marks`] the shapes and colours, [`terminal`] the summary.
+//! [`page`] is the file from top to bottom, [`timeline`] its picture of the run, [`moments`] how the mesh stood from change
+//! to change, [`map`] who reached whom then, [`details`] what the script knows, [`stories`] the nodes' own words, [`marks`]
+//! the shapes and colours, [`terminal`] the summary.
 
+pub mod details;
 pub mod map;
 pub mod marks;
+pub mod moments;
 pub mod page;
+pub mod stories;
 pub mod terminal;
 pub mod timeline;
 

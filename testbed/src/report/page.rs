@@ -1,11 +1,15 @@
 //! The report from top to bottom: the verdict in a sentence, each expectation, the picture, the maps, what was not a
-//! plain sign-in, and how all of it was judged.
+//! plain sign-in, where the logs are, and how all of it was judged.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use mangrove_login::Line;
+
 use super::marks::{Marks, meaning};
-use super::{clock, map, timeline};
-use crate::history::{Event, StepKind};
+use super::moments::{Moment, moments};
+use super::stories::Stories;
+use super::{clock, details, map, timeline};
+use crate::history::{Event, ServerKind, StepKind};
 use crate::verdict::ends::{End, Judged, VisitEnd};
 use crate::verdict::judge::{Outcome, Ruling, in_words};
 use crate::verdict::{Counts, Verdict, noticed_within};
@@ -16,10 +20,13 @@ const SCRIPT: &str = include_str!("hover.js");
 const MOST_ROWS: usize = 300;
 const ENDS: [End; 6] = [End::SignedIn, End::Told, End::CutOff, End::Lost, End::Wrong, End::Apart];
 
-/// The whole file.
-pub fn html(verdict: &Verdict<'_>, events: &[Event]) -> String {
+/// The whole file. `lines`: what the nodes' decision logs say, for the stories of the logins.
+pub fn html(verdict: &Verdict<'_>, events: &[Event], lines: &[Line]) -> String {
     let run = verdict.world.run;
     let marks = Marks::of(verdict);
+    let moments = moments(&verdict.world, events);
+    let stories = Stories::of_lines(lines);
+    let data = details::json(verdict, &moments, &stories, timeline::PLOT, timeline::until(verdict));
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -37,14 +44,15 @@ pub fn html(verdict: &Verdict<'_>, events: &[Event]) -> String {
                 }
                 main {
                     (expectations(verdict))
-                    (picture(verdict, events, &marks))
+                    (picture(verdict, events, &moments, &marks))
+                    section.reach { h2 { "Who could reach whom" } (map::phases(verdict, &moments)) }
                     (early(verdict))
-                    section { h2 { "Who could reach whom" } (map::draw(verdict)) }
                     (logins(verdict))
                     (sessions(verdict))
                     (judged(verdict))
+                    (logs(verdict, &stories))
                 }
-                pre #pointed hidden {}
+                script #data type="application/json" { (PreEscaped(data)) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -87,27 +95,45 @@ fn expectations(verdict: &Verdict<'_>) -> Markup {
     }
 }
 
-fn picture(verdict: &Verdict<'_>, events: &[Event], marks: &Marks) -> Markup {
-    let steps = &verdict.world.steps;
+fn picture(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: &Marks) -> Markup {
+    let steps = || timeline::told_steps(verdict);
     html! {
-        section {
+        section.picture {
             h2 { "What happened" }
-            @if !steps.is_empty() {
+            @if steps().next().is_some() {
                 ol.steps {
-                    @for step in steps {
+                    @for step in steps() {
                         li class=(if step.kind == StepKind::Fault { "bad" } else { "" }) {
                             b { (clock(verdict, step.span.until)) } " " (step.words)
                         }
                     }
                 }
-            }
-            (timeline::draw(verdict, events, marks))
-            p.small {
-                "Each mark is one login: to the right when it began, higher up the longer it took. "
-                "Hatched: a fault. Dark bar on top: the probes cannot have noticed yet. A ring around a mark: the person had to do more than usual. "
-                "Point at anything for its story."
-            }
+            } @else { p { "Nothing was broken." } }
             (marks.legend(verdict))
+            (timeline::draw(verdict, events, moments, marks))
+            p.small {
+                "Each mark is one login: to the right when it began, higher up the longer it took. A ring around it: the person had to do more than usual (reload, start again, choose). "
+                "Hatched: something was wrong. Dark bar above the lanes: a step was so recent that probes need not have noticed it yet. "
+                "Below the lanes: what each node thought of its connectors."
+            }
+            (now(verdict, moments))
+        }
+    }
+}
+
+/// The map that moves with the time line, and the login that is pointed at; shown by the script.
+fn now(verdict: &Verdict<'_>, moments: &[Moment]) -> Markup {
+    html! {
+        div #now hidden {
+            div.mover {
+                label for="time" { "Move over the time line, or here: " }
+                input #time type="range" min="0" step="100" value="0";
+            }
+            div.reached {
+                p { b #clock {} " " span #stands {} }
+                @if let Some(first) = moments.first() { (map::Plan::of(verdict.world.run).draw(&first.state)) }
+            }
+            div #pointed { p.small { "Point at a login for its hops, its decisions and its story; click to keep it here." } }
         }
     }
 }
@@ -128,7 +154,7 @@ fn early(verdict: &Verdict<'_>) -> Markup {
     };
     let time = in_words(noticed_within(&verdict.world));
     html! {
-        section {
+        section.ends {
             h2 { "How the logins ended" }
             table {
                 thead { tr { th { "region" } th { "when" } @for end in ENDS { th.number title=(meaning(end)) { (end.words()) } } } }
@@ -208,9 +234,9 @@ fn group_row(verdict: &Verdict<'_>, group: &Group<'_, '_>) -> Markup {
             td.number { (range(in_words(least), in_words(most))) }
             td.number { (group.acts) }
             td {
-                details {
+                details open[bad] {
                     summary { (group.why) }
-                    @for login in group.logins.iter().take(MOST_ROWS) { (story(verdict, login)) }
+                    @for (index, login) in group.logins.iter().take(MOST_ROWS).enumerate() { (story(verdict, login, bad && index == 0)) }
                     @if left_out > 0 { p.small { (left_out) " more are in the history." } }
                 }
             }
@@ -218,14 +244,14 @@ fn group_row(verdict: &Verdict<'_>, group: &Group<'_, '_>) -> Markup {
     }
 }
 
-fn story(verdict: &Verdict<'_>, login: &Judged<'_>) -> Markup {
+fn story(verdict: &Verdict<'_>, login: &Judged<'_>, open: bool) -> Markup {
     html! {
-        details {
+        details open[open] {
             summary {
                 (clock(verdict, login.login.start)) " " (login.login.person) ", " (in_words(login.took()))
                 @if let Some(id) = &login.login.login_id { ", login " code { (id) } }
             }
-            ol.hops { @for hop in &login.login.hops { li { (timeline::describe_hop(login.login.start, hop)) } } }
+            ol.hops { @for hop in details::hops(login) { li { (hop) } } }
         }
     }
 }
@@ -272,6 +298,51 @@ fn judged(verdict: &Verdict<'_>) -> Markup {
                 " Seed " (verdict.world.run.seed) "."
             }
             p { "The machine: " (verdict.machine.words()) "." }
+        }
+    }
+}
+
+/// Where everything lies, and each login's id to search it by.
+fn logs(verdict: &Verdict<'_>, stories: &Stories<'_>) -> Markup {
+    let run = verdict.world.run;
+    let nodes = |region: &str| {
+        let here =
+            run.servers.iter().filter(|server| server.region == region && server.kind != ServerKind::App);
+        here.map(|server| server.name.clone()).collect::<Vec<_>>()
+    };
+    let logins = &verdict.ends.logins;
+    html! {
+        section.logs {
+            h2 { "Logs" }
+            p {
+                "Beside this file: " a href="history.jsonl" { "history.jsonl" } " (all that was done and seen, one clock), "
+                a href="topology.yaml" { "topology.yaml" } ", and what every node wrote, by region:"
+            }
+            ul.files {
+                @for region in run.regions.iter().filter(|region| !nodes(region).is_empty()) {
+                    li { b { (region) } @for node in nodes(region) { " " a href={ "logs/" (region) "/" (node) ".log" } { code { "logs/" (region) "/" (node) ".log" } } } }
+                }
+            }
+            p { "The whole way of one login through all of them, in words: " code { "mangrove-edge why ID -log logs/*/*.log" } }
+            details {
+                summary { "All " (logins.len()) " logins with their ids" }
+                table.logins {
+                    thead { tr { th { "began" } th { "person" } th { "region" } th { "end" } th { "by" } th.number { "took" } th { "id" } } }
+                    tbody {
+                        @for login in logins {
+                            tr {
+                                td { (clock(verdict, login.login.start)) }
+                                td { (login.login.person) }
+                                td { (login.login.region) }
+                                td { (login.end.words()) }
+                                td { @if login.end == End::SignedIn { (login.answered_by()) } }
+                                td.number { (in_words(login.took())) }
+                                td { code { (stories.of(login.login).0.unwrap_or_default()) } }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

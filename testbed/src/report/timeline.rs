@@ -1,59 +1,79 @@
-//! The picture of the run: time to the right, a lane for each branch, each login a mark whose height is how long it
-//! took, faults as hatched bands with numbers, a strip for the health of each connector.
+//! The picture of the run: time to the right, what was wrong as hatched bands with their words, a lane for each branch, each
+//! login a mark whose height is how long it took, a strip for the health of each connector.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::clock;
+use super::details::brief;
 use super::marks::{Marks, patterns};
-use crate::history::{Event, Hop, Micros, SECOND, StepKind, What};
+use super::moments::{Moment, Row, rows};
+use crate::history::{Event, Micros, SECOND, StepKind, What};
 use crate::verdict::ends::{End, Judged, VisitEnd};
-use crate::verdict::judge::in_words;
-use crate::verdict::world::Span;
+use crate::verdict::world::{Span, Stage};
 use crate::verdict::{Verdict, noticed_within};
 
 const LEFT: f64 = 150.0;
 const WIDTH: f64 = 1_180.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 30.0;
+const ROW: f64 = 19.0;
 const LANE: f64 = 132.0;
-const GAP: f64 = 30.0;
-const STRIP: f64 = 15.0;
+const GAP: f64 = 34.0;
+const STRIP: f64 = 16.0;
+/// Rows of faults beyond this are counted.
+const MOST_ROWS: usize = 30;
 /// Times at which a lane has a line, in milliseconds; the first and the last are its borders.
 const GRID: [(u64, &str); 4] = [(100, "0.1 s"), (1_000, "1 s"), (10_000, "10 s"), (60_000, "60 s")];
+
+/// Where the time begins and ends in the picture.
+pub const PLOT: [f64; 2] = [LEFT, WIDTH - RIGHT];
 
 struct Sheet<'v, 'a> {
     verdict: &'v Verdict<'a>,
     from: Micros,
     until: Micros,
-    height: f64,
+}
+
+/// When the picture ends.
+pub fn until(verdict: &Verdict<'_>) -> Micros {
+    let last = verdict.ends.logins.iter().map(|login| login.login.start).max().unwrap_or_default();
+    verdict.world.end.max(last).max(verdict.world.begin + SECOND)
+}
+
+/// Steps that a reader is told of: faults and heals, in order; their numbers are their places here.
+pub fn told_steps<'v>(verdict: &'v Verdict<'_>) -> impl Iterator<Item = &'v Stage<'v>> {
+    verdict.world.steps.iter().filter(|step| step.kind != StepKind::Other)
 }
 
 /// Draws the run.
-pub fn draw(verdict: &Verdict<'_>, events: &[Event], marks: &Marks) -> Markup {
-    let regions = regions(verdict);
-    let strips = strips(verdict, events);
-    let lanes_end = TOP + regions.len() as f64 * (LANE + GAP);
-    let height = lanes_end + strips.len() as f64 * STRIP + 46.0;
-    let last = verdict.ends.logins.iter().map(|login| login.login.start).max().unwrap_or_default();
-    let sheet = Sheet {
-        verdict,
-        from: verdict.world.begin,
-        until: verdict.world.end.max(last).max(verdict.world.begin + SECOND),
-        height,
-    };
+pub fn draw(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: &Marks) -> Markup {
+    let sheet = Sheet { verdict, from: verdict.world.begin, until: until(verdict) };
+    let (regions, strips) = (regions(verdict), strips(verdict, events));
+    let mut rows = rows(&verdict.world, moments);
+    let hidden = rows.len().saturating_sub(MOST_ROWS);
+    rows.truncate(MOST_ROWS);
+    let lanes = TOP + (rows.len() as f64 + 0.6) * ROW;
+    let lanes_end = lanes + regions.len() as f64 * (LANE + GAP);
+    let bottom = lanes_end + strips.len() as f64 * STRIP;
+    let height = bottom + 40.0;
     html! {
         svg.timeline viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label="Every login of the run over time" {
             (patterns())
-            (sheet.bands(lanes_end + strips.len() as f64 * STRIP))
+            (sheet.shades(&rows, lanes, bottom))
+            (sheet.steps(lanes, bottom))
+            @if !rows.is_empty() { text.small.label x=(LEFT - 6.0) y=(TOP + 12.0) text-anchor="end" { "what was wrong" } }
+            @if hidden > 0 { text.small x=(LEFT - 6.0) y=(TOP + 27.0) text-anchor="end" { (hidden) " more not drawn" } }
+            @for (index, row) in rows.iter().enumerate() { (sheet.row(row, TOP + index as f64 * ROW)) }
             @for (index, region) in regions.iter().enumerate() {
-                (sheet.lane(region, TOP + index as f64 * (LANE + GAP) + 8.0, marks))
+                (sheet.lane(region, lanes + index as f64 * (LANE + GAP) + 8.0, marks))
             }
             @for (index, (name, states)) in strips.iter().enumerate() {
                 (sheet.strip(name, states, lanes_end + index as f64 * STRIP))
             }
-            (sheet.axis(height - 30.0))
+            (sheet.axis(bottom + 6.0))
+            line.cursor x1=(LEFT) y1=(TOP - 6.0) x2=(LEFT) y2=(bottom + 6.0) visibility="hidden" {}
         }
     }
 }
@@ -71,13 +91,8 @@ fn strips<'e>(verdict: &Verdict<'_>, events: &'e [Event]) -> Vec<(String, States
     let mut strips: BTreeMap<(usize, String), States<'e>> = BTreeMap::new();
     for event in events {
         let What::Health(health) = &event.what else { continue };
-        let place = verdict
-            .world
-            .run
-            .servers
-            .iter()
-            .position(|server| server.name == health.node)
-            .unwrap_or(usize::MAX);
+        let mut servers = verdict.world.run.servers.iter();
+        let place = servers.position(|server| server.name == health.node).unwrap_or(usize::MAX);
         let key = (usize::MAX - place, format!("{} → {}", health.node, health.connector));
         strips.entry(key).or_default().push((event.at, &health.state, &health.why));
     }
@@ -91,23 +106,35 @@ impl Sheet<'_, '_> {
         rounded(LEFT + share * (WIDTH - LEFT - RIGHT))
     }
 
-    /// Faults from their beginning to the next heal, numbered; hatched more densely until probes could notice.
-    fn bands(&self, bottom: f64) -> Markup {
-        let steps = &self.verdict.world.steps;
-        let noticed = noticed_within(&self.verdict.world);
+    /// Behind everything: when anything was wrong.
+    fn shades(&self, rows: &[Row], top: f64, bottom: f64) -> Markup {
+        let mut all: Vec<Span> = rows.iter().flat_map(|row| row.spans.iter().copied()).collect();
+        all.sort_unstable();
+        let mut merged: Vec<Span> = Vec::new();
+        for span in all {
+            match merged.last_mut() {
+                Some(last) if span.from <= last.until => last.until = last.until.max(span.until),
+                _ => merged.push(span),
+            }
+        }
         html! {
-            @for (index, step) in steps.iter().enumerate() {
+            @for span in merged {
+                @let x = self.x(span.from);
+                rect.fault x=(x) y=(top) width=(rounded(self.x(span.until) - x)) height=(bottom - top) {}
+            }
+        }
+    }
+
+    /// A numbered line for each step, and how long probes need to notice it.
+    fn steps(&self, lanes: f64, bottom: f64) -> Markup {
+        let noticed = noticed_within(&self.verdict.world);
+        let mut free = f64::MIN;
+        html! {
+            @for (index, step) in told_steps(self.verdict).enumerate() {
                 @let x = self.x(step.span.from);
-                @if step.kind == StepKind::Fault {
-                    @let healed = steps[index + 1..].iter().find(|later| later.kind == StepKind::Heal);
-                    @let width = self.x(healed.map_or(self.until, |heal| heal.span.until)) - x;
-                    rect.fault x=(x) y=(TOP) width=(rounded(width)) height=(bottom - TOP) {}
-                }
-                @if step.kind != StepKind::Other {
-                    rect.unnoticed x=(x) y=(TOP) width=(rounded(self.x(step.span.until + noticed) - x)) height="5" {}
-                }
-                line.step x1=(x) y1=(TOP - 10.0) x2=(x) y2=(bottom) {}
-                g.flag transform={ "translate(" (x) " " (TOP - 17.0) ")" } {
+                line.step x1=(x) y1=(TOP - 6.0) x2=(x) y2=(bottom) {}
+                rect.unnoticed x=(x) y=(lanes + 1.0) width=(rounded(self.x(step.span.until + noticed) - x)) height="4" {}
+                g.flag transform={ "translate(" (beside(&mut free, x)) " " (TOP - 15.0) ")" } {
                     circle r="9" {}
                     text y="4" text-anchor="middle" { (index + 1) }
                     title { (clock(self.verdict, step.span.until)) ": " (step.words) }
@@ -116,11 +143,29 @@ impl Sheet<'_, '_> {
         }
     }
 
+    /// What was wrong, with its words on its first bar.
+    fn row(&self, row: &Row, y: f64) -> Markup {
+        let start = self.x(row.spans[0].from);
+        let ends_right = start + row.words.chars().count() as f64 * 6.5 > WIDTH - RIGHT;
+        let (at, anchor) = if ends_right { (WIDTH - RIGHT - 4.0, "end") } else { (start + 5.0, "start") };
+        html! {
+            g.wrong-row {
+                @for span in &row.spans {
+                    @let x = self.x(span.from);
+                    rect.bar x=(x) y=(y + 1.0) width=(rounded((self.x(span.until) - x).max(1.5))) height=(ROW - 4.0) {
+                        title { (row.words) ", " (clock(self.verdict, span.from)) " – " (clock(self.verdict, span.until)) }
+                    }
+                }
+                text.words x=(at) y=(y + 12.5) text-anchor=(anchor) { (row.words) }
+            }
+        }
+    }
+
     fn lane(&self, region: &str, y: f64, marks: &Marks) -> Markup {
-        let logins = self.verdict.ends.logins.iter().filter(|login| login.login.region == region);
+        let all = self.verdict.ends.logins.iter().enumerate();
         // What went wrong lies on top of what went well.
-        let mut logins: Vec<_> = logins.collect();
-        logins.sort_by_key(|login| match login.end {
+        let mut logins: Vec<_> = all.filter(|(_, login)| login.login.region == region).collect();
+        logins.sort_by_key(|(_, login)| match login.end {
             End::SignedIn => 0,
             End::Apart => 1,
             End::Told => 2,
@@ -132,26 +177,28 @@ impl Sheet<'_, '_> {
             g.lane {
                 text.region x="8" y=(y + 14.0) { (region) }
                 text.small x="8" y=(y + 30.0) { (logins.len()) " logins" }
+                text.small x="8" y=(y + 64.0) { "how long each took" }
                 rect.frame x=(LEFT) y=(y) width=(WIDTH - LEFT - RIGHT) height=(LANE) {}
                 @for (millis, label) in GRID {
                     @let line = rounded(y + height(millis * 1_000));
                     line.grid x1=(LEFT) y1=(line) x2=(WIDTH - RIGHT) y2=(line) {}
                     text.small x=(LEFT - 6.0) y=(line + 4.0) text-anchor="end" { (label) }
                 }
-                @for login in logins { (self.login(login, y, marks)) }
+                @for (index, login) in logins { (self.login(index, login, y, marks)) }
                 (self.visits(region, y + LANE + 13.0))
             }
         }
     }
 
-    fn login(&self, login: &Judged<'_>, y: f64, marks: &Marks) -> Markup {
+    fn login(&self, index: usize, login: &Judged<'_>, y: f64, marks: &Marks) -> Markup {
         let (class, outline) = marks.of_login(login);
-        let acts = if login.acts > 0 { " acted" } else { "" };
         let x = self.x(login.login.start);
         let y = rounded(y + height(login.took()));
+        let (head, more) = brief(self.verdict, login);
         html! {
-            path class={ "mark " (class) (acts) } transform={ "translate(" (x) " " (y) ")" } d=(outline) {
-                title { (describe(self.verdict, login)) }
+            @if login.acts > 0 { circle.ring cx=(x) cy=(y) r="7.5" {} }
+            path class={ "mark " (class) } data-login=(index) transform={ "translate(" (x) " " (y) ")" } d=(outline) {
+                title { (head) @for line in more { "\n" (line) } }
             }
         }
     }
@@ -186,8 +233,8 @@ impl Sheet<'_, '_> {
                 @let width = rounded(end - x);
                 @if width > 0.0 {
                     g {
-                        rect class={ "health " (state) } x=(x) y=(y) width=(width) height="11" {}
-                        @if width > 60.0 { text.on x=(x + 4.0) y=(y + 9.0) { (state) } }
+                        rect class={ "health " (state) } x=(x) y=(y) width=(width) height="12" {}
+                        @if width > state.len() as f64 * 5.5 + 6.0 { text.on x=(x + 4.0) y=(y + 9.5) { (state) } }
                         title { (name) ": " (state) " from " (clock(self.verdict, *at)) @if !why.is_empty() { ", " (why) } }
                     }
                 }
@@ -208,9 +255,16 @@ impl Sheet<'_, '_> {
                 text.small x=(x) y=(y + 18.0) text-anchor="middle" { (second) " s" }
             }
             line.tick x1=(LEFT) y1=(y) x2=(WIDTH - RIGHT) y2=(y) {}
-            @if self.height > 0.0 { text.small x="8" y=(y + 18.0) { "time" } }
+            text.small x=(LEFT - 24.0) y=(y + 18.0) text-anchor="end" { "time" }
         }
     }
+}
+
+/// Where a flag that belongs to `x` finds room beside the one before it.
+fn beside(free: &mut f64, x: f64) -> f64 {
+    let at = x.max(*free);
+    *free = at + 19.0;
+    at
 }
 
 /// How far down in its lane a login of this length lies: logarithmic, long ones on top.
@@ -222,46 +276,4 @@ fn height(took: Micros) -> f64 {
 
 fn rounded(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
-}
-
-/// Everything about a login, in lines.
-pub fn describe(verdict: &Verdict<'_>, login: &Judged<'_>) -> String {
-    let mut lines = vec![format!(
-        "{} {} in {}: {} after {}",
-        clock(verdict, login.login.start),
-        login.login.person,
-        login.login.region,
-        login.end.words(),
-        in_words(login.took())
-    )];
-    if login.end == End::SignedIn {
-        lines.push(format!("by {}", login.answered_by()));
-    } else if !login.why.is_empty() {
-        lines.push(login.why.clone());
-    }
-    if login.acts > 0 {
-        lines.push(format!("{} more acts than usual", login.acts));
-    }
-    if let Some(id) = &login.login.login_id {
-        lines.push(format!("login id {id}"));
-    }
-    lines.extend(login.login.hops.iter().map(|hop| describe_hop(login.login.start, hop)));
-    lines.join("\n")
-}
-
-/// One request, in a line.
-pub fn describe_hop(start: Micros, hop: &Hop) -> String {
-    let answer = match (hop.status, hop.error) {
-        (Some(status), _) => status.to_string(),
-        (None, Some(error)) => format!("{error:?}"),
-        (None, None) => String::new(),
-    };
-    let after = Span { from: start, until: hop.start };
-    format!(
-        "+{} {} {} → {answer} in {}",
-        in_words(after.until - after.from),
-        hop.method,
-        hop.url,
-        in_words(hop.took)
-    )
 }

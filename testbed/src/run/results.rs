@@ -15,7 +15,7 @@ use crate::{report, verdict};
 /// When the history cannot be judged or results cannot be written.
 pub fn conclude(topology: &Topology, events: &[Event], folder: &Path, out: &Path) -> Result<u8, String> {
     let verdict = verdict::judge(events, &topology.expect, topology.settings.attempts)?;
-    let page = report::html(&verdict, events);
+    let page = report::html(&verdict, events, &report::stories::read(&folder.join("logs")));
     let kept = keep(topology, events, &page, folder, out)
         .map_err(|error| format!("results cannot be written: {error}"))?;
     let mut text = format!("\n{}", report::summary(&verdict));

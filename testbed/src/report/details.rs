@@ -1,0 +1,130 @@
+//! What the page's script knows: how the mesh stood from change to change, and each login's hops and story. Data only, in a
+//! block that is read and never run; without a script the page says the same with its titles, maps and tables.
+
+use serde::Serialize;
+
+use super::clock;
+use super::map::Codes;
+use super::moments::Moment;
+use super::stories::Stories;
+use crate::history::{Hop, Micros, SECOND};
+use crate::verdict::Verdict;
+use crate::verdict::ends::{End, Judged};
+use crate::verdict::judge::in_words;
+
+/// Bytes of stories that a page carries; those of logins near a change, and of those that did not go well, come first.
+const MOST_STORIES: usize = 700_000;
+
+/// What the script knows.
+#[derive(Serialize)]
+struct Data {
+    /// Where the picture's time begins and ends, in its own units, and in milliseconds of the run.
+    plot: [f64; 2],
+    time: [i64; 2],
+    /// Milliseconds, letters of links, servers and regions, and a sentence.
+    moments: Vec<(i64, String, String, String, String)>,
+    logins: Vec<Told>,
+}
+
+/// A login, for who points at it.
+#[derive(Serialize)]
+struct Told {
+    head: String,
+    more: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    hops: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    story: Vec<String>,
+}
+
+/// The data, as JSON that cannot end the element it stands in.
+pub fn json(
+    verdict: &Verdict<'_>,
+    moments: &[Moment],
+    stories: &Stories<'_>,
+    plot: [f64; 2],
+    until: Micros,
+) -> String {
+    let milliseconds = |at: Micros| {
+        let signed = |time: Micros| i64::try_from(time).unwrap_or(i64::MAX);
+        (signed(at) - signed(verdict.world.begin)) / 1_000
+    };
+    let moment = |moment: &Moment| {
+        let Codes { links, servers, names } = Codes::of(&moment.state);
+        (milliseconds(moment.at), links, servers, names, moment.state.sentence(verdict.world.run))
+    };
+    let mut logins: Vec<Told> =
+        verdict.ends.logins.iter().map(|login| told(verdict, login, stories)).collect();
+    let mut room = MOST_STORIES;
+    for index in by_interest(verdict) {
+        let login = &mut logins[index];
+        let size: usize = login.story.iter().map(String::len).sum();
+        if size > room {
+            login.story.clear();
+        }
+        room = room.saturating_sub(size);
+    }
+    let time = [milliseconds(verdict.world.begin), milliseconds(until)];
+    let data = Data { plot, time, moments: moments.iter().map(moment).collect(), logins };
+    serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c")
+}
+
+/// Indices of the logins: those that are no plain sign-ins first, then those near a change.
+fn by_interest(verdict: &Verdict<'_>) -> Vec<usize> {
+    let logins = &verdict.ends.logins;
+    let distance = |login: &Judged<'_>| {
+        let steps = verdict.world.steps.iter();
+        steps.map(|step| step.span.until.abs_diff(login.login.start)).min().unwrap_or_default()
+    };
+    let mut order: Vec<usize> = (0..logins.len()).collect();
+    order.sort_by_key(|index| {
+        let login = &logins[*index];
+        (login.end == End::SignedIn && login.acts == 0, distance(login))
+    });
+    order
+}
+
+fn told(verdict: &Verdict<'_>, login: &Judged<'_>, stories: &Stories<'_>) -> Told {
+    let (head, more) = brief(verdict, login);
+    let (id, story) = stories.of(login.login);
+    Told { head, more, id, hops: hops(login), story }
+}
+
+/// A login in one line, and what else is to be said in short.
+pub fn brief(verdict: &Verdict<'_>, login: &Judged<'_>) -> (String, Vec<String>) {
+    let head = format!(
+        "{} {} in {}: {} after {}",
+        clock(verdict, login.login.start),
+        login.login.person,
+        login.login.region,
+        login.end.words(),
+        in_words(login.took())
+    );
+    let mut more = Vec::new();
+    if login.end == End::SignedIn {
+        more.push(format!("by {}", login.answered_by()));
+    } else if !login.why.is_empty() {
+        more.push(login.why.clone());
+    }
+    if login.acts > 0 {
+        more.push(format!("{} more acts than usual", login.acts));
+    }
+    (head, more)
+}
+
+/// Each request of a login, in a line.
+pub fn hops(login: &Judged<'_>) -> Vec<String> {
+    login.login.hops.iter().map(|hop| describe_hop(login.login.start, hop)).collect()
+}
+
+fn describe_hop(start: Micros, hop: &Hop) -> String {
+    let answer = match (hop.status, hop.error) {
+        (Some(status), _) => status.to_string(),
+        (None, Some(error)) => format!("no answer ({error:?})").to_lowercase(),
+        (None, None) => "no answer".to_owned(),
+    };
+    let after = hop.start.saturating_sub(start);
+    let after = if after < SECOND / 10_000 { "0 s".to_owned() } else { in_words(after) };
+    format!("+{after} {} {} → {answer} in {}", hop.method, hop.url, in_words(hop.took))
+}

@@ -1,0 +1,96 @@
+//! Judges a history that was kept, by the expectations beside it, and writes the report anew. Needs nothing of the lab: no
+//! root, no binaries, none of the configurations that the topology names.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+
+use super::view::print;
+use crate::history;
+use crate::language::read::{Problems, Reader};
+use crate::language::tree::Tree;
+use crate::language::{Expectation, Settings, expect, units};
+use crate::{report, verdict};
+
+/// Judges what a run has left in this folder; answers the exit code.
+///
+/// # Errors
+/// What is missing in the folder or cannot be read, and that the report cannot be written.
+pub fn judge(folder: &Path) -> Result<u8, String> {
+    let missing = |file: &Path, error: &dyn std::fmt::Display| {
+        format!("{}: {error}; name a folder that a run has left, such as out/NAME-TIME", file.display())
+    };
+    let kept = folder.join("history.jsonl");
+    let file = File::open(&kept).map_err(|error| missing(&kept, &error))?;
+    let events =
+        history::read(BufReader::new(file)).map_err(|error| format!("{}: {error}", kept.display()))?;
+    let topology = folder.join("topology.yaml");
+    let text = fs::read_to_string(&topology).map_err(|error| missing(&topology, &error))?;
+    let (expected, attempts) =
+        expectations(&text).map_err(|problems| crate::cli::say(&topology, &problems))?;
+    let verdict = verdict::judge(&events, &expected, attempts)?;
+    let page = folder.join("report.html");
+    fs::write(&page, report::html(&verdict, &events, &report::stories::read(&folder.join("logs"))))
+        .map_err(|error| format!("{} cannot be written: {error}", page.display()))?;
+    print(&format!("{}\nReport: {}\n", report::summary(&verdict), page.display()));
+    Ok(verdict.code())
+}
+
+/// What a topology expects, and the least number of attempts where an expectation names none.
+fn expectations(text: &str) -> Result<(Vec<Expectation>, u32), Problems> {
+    let mut problems = Problems::default();
+    let (mut expected, mut attempts) = (Vec::new(), Settings::default().attempts);
+    match Tree::parse(text) {
+        Ok(tree) => {
+            let mut reader = Reader::new(&mut problems);
+            for entry in tree.at("expect").map(Tree::items).unwrap_or_default() {
+                expect::read(&mut reader, entry, &mut expected);
+            }
+            if let Some(settings) = tree.at("settings") {
+                let mut settings = reader.section("settings", settings);
+                attempts = settings.parsed("attempts", units::count).unwrap_or(attempts);
+            }
+        }
+        Err((place, what)) => Reader::new(&mut problems).problem(place, "", &what, "the file must be YAML"),
+    }
+    if problems.0.is_empty() { Ok((expected, attempts)) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::synthetic::Story;
+
+    const TOPOLOGY: &str = "# Anything.\nnodes: { a: { config: gone.yaml } }\nexpect:\n  - logins lost: 0\n";
+
+    fn left(topology: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = Story::one_root_cut().with(|product| product.notices_after = None);
+        history::write(&broken.tell(), File::create(folder.path().join("history.jsonl")).unwrap()).unwrap();
+        fs::write(folder.path().join("topology.yaml"), topology).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_kept_history_gives_its_verdict_and_its_report_again_without_the_configurations() {
+        let folder = left(TOPOLOGY);
+        assert_eq!(judge(folder.path()), Ok(1));
+        let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert!(page.contains("Failed: 1 of 2 expectations"));
+        let enough =
+            left(&format!("{TOPOLOGY}settings: {{ attempts: 100000 }}\n").replace("lost: 0", "told: 0"));
+        assert_eq!(judge(enough.path()), Ok(2), "too little for so many attempts");
+    }
+
+    #[test]
+    fn a_folder_that_no_run_has_left_is_named_with_what_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = judge(folder.path()).unwrap_err();
+        assert!(
+            said.contains("history.jsonl: ") && said.contains("name a folder that a run has left"),
+            "{said}"
+        );
+        let said = judge(left("expect:\n  - logins lots: 0\n").path()).unwrap_err();
+        assert!(said.contains("did you mean `logins lost`?"), "{said}");
+    }
+}
