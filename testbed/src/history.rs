@@ -52,6 +52,8 @@ pub enum What {
     Run(Box<Run>),
     /// Everything is up and the people begin to sign in. The run's time line starts here.
     Begin,
+    /// People begin anew, with the same seed; where a run has rounds with the time line and rounds without.
+    Round(Round),
     /// One step of the time line, in the words of its file.
     Step(Step),
     /// The kernel has accepted a change of the path between two regions.
@@ -195,6 +197,15 @@ pub struct Person {
     /// Whether this person keeps a session and comes back.
     #[serde(default)]
     pub keeps_session: bool,
+}
+
+/// A part of a run in which the same people do the same as in the other round of its pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Number of the pair, from 1.
+    pub pair: u32,
+    /// Whether the time line happens in it.
+    pub faults: bool,
 }
 
 /// One step of the time line.

@@ -104,15 +104,16 @@ async fn obey<I: AsyncRead + Unpin>(
     place: &Arc<Place>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), String> {
-    let mut begun = false;
+    let mut round = place.stop.child_token();
     loop {
         tokio::select! {
             line = lines.next_line() => {
                 let Ok(Some(line)) = line else { return Ok(()) };
                 match serde_json::from_str(&line).map_err(|error| format!("`{line}` is no command: {error}"))? {
-                    Command::Begin(true) if !begun => {
-                        begun = true;
-                        people::start(spec, place, tasks);
+                    Command::Begin(true) => {
+                        round.cancel();
+                        round = place.stop.child_token();
+                        people::start(spec, place, &round, tasks);
                     }
                     Command::Stop(true) => place.stop.cancel(),
                     _ => {}

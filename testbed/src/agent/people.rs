@@ -34,11 +34,12 @@ pub struct Place {
     pub stop: CancellationToken,
 }
 
-/// Starts everybody; each ends after `stop`, at the latest one patience later.
-pub fn start(spec: &Spec, place: &Arc<Place>, tasks: &mut JoinSet<()>) {
+/// Starts everybody. Nobody begins anything new once the `round` is over; each ends after `stop`, at the latest one patience
+/// later.
+pub fn start(spec: &Spec, place: &Arc<Place>, round: &CancellationToken, tasks: &mut JoinSet<()>) {
     let count = spec.people.len().max(1) as u64;
     for (index, person) in spec.people.iter().enumerate() {
-        let arrivals = Arrivals::new(person, spec.seed, index as u64, count);
+        let arrivals = Arrivals::new(person, spec.seed, index as u64, count, round.clone());
         let wire = place.wire.of_person(&person.name, &place.events);
         let (person, place) = (person.clone(), place.clone());
         if person.keep_session {
@@ -56,10 +57,11 @@ struct Arrivals {
     offset: Micros,
     count: u64,
     chance: Chance,
+    round: CancellationToken,
 }
 
 impl Arrivals {
-    fn new(person: &PersonSpec, seed: u64, index: u64, count: u64) -> Self {
+    fn new(person: &PersonSpec, seed: u64, index: u64, count: u64, round: CancellationToken) -> Self {
         let every = person.every_us.max(1_000);
         Self {
             begin: Instant::now(),
@@ -67,6 +69,7 @@ impl Arrivals {
             offset: every * index / count,
             count,
             chance: Chance::new(seed, &person.name),
+            round,
         }
     }
 
@@ -75,14 +78,15 @@ impl Arrivals {
         let late = self.chance.below(self.every / self.count / 2 + 1);
         self.begin + Duration::from_micros(self.offset + turn * self.every + late)
     }
-}
 
-/// Whether the time came before the end.
-async fn comes(at: Instant, stop: &CancellationToken) -> bool {
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => false,
-        () = sleep_until(at) => true,
+    /// Waits for the next arrival; false if the round is over before.
+    async fn come(&mut self, turn: u64) -> bool {
+        let at = self.next(turn);
+        tokio::select! {
+            biased;
+            () = self.round.cancelled() => false,
+            () = sleep_until(at) => true,
+        }
     }
 }
 
@@ -90,7 +94,7 @@ async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, wire: Wire, mut ar
     let person = Arc::new(person);
     let mut open = JoinSet::new();
     let mut turn = 0;
-    while comes(arrivals.next(turn), &place.stop).await {
+    while arrivals.come(turn).await {
         while open.try_join_next().is_some() {}
         if open.len() < MOST_AT_ONCE {
             let (person, place, wire) = (person.clone(), place.clone(), wire.clone());
@@ -128,7 +132,7 @@ async fn keeps_coming(person: &PersonSpec, place: &Place, wire: &Wire, mut arriv
     let mut kept: Option<Browser> = None;
     let (mut can_refresh, mut visits) = (false, 0);
     let mut turn = 0;
-    while comes(arrivals.next(turn), &place.stop).await {
+    while arrivals.come(turn).await {
         turn += 1;
         let Some(mut browser) = kept.take() else {
             kept = sign_in(person, place, Browser::new(wire)).await;
@@ -168,7 +172,7 @@ mod tests {
         let person = person(10_000_000);
         let mut all = Vec::new();
         for index in 0..20 {
-            let mut arrivals = Arrivals::new(&person, 7, index, 20);
+            let mut arrivals = Arrivals::new(&person, 7, index, 20, CancellationToken::new());
             all.push(arrivals.next(0) - arrivals.begin);
         }
         for (earlier, later) in all.iter().zip(&all[1..]) {

@@ -97,7 +97,8 @@ pub struct ProbeSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// People start to sign in. Until then only the applications and the probes run.
+    /// People start to sign in; until then only the applications and the probes run. Once more: all of them begin anew,
+    /// with the same seed and empty browsers, and what is going on may end.
     Begin(bool),
     /// Nobody starts anything new; what is going on may end within one patience, then the process ends.
     Stop(bool),

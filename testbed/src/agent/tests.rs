@@ -258,6 +258,11 @@ async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
 
 /// Lives until `enough` events of people came, then stops as told.
 async fn run(manner: Manner, keep_session: bool, enough: usize) -> Vec<Event> {
+    in_rounds(manner, keep_session, enough, 1).await
+}
+
+/// Begins anew each time that `enough` events of people came, and stops after so many rounds.
+async fn in_rounds(manner: Manner, keep_session: bool, enough: usize, rounds: usize) -> Vec<Event> {
     let mut tasks = JoinSet::new();
     let lab = Lab::new();
     let issuer = StandIn::start(manner, &lab, &mut tasks).await;
@@ -269,14 +274,15 @@ async fn run(manner: Manner, keep_session: bool, enough: usize) -> Vec<Event> {
     commands.write_all(begin.as_bytes()).await.unwrap();
     let mut lines = BufReader::new(events).lines();
     let mut seen: Vec<Event> = Vec::new();
-    let mut told = false;
+    let mut told = 0;
     while let Some(line) = lines.next_line().await.unwrap() {
         seen.push(serde_json::from_str(&line).unwrap());
         let of_people =
             seen.iter().filter(|event| matches!(event.what, What::Login(_) | What::Visit(_))).count();
-        if of_people >= enough && !told {
-            told = true;
-            commands.write_all(b"{\"stop\":true}\n").await.unwrap();
+        if told < rounds && of_people >= enough * (told + 1) {
+            told += 1;
+            let order: &[u8] = if told == rounds { b"{\"stop\":true}\n" } else { b"{\"begin\":true}\n" };
+            commands.write_all(order).await.unwrap();
         }
     }
     seen
@@ -345,4 +351,13 @@ async fn a_person_with_a_session_comes_back_without_a_password() {
     assert_eq!(kinds[0], VisitKind::Page);
     assert!(kinds.contains(&VisitKind::Refresh) && kinds.contains(&VisitKind::SingleSignOn), "{kinds:?}");
     assert!(visits.iter().all(|(_, outcome)| **outcome == VisitOutcome::Kept), "{visits:?}");
+}
+
+#[tokio::test]
+async fn in_each_round_people_begin_anew_with_empty_browsers() {
+    let events = in_rounds(Manner::Honest, true, 4, 3).await;
+    assert_eq!(logins(&events).len(), 3, "one sign-in a round, and visits after it");
+    for login in logins(&events) {
+        assert_eq!((&login.seen, login.acts.passwords), (&Seen::SignedIn, 1), "{login:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::read::{Reader, nearest};
+use super::rounds;
 use super::tree::{Place, Tree};
 use super::{AppKind, Cut, Healed, Role, Step, Topology, Verb};
 
@@ -38,6 +39,7 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     regions(topology, reader);
     names(topology, reader);
     steps(topology, reader);
+    rounds::check(topology, reader);
     paths(topology, reader);
     for node in &topology.nodes {
         config(node, reader);

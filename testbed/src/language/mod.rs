@@ -9,6 +9,7 @@ pub mod check;
 pub mod expect;
 pub mod parse;
 pub mod read;
+pub mod rounds;
 pub mod timeline;
 pub mod trace;
 pub mod tree;
@@ -178,11 +179,22 @@ pub struct Settings {
     pub seed: u64,
     /// Least number of attempts that an expectation needs. Defaults to 30.
     pub attempts: u32,
+    /// Pairs of rounds, one with the timeline and one without, each of them `duration` long. None: the timeline happens
+    /// once.
+    pub rounds: Option<u32>,
+}
+
+impl Settings {
+    /// How long people sign in, all rounds together.
+    pub fn total(&self) -> Duration {
+        self.duration * self.rounds.map_or(1, |pairs| 2 * pairs)
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { duration: Duration::from_secs(60), patience: Duration::from_secs(10), seed: 1, attempts: 30 }
+        let (duration, patience) = (Duration::from_secs(60), Duration::from_secs(10));
+        Self { duration, patience, seed: 1, attempts: 30, rounds: None }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::read::{Problem, Problems, Reader, nearest};
 use super::tree::{Kind, Place, Tree};
 use super::{
-    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, timeline, trace,
-    units,
+    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, rounds,
+    timeline, trace, units,
 };
 
 /// Reads and checks a topology.
@@ -292,6 +292,7 @@ fn read_settings(reader: &mut Reader<'_>, tree: Option<&Tree>, topology: &Topolo
         patience: section.parsed("patience", units::duration).unwrap_or(usual.patience),
         seed: section.parsed("seed", units::count).map_or(usual.seed, u64::from),
         attempts: section.parsed("attempts", units::count).unwrap_or(usual.attempts),
+        rounds: section.parsed("rounds", rounds::read),
     };
     section.finish();
     if settings.duration < last {

@@ -31,8 +31,8 @@ timeline:
   - { after: 20s, heal: all }
   - { after: 21s, kill: corp }
   - { after: 22s, start: corp }
-  - { after: 23s, slow: { between: [cloud, dc1], by: 100ms } }
-settings: { seed: 7, patience: 5s }
+  - { after: 19s, slow: { between: [cloud, dc1], by: 100ms } }
+settings: { rounds: 3, seed: 7, patience: 5s }
 expect:
   - logins lost: 0
   - in: branch-a
@@ -66,7 +66,8 @@ fn a_good_topology_means_what_it_says() {
     assert_eq!(topology.links[2].between, ("dc1".to_owned(), "branch-a".to_owned()));
     assert_eq!(topology.links[0].rate, Some(20_000_000));
     assert!(topology.people[0].keep_session);
-    assert_eq!(topology.settings.duration, Duration::from_secs(38));
+    assert_eq!(topology.settings.duration, Duration::from_secs(37));
+    assert_eq!(topology.settings.total(), Duration::from_secs(6 * 37));
     let verbs: Vec<_> = topology.timeline.iter().map(|step| &step.verb).collect();
     let both = vec![cut("branch-a", "dc1"), cut("dc1", "branch-a")];
     assert_eq!(*verbs[0], Verb::Partition { cuts: both, how: How::Refused });
@@ -132,7 +133,11 @@ fn each_mistake_is_told_with_its_line_and_what_to_write() {
         ),
         ("app-a: { region", "edge-a: { region", 14, "`edge-a` is there twice", "one name space"),
         ("corp: { region", "Corp: { region", 10, "`Corp` cannot be a name", "DNS"),
-        ("patience: 5s }", "patience: 5s, duration: 9s }", 25, "ends before its last step", "23s"),
+        ("patience: 5s }", "patience: 5s, duration: 9s }", 25, "ends before its last step", "22s"),
+        ("rounds: 3, ", "", 32, "`slower` compares rounds", "rounds: 4"),
+        ("rounds: 3", "rounds: 1", 25, "`1` cannot be read", "2 to 50"),
+        ("start: corp", "resume: corp", 22, "still in force", "a step `start: corp`"),
+        ("heal: all", "heal: { between: [cloud, dc1] }", 18, "still in force", "a step `heal: all`"),
     ] {
         assert!(GOOD.contains(good), "{good}");
         let found = problems(&GOOD.replacen(good, bad, 1));
@@ -319,4 +324,18 @@ fn the_reference_names_every_verb_and_every_measure() {
     for word in super::timeline::VERBS.iter().chain(measures.iter()) {
         assert!(page.contains(&format!("`{word}`")), "docs/reference/topologies.md lacks `{word}`");
     }
+}
+
+#[test]
+fn in_rounds_the_timeline_happens_in_every_other_one_and_either_is_first_in_turn() {
+    let topology = read(GOOD).unwrap();
+    let plan = super::rounds::plan(&topology);
+    let faults: Vec<_> = plan.iter().map(|round| (round.pair, round.faults)).collect();
+    assert_eq!(faults, [(1, false), (1, true), (2, true), (2, false), (3, false), (3, true)]);
+    let steps = super::rounds::steps(&topology);
+    assert_eq!(steps.len(), 3 * topology.timeline.len());
+    assert_eq!(steps[0].after, Duration::from_secs(37 + 10), "the second round begins after 37 s");
+    assert!(steps.is_sorted_by_key(|step| step.after));
+    let once = super::Topology { settings: super::Settings::default(), ..topology };
+    assert_eq!(super::rounds::steps(&once).len(), once.timeline.len());
 }

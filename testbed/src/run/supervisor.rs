@@ -24,6 +24,7 @@ use crate::lab::paths::Paths;
 use crate::lab::process::{Death, Processes, log_file, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
+use crate::language::rounds::{self, Round};
 use crate::language::{AppKind, IdpKind, Step, Topology, parse};
 
 /// How long processes may take until they accept.
@@ -223,15 +224,21 @@ impl<'t> Lab<'t> {
         self.switch.lateness(); // of the start, which nobody judges
         let begin = self.mark(What::Begin, view, events);
         let mut noted = begin;
-        self.order(Order::Begin(true));
-        let end = begin + micros(self.topology.settings.duration);
-        let mut steps = self.topology.timeline.clone();
-        steps.sort_by_key(|step| step.after);
-        let mut steps = steps.into_iter().peekable();
+        let end = begin + micros(self.topology.settings.total());
+        let mut rounds = rounds::plan(self.topology).into_iter().peekable();
+        let mut steps = rounds::steps(self.topology).into_iter().peekable();
         while now() < end {
+            while let Some(round) = rounds.next_if(|round| begin + micros(round.begins) <= now()) {
+                self.order(Order::Begin(true));
+                if self.topology.settings.rounds.is_some() {
+                    let Round { pair, faults, .. } = round;
+                    self.mark(What::Round(history::Round { pair, faults }), view, events);
+                }
+            }
             let due = |step: &Step| begin + micros(step.after);
             // A tick may not delay a step: the last stretch is waited for exactly.
-            let next = steps.peek().map_or(end, due).min(end);
+            let round = rounds.peek().map_or(end, |round| begin + micros(round.begins));
+            let next = steps.peek().map_or(end, due).min(round).min(end);
             let pause = Duration::from_micros(next.saturating_sub(now())).min(TICK);
             self.tick(pause, view, events)?;
             while let Some(step) = steps.next_if(|step| due(step) <= now()) {

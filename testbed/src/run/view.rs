@@ -58,7 +58,7 @@ impl View {
     pub fn new(topology: &Topology, plain: bool) -> Self {
         let lively = !plain && std::io::stdout().is_terminal();
         let lanes = topology.people.iter().map(|people| (people.region.clone(), Lane::default())).collect();
-        let total = Micros::try_from(topology.settings.duration.as_micros()).unwrap_or(Micros::MAX);
+        let total = Micros::try_from(topology.settings.total().as_micros()).unwrap_or(Micros::MAX);
         let view = Self {
             lively,
             crowded: true,
@@ -91,6 +91,10 @@ impl View {
             What::End => {
                 self.over = true;
                 self.line(event.at, "the time is over; people finish what they are at");
+            }
+            What::Round(round) => {
+                let how = if round.faults { "with" } else { "without" };
+                self.line(event.at, &format!("pair {}: a round {how} the timeline", round.pair));
             }
             What::Step(step) => {
                 self.steps.push((event.at, step.kind));

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ends::{End, Ends, Judged, JudgedVisit, VisitEnd};
-use super::stats;
 use super::world::{Span, World};
 use crate::history::{MILLISECOND, Micros, SECOND, StepKind};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
 /// Faults that have to be followed by a login where the first one after each is asked for.
 const REPEATS: usize = 3;
-/// A median that moves less than this, or than a quarter of itself, is not slower.
-const LEAST_SLOWER: Micros = 30 * MILLISECOND;
 
 /// What became of one expectation.
 #[derive(Debug, Clone, PartialEq)]
@@ -324,43 +321,6 @@ impl Court<'_, '_> {
         Finding { number: most.map(f64::from), words, attempts }
     }
 
-    /// With faults compared with before them, in the same region, and how sure that is.
-    fn slower(&self, expected: &Expectation) -> Finding {
-        let first = self.world.first_fault();
-        let times = |late: bool| -> Vec<Micros> {
-            let signed_in = self.logins(expected).filter(|login| login.end == End::SignedIn);
-            let side =
-                signed_in.filter(|login| if late { login.login.start >= first } else { login.ended < first });
-            side.map(Judged::took).collect()
-        };
-        let (before, during) = (times(false), times(true));
-        let attempts = before.len().min(during.len());
-        let median = stats::median(&before).unwrap_or_default();
-        let (Some(middle), Some(slow)) =
-            (stats::shift(&before, &during, 0.5), stats::shift(&before, &during, 0.9))
-        else {
-            return Finding { number: None, words: "nothing to compare".to_owned(), attempts };
-        };
-        let allowed = i64::try_from(LEAST_SLOWER.max(median / 4)).unwrap_or(i64::MAX);
-        let words = format!(
-            "median {} → {} (95 of 100 draws: {} to {}), slowest tenth {} ({} before, {} since the first fault)",
-            in_words(median),
-            in_words(stats::median(&during).unwrap_or_default()),
-            signed(middle.low),
-            signed(middle.high),
-            signed(slow.measured),
-            before.len(),
-            during.len(),
-        );
-        let number = match (middle.low > allowed, middle.measured > allowed || slow.low > 2 * allowed) {
-            (true, _) => Some(1.0),
-            (false, true) => None, // it looks slower, and chance would do as an explanation
-            (false, false) => Some(0.0),
-        };
-        let words = if number.is_none() { format!("void: {words}") } else { words };
-        Finding { number, words, attempts }
-    }
-
     fn one_subject(&self, expected: &Expectation) -> Finding {
         let mut of_person: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
         let mut of_subject: BTreeMap<(&str, &str, &str), &str> = BTreeMap::new();
@@ -434,7 +394,7 @@ pub(super) fn micros(time: Duration) -> Micros {
     Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }
 
-fn signed(time: i64) -> String {
+pub(super) fn signed(time: i64) -> String {
     let sign = if time < 0 { "−" } else { "+" };
     format!("{sign}{}", in_words(time.unsigned_abs()))
 }

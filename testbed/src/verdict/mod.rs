@@ -10,6 +10,7 @@ pub mod judge;
 pub mod machine;
 pub mod names;
 pub mod noticed;
+pub mod slower;
 pub mod stats;
 pub mod world;
 

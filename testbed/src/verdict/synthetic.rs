@@ -5,8 +5,8 @@
 use crate::agent::chance::Chance;
 use crate::history::{
     Acts, Event, HealthChange, Hop, Lateness, Link, Login, MILLISECOND, Micros, PathChange, PathState,
-    Person, Probe, Probing, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit, VisitKind,
-    VisitOutcome, What, Who, sort,
+    Person, Probe, Probing, Round, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit,
+    VisitKind, VisitOutcome, What, Who, sort,
 };
 
 const BASE: Micros = 280 * MILLISECOND;
@@ -44,6 +44,8 @@ pub(crate) struct Product {
     /// Everybody is slower under a fault by so much.
     pub(crate) slower_under_fault: Micros,
     pub(crate) hides_the_attribute: bool,
+    /// How much longer the machine makes a login in this second of the run.
+    pub(crate) machine: fn(u64) -> Micros,
 }
 
 impl Product {
@@ -60,6 +62,7 @@ impl Product {
             forgets_sessions_under_fault: false,
             slower_under_fault: 0,
             hides_the_attribute: false,
+            machine: |_| 0,
         }
     }
 }
@@ -71,6 +74,8 @@ pub(crate) struct Story {
     pub(crate) cuts: Vec<Cut>,
     /// Seconds.
     pub(crate) lasts: u64,
+    /// Pairs of rounds with the cuts and without, of equal length; 0: none.
+    pub(crate) rounds: u64,
     /// Between two arrivals in a branch.
     pub(crate) gap: Micros,
     /// Whether the network really did what the supervisor asked for.
@@ -87,6 +92,7 @@ impl Story {
             product: Product::good(),
             cuts: vec![cut(20), cut(45), cut(70)],
             lasts: 100,
+            rounds: 0,
             gap: 400 * MILLISECOND,
             cuts_are_real: true,
             late: 2,
@@ -97,6 +103,40 @@ impl Story {
     pub(crate) fn isolated() -> Self {
         let cut = Cut { branch: "branch-a", from_regions: &["dc1", "dc2"], at: 20, healed: 50 };
         Self { cuts: vec![cut], lasts: 80, ..Self::one_root_cut() }
+    }
+
+    /// Branch A loses DC1 in every other round of 15 seconds, as often as it does not.
+    pub(crate) fn in_rounds() -> Self {
+        let mut story = Self { rounds: 4, lasts: 120, cuts: Vec::new(), ..Self::one_root_cut() };
+        let faulty =
+            story.stretches().into_iter().filter(|(_, round)| round.is_some_and(|round| round.faults));
+        story.cuts = faulty
+            .map(|(from, _)| Cut {
+                branch: "branch-a",
+                from_regions: &["dc1"],
+                at: from + 3,
+                healed: from + 10,
+            })
+            .collect();
+        story
+    }
+
+    /// Seconds at which people begin anew.
+    fn stretches(&self) -> Vec<(u64, Option<Round>)> {
+        if self.rounds == 0 {
+            return vec![(0, None)];
+        }
+        let round = |number: u64| {
+            let pair = u32::try_from(number / 2).unwrap();
+            let faults = u64::from(pair % 2) != number % 2;
+            (number * self.stretch(), Some(Round { pair: pair + 1, faults }))
+        };
+        (0..2 * self.rounds).map(round).collect()
+    }
+
+    /// How long each is, in seconds.
+    fn stretch(&self) -> u64 {
+        self.lasts / (2 * self.rounds).max(1)
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Product)) -> Self {
@@ -118,22 +158,29 @@ impl Story {
             let machine = What::Machine { packets: late, wakes: late };
             events.push(Event { at: BEGIN + second * SECOND, what: machine });
         }
-        let mut chance = Chance::new(1, "story");
-        for branch in BRANCHES {
-            let mut start = BEGIN + 100 * MILLISECOND;
-            let mut number = 0;
-            while start < BEGIN + self.lasts * SECOND - 3 * SECOND {
-                let late = chance.below(40 * MILLISECOND);
-                events.push(self.login(branch, number, start + late, &mut chance));
-                if number.is_multiple_of(2) {
-                    events.push(self.visit(branch, number, start));
-                }
-                number += 1;
-                start += self.gap;
+        for (from, round) in self.stretches() {
+            let from = BEGIN + from * SECOND;
+            events.extend(round.map(|round| Event { at: from, what: What::Round(round) }));
+            let mut chance = Chance::new(1, "story");
+            for branch in BRANCHES {
+                self.people(branch, from, &mut chance, &mut events);
             }
         }
         sort(&mut events);
         events
+    }
+
+    fn people(&self, branch: &str, from: Micros, chance: &mut Chance, events: &mut Vec<Event>) {
+        let (mut start, mut number) = (from + 100 * MILLISECOND, 0);
+        while start < from + self.stretch() * SECOND - 3 * SECOND.min(self.stretch() * SECOND / 2) {
+            let late = chance.below(40 * MILLISECOND);
+            events.push(self.login(branch, number, start + late, chance));
+            if number.is_multiple_of(2) {
+                events.push(self.visit(branch, number, start));
+            }
+            number += 1;
+            start += self.gap;
+        }
     }
 
     fn faults(&self, events: &mut Vec<Event>) {
@@ -283,6 +330,7 @@ impl Story {
         let product = &self.product;
         let fault = self.under_fault(begun);
         let slower = if fault { product.slower_under_fault } else { 0 };
+        let slower = slower + (product.machine)((begun - BEGIN) / SECOND);
         let mut at = at + slower;
         let steps =
             [(root, "oauth2/auth"), ("corp", "oauth2/auth"), ("corp", "sign-in"), (root, "oidc/callback")];

@@ -141,8 +141,27 @@ fn a_password_asked_twice_is_an_act() {
 #[test]
 fn a_branch_that_is_slower_under_a_fault_elsewhere_is_found() {
     let expected = said(Measure::Slower, false).in_region("branch-b");
-    let broken = Story::one_root_cut().with(|product| product.slower_under_fault = 200 * MILLISECOND);
-    tells_apart(&expected, &Story::one_root_cut(), &broken);
+    let broken = Story::in_rounds().with(|product| product.slower_under_fault = 200 * MILLISECOND);
+    tells_apart(&expected, &Story::in_rounds(), &broken);
+    let once = outcome(&Story::one_root_cut(), &expected);
+    assert_eq!(once.ruling, Ruling::CannotJudge, "without rounds there is nothing to compare: {once:?}");
+}
+
+#[test]
+fn a_machine_that_gets_slower_all_the_time_is_not_a_slower_branch() {
+    let expected = said(Measure::Slower, false).in_region("branch-b");
+    let tired = Story::in_rounds().with(|product| product.machine = |second| second * MILLISECOND);
+    let found = outcome(&tired, &expected);
+    assert_eq!(found.ruling, Ruling::Holds, "{found:?}");
+}
+
+#[test]
+fn a_machine_that_was_slow_in_one_round_alone_makes_it_void() {
+    let expected = said(Measure::Slower, false).in_region("branch-b");
+    let busy = |second| if (15..30).contains(&second) { 200 * MILLISECOND } else { 0 };
+    let found = outcome(&Story::in_rounds().with(|product| product.machine = busy), &expected);
+    assert_eq!(found.ruling, Ruling::CannotJudge, "{found:?}");
+    assert!(found.found.starts_with("void, not sure enough: "), "{found:?}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::names::Names;
 use crate::history::{
-    Event, MILLISECOND, Micros, Probe, ProcessState, Run, Server, ServerKind, StepKind, What, servers_by_host,
+    Event, MILLISECOND, Micros, Probe, ProcessState, Round, Run, Server, ServerKind, StepKind, What,
+    servers_by_host,
 };
 
 /// Trees deeper than this are refused by the product.
@@ -24,6 +25,8 @@ pub struct World<'a> {
     pub end: Micros,
     /// Steps of the time line.
     pub steps: Vec<Stage<'a>>,
+    /// Rounds with the time line and without it, in order; empty where there were none.
+    pub rounds: Vec<(Round, Span)>,
     /// Every change of a path or a process after the beginning, in order.
     pub changes: Vec<Span>,
     paths: BTreeMap<(&'a str, &'a str), Vec<Change>>,
@@ -83,6 +86,7 @@ impl<'a> World<'a> {
             begin: at(&What::Begin).ok_or("the people never began")?,
             end: at(&What::End).or(events.iter().map(|event| event.at).max()).unwrap_or_default(),
             steps: Vec::new(),
+            rounds: Vec::new(),
             changes: Vec::new(),
             paths: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -123,6 +127,13 @@ impl<'a> World<'a> {
             }
             What::Step(step) => {
                 self.steps.push(Stage { words: &step.words, kind: step.kind, span: span(step.began) });
+                return;
+            }
+            What::Round(round) => {
+                if let Some((_, span)) = self.rounds.last_mut() {
+                    span.until = event.at;
+                }
+                self.rounds.push((*round, Span { from: event.at, until: self.end }));
                 return;
             }
             What::Health(health) => {
