@@ -8,7 +8,6 @@ use mangrove_continuity::subject::SubjectRefusal;
 use mangrove_continuity::{Choice, Moment, Sample, Standing};
 use mangrove_keys::ambient;
 
-use crate::Browser;
 use crate::book::{Book, Flow};
 use crate::decisions::What;
 use crate::login::Login;
@@ -16,6 +15,7 @@ use crate::looks::{self, Looked};
 use crate::plan::{Person, Seat};
 use crate::steps::World;
 use crate::watch::Member;
+use crate::{Browser, leaving, redeeming};
 
 /// This node, asked by this browser.
 pub(crate) struct AtNode<'a> {
@@ -38,6 +38,13 @@ impl Login {
 impl AtNode<'_> {
     fn watched(&self, member: &str) -> Option<&Arc<Member>> {
         self.login.watch.member(member)
+    }
+
+    /// Whether somebody else could be asked if `member` does not vouch.
+    fn has_another_than(&self, flow: &Flow, member: &str) -> bool {
+        let mut without = flow.clone();
+        without.tried.push(member.to_owned());
+        leaving::has_another(self, &without)
     }
 
     fn must_sit<'a>(&'a self, flow: &'a Flow, member: &str) -> Result<&'a Seat, Failure> {
@@ -143,7 +150,10 @@ impl World for AtNode<'_> {
         pending: &Pending,
         answer: &Answer,
     ) -> Result<Identity, Failure> {
-        self.must_sit(flow, member)?.connector.finish(pending, answer).await
+        let connector = &self.must_sit(flow, member)?.connector;
+        let finishing = connector.finish(pending, answer);
+        let Some(watched) = self.watched(member) else { return finishing.await };
+        redeeming::unless_it_is_gone(watched, finishing, || self.has_another_than(flow, member)).await
     }
 
     fn person(&self, flow: &Flow, member: &str, identity: &Identity) -> Result<Person, SubjectRefusal> {

@@ -19,7 +19,8 @@
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
 //! [`watch`], the last look before leaving in [`looks`] and [`leaving`], what this node says of itself in [`word`], the
-//! steps of a login in [`steps`] and what is shown after them in [`dispatch`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! steps of a login in [`steps`] and what is shown after them in [`dispatch`], the wait for an upstream in [`redeeming`], what it
+//! decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
 mod at_node;
 mod book;
@@ -41,6 +42,7 @@ mod loops;
 mod pages;
 mod password;
 mod plan;
+mod redeeming;
 mod request;
 mod returned;
 mod sessions;

@@ -188,7 +188,7 @@ impl Member {
     }
 
     /// Joins the look that is under way, or begins one.
-    fn look(self: &Arc<Self>, patience: Duration) -> Flight {
+    pub(crate) fn look(self: &Arc<Self>, patience: Duration) -> Flight {
         let mut looks = self.looks();
         if let Some(flight) = looks.flight.as_ref().and_then(WeakShared::upgrade) {
             return flight;
@@ -244,7 +244,7 @@ pub(crate) fn sample_of(look: &Look) -> Sample {
 const GRACE: Duration = Duration::from_millis(10);
 
 /// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
-fn patience(health: &Health) -> Duration {
+pub(crate) fn patience(health: &Health) -> Duration {
     let usual = health.usual_time();
     if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
 }

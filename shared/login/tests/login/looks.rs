@@ -1,6 +1,6 @@
 //! The last look before leaving: what it costs, whom it spares, and whom it leaves alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use http::StatusCode;
@@ -235,4 +235,43 @@ async fn members_of_a_group_within_a_group_are_looked_at_too() {
     let node = Node::new(json!(members));
     let page = Person::new().is_shown(&node, asks("outer", Ask::default())).await;
     assert!(page.leads_to().starts_with(&second.issuer));
+}
+
+#[tokio::test]
+async fn who_is_at_a_member_that_vanishes_waits_for_one_look_and_goes_on() {
+    let mesh = two().await;
+    let (mut alice, page) = mesh.login().await;
+    let back = mesh.first.signs_in(page.leads_to());
+    mesh.first.vanishes();
+    let began = Instant::now();
+    let onward = alice.opens(&mesh.node, &back).await;
+    let waited = began.elapsed();
+    assert!(waited < Duration::from_secs(4), "{waited:?}, and not until the code's own deadline");
+    assert_eq!(mesh.first.hits("/token"), 1, "the code went out once");
+    let told = alice.opens(&mesh.node, &mesh.second.signs_in(onward.leads_to())).await.told();
+    assert_eq!((&told["member"], &told["data"]), (&json!("second"), &json!("the application's request")));
+    let why = mesh.node.why(told["login"].as_str().unwrap());
+    assert!(
+        why.contains("first did not vouch, it could not be used then: no answer to the code for"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_member_that_answers_looks_is_waited_for_however_slow_its_token_endpoint_is() {
+    let mesh = two().await;
+    mesh.first.takes_for_tokens(Duration::from_secs(2));
+    let (mut alice, page) = mesh.login().await;
+    let told = alice.opens(&mesh.node, &mesh.first.signs_in(page.leads_to())).await.told();
+    assert_eq!(told["member"], "first");
+}
+
+#[tokio::test]
+async fn a_member_is_waited_for_where_nobody_else_is_left() {
+    let mesh = two().await;
+    mesh.node.login.watch().order("second", Some(drained())).unwrap();
+    let (mut alice, page) = mesh.login().await;
+    mesh.first.takes(Duration::from_millis(1_500));
+    let told = alice.opens(&mesh.node, &mesh.first.signs_in(page.leads_to())).await.told();
+    assert_eq!(told["member"], "first", "slow is better than nobody");
 }

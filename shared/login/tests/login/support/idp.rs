@@ -42,6 +42,8 @@ struct House {
     classes: Mutex<Vec<String>>,
     /// What the token endpoint answers instead of tokens.
     instead: Mutex<Option<u16>>,
+    /// How much longer the token endpoint takes than the others.
+    takes_for_tokens: Mutex<Duration>,
     /// How long it takes to answer; none: it never does.
     takes: Mutex<Option<Duration>>,
 }
@@ -61,6 +63,7 @@ impl Idp {
             secret: Mutex::new(SECRET.into()),
             classes: Mutex::default(),
             instead: Mutex::default(),
+            takes_for_tokens: Mutex::default(),
             takes: Mutex::new(Some(Duration::ZERO)),
         };
         let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
@@ -105,6 +108,11 @@ impl Idp {
     /// Every answer takes so long from now on.
     pub(crate) fn takes(&self, time: Duration) {
         *self.house.takes.lock().unwrap() = Some(time);
+    }
+
+    /// The token endpoint takes so long, the others not.
+    pub(crate) fn takes_for_tokens(&self, time: Duration) {
+        *self.house.takes_for_tokens.lock().unwrap() = time;
     }
 
     /// It takes connections and answers nothing, as if every packet were lost.
@@ -204,6 +212,8 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
+    let takes = *house.takes_for_tokens.lock().unwrap();
+    tokio::time::sleep(takes).await;
     if let Some(status) = *house.instead.lock().unwrap() {
         return StatusCode::from_u16(status).unwrap().into_response();
     }
