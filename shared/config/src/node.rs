@@ -127,7 +127,8 @@ pub struct SessionStore {
     /// Where sessions are kept; `cluster` is refused at start. Defaults to `local`.
     #[serde(rename = "type")]
     pub kind: SessionStoreKind,
-    /// Most sessions kept at once; the least recently used goes first. Defaults to 50000.
+    /// Most sessions kept at once; the least recently used goes first. One person has at most a fiftieth of them, but 20 in
+    /// any case. Defaults to 50000.
     pub capacity: usize,
     /// The cluster of `type: cluster`; not built yet.
     pub cluster: Option<ClusterName>,

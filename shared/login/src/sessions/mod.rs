@@ -2,12 +2,13 @@
 //!
 //! The cookie holds 256 random bits, good only beside the id of the browser that they were given to, and the table only
 //! a hash of both; every login gives the browser a new value. A session
-//! lives until it is idle too long, until the last identity in it is older than the maximum, or until it is the least
-//! recently used of a full table. It knows who vouched, over which hops, when, and which applications it served, so that
+//! lives until it is idle too long, until the last identity in it is older than the maximum, until it is the oldest of too
+//! many of one person, or the least recently used of a full table. It knows who vouched, over which hops, when, and which applications it served, so that
 //! a logout or an operator can end what one upstream vouched for. Modes see a [`crate::SessionHandle`], never the cookie.
 //!
 //! The table is sharded: two logins share a lock only by chance. No two locks are ever held at once.
 
+mod people;
 mod table;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,13 @@ pub(crate) struct Limits {
     pub(crate) maximum: Duration,
     /// Most sessions; the least recently used goes first.
     pub(crate) capacity: usize,
+}
+
+impl Limits {
+    /// Most sessions of one person: a fiftieth of all, but 20 in any case.
+    fn of_one_person(self) -> usize {
+        (self.capacity / 50).max(20)
+    }
 }
 
 /// Most applications that one session remembers having served.

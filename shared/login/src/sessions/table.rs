@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mangrove_continuity::Moment;
 
+use super::people::People;
 use super::{Limits, MOST_APPS, Session, Vouched};
 use crate::digest;
 
@@ -20,6 +21,7 @@ pub(crate) struct Sessions {
     limits: Limits,
     shards: Vec<Mutex<Shard>>,
     cookies: Vec<Mutex<HashMap<CookieHash, Arc<str>>>>,
+    people: People,
     count: AtomicUsize,
     ticks: AtomicU64,
 }
@@ -39,6 +41,8 @@ struct Entry {
     cookie: CookieHash,
     used: Used,
     session: Session,
+    /// As whose session it counts.
+    of: Vec<u64>,
 }
 
 /// What a login did to the table.
@@ -46,7 +50,8 @@ struct Entry {
 pub(crate) struct Entered {
     /// The session as it is now.
     pub(crate) session: Session,
-    /// Sessions that ended by it: another person's in the same browser, or the least recently used.
+    /// Sessions that ended by it: another person's in the same browser, this person's oldest of too many, or the least
+    /// recently used.
     pub(crate) ended: Vec<Session>,
 }
 
@@ -66,6 +71,7 @@ impl Sessions {
             limits,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             cookies: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            people: People::new(limits.of_one_person()),
             count: AtomicUsize::new(0),
             ticks: AtomicU64::new(0),
         }
@@ -129,7 +135,8 @@ impl Sessions {
         }
         session.identities.insert(vouched.via.clone(), Arc::new(vouched));
         session.serve(app);
-        self.insert(fresh.cookie, session.clone(), now);
+        let too_many = self.insert(fresh.cookie, session.clone(), now);
+        ended.extend(too_many.iter().filter_map(|sid| self.end(sid)));
         while self.len() > self.limits.capacity {
             let Some(oldest) = self.least_recently_used().and_then(|sid| self.end(&sid)) else { break };
             ended.push(oldest);
@@ -147,6 +154,7 @@ impl Sessions {
         };
         self.count.fetch_sub(1, Ordering::Relaxed);
         self.cookie_shard(&entry.cookie).remove(&entry.cookie);
+        self.people.forget(sid, &entry.of);
         Some(entry.session)
     }
 
@@ -164,18 +172,21 @@ impl Sessions {
         dead.iter().filter_map(|sid| self.end(sid)).collect()
     }
 
-    fn insert(&self, cookie: &str, session: Session, now: Moment) {
+    /// Inserts a session; those that are one too many for a person of it.
+    fn insert(&self, cookie: &str, session: Session, now: Moment) -> Vec<Arc<str>> {
         let (hash, sid) = (cookie_hash(cookie), session.sid.clone());
         let used = (now, self.tick());
+        let (of, too_many) = self.people.add(&session);
         self.cookie_shard(&hash).insert(hash, sid.clone());
         let replaced = {
             let mut shard = self.shard(&sid);
             shard.order.insert(used, sid.clone());
-            shard.entries.insert(sid, Entry { cookie: hash, used, session })
+            shard.entries.insert(sid, Entry { cookie: hash, used, session, of })
         };
         if replaced.is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
+        too_many
     }
 
     fn least_recently_used(&self) -> Option<Arc<str>> {
@@ -358,6 +369,40 @@ mod tests {
         assert!(table.by_cookie("two", at(3)).is_none());
         assert!(table.by_cookie("one", at(3)).is_some());
         assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn a_person_with_too_many_sessions_loses_the_oldest_of_their_own_and_nobody_else_any() {
+        let table = table(1_000);
+        enter(&table, None, "bob", "bob's", at(0));
+        for number in 0..20 {
+            let entered = enter(&table, None, "alice", &number.to_string(), at(1));
+            assert!(entered.ended.is_empty(), "at number {number}");
+        }
+        for number in 20..500 {
+            let entered = enter(&table, None, "alice", &number.to_string(), at(2));
+            assert_eq!(entered.ended.len(), 1);
+            assert_eq!(*entered.ended[0].sid, format!("sid of {}", number - 20), "the one she entered first");
+        }
+        assert_eq!(table.len(), 21);
+        assert!(table.by_cookie("bob's", at(3)).is_some());
+    }
+
+    #[test]
+    fn sessions_that_ended_count_for_nobody() {
+        let table = table(1_000);
+        for number in 0..100 {
+            let entered = enter(&table, None, "alice", &number.to_string(), at(0));
+            assert!(entered.ended.is_empty());
+            table.end(&entered.session.sid);
+        }
+        for number in 0..100 {
+            let before = format!("{}", number - 1);
+            enter(&table, Some(&before), "alice", &number.to_string(), at(0));
+        }
+        assert_eq!((table.len(), table.people.len()), (1, 1), "the same browser has one");
+        table.expire(at(60));
+        assert_eq!(table.people.len(), 0);
     }
 
     #[test]

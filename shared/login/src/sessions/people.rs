@@ -1,0 +1,65 @@
+//! How many sessions each person has, so that nobody's flood of them pushes out other people's: past a bound, a person's oldest
+//! session goes. Knows ids and hashes, and no session.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Session;
+
+const SHARDS: usize = 16;
+
+/// Ids of sessions by person, the one entered first in front.
+#[derive(Debug)]
+pub(super) struct People {
+    most: usize,
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<u64, VecDeque<Arc<str>>>>>,
+}
+
+impl People {
+    /// Nobody, and at most so many sessions for each.
+    pub(super) fn new(most: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { most, hasher: RandomState::new(), shards }
+    }
+
+    /// Counts a session, before anybody else can end it, for each person that it is of: who that is, and which sessions are
+    /// too many now.
+    pub(super) fn add(&self, session: &Session) -> (Vec<u64>, Vec<Arc<str>>) {
+        let persons = session.identities.values().map(|vouched| (&vouched.via, &vouched.sub));
+        let of: Vec<u64> = persons.map(|person| self.hasher.hash_one(person)).collect();
+        let mut too_many = Vec::new();
+        for person in &of {
+            let mut shard = self.shard(*person);
+            let sids = shard.entry(*person).or_default();
+            sids.push_back(Arc::clone(&session.sid));
+            let over = sids.len().saturating_sub(self.most);
+            too_many.extend(sids.drain(..over));
+        }
+        (of, too_many)
+    }
+
+    /// A session ended.
+    pub(super) fn forget(&self, sid: &str, of: &[u64]) {
+        for person in of {
+            let mut shard = self.shard(*person);
+            let Some(sids) = shard.get_mut(person) else { continue };
+            sids.retain(|known| **known != *sid);
+            if sids.is_empty() {
+                shard.remove(person);
+            }
+        }
+    }
+
+    /// How many people have a session.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        (0..SHARDS as u64).map(|shard| self.shard(shard).len()).sum()
+    }
+
+    fn shard(&self, person: u64) -> MutexGuard<'_, HashMap<u64, VecDeque<Arc<str>>>> {
+        let at = usize::try_from(person % SHARDS as u64).unwrap_or(0);
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
