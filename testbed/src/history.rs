@@ -62,6 +62,8 @@ pub enum What {
     Process(ProcessChange),
     /// The DNS of a region answers otherwise from now on.
     Names(NamesChange),
+    /// An identity provider does its work otherwise from now on.
+    Idp(IdpChange),
     /// A person's browser asked its region's DNS for a name, and got an address.
     Named(Named),
     /// A TCP connection was tried from a region to a server, to check what the faults say.
@@ -326,6 +328,46 @@ pub enum NamesState {
     Lying,
     /// Addresses where nothing listens any more.
     Stale,
+}
+
+/// A change of how an identity provider does its work, while its process runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdpChange {
+    /// Name of the server.
+    pub server: String,
+    /// From now on.
+    pub state: IdpState,
+    /// Nodes that it is about; none: everybody.
+    #[serde(default)]
+    pub about: Vec<String>,
+    /// When the change was begun; the event's own time is when nobody was answered by the old state any more.
+    pub began: Micros,
+}
+
+/// How an identity provider does its work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdpState {
+    /// As it should.
+    #[default]
+    Right,
+    /// Every request is answered with status 500.
+    Errors,
+    /// Every request is answered 200, with a page of somebody else.
+    Garbage,
+    /// Its certificate has expired.
+    ExpiredCertificate,
+    /// As it should, and every answer comes late.
+    SlowPages,
+    /// It signs with another key than before, and publishes no other.
+    KeysRolled,
+}
+
+impl IdpState {
+    /// Whether people can be signed in by an identity provider in this state.
+    pub fn signs_in(self) -> bool {
+        matches!(self, Self::Right | Self::SlowPages | Self::KeysRolled)
+    }
 }
 
 /// A name that a person's browser resolved.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use super::browser::{Browser, Navigation};
@@ -13,6 +13,8 @@ use crate::history::{self, Acts, Login, Micros, Seen, Trouble, Who};
 
 /// Pages that one start at the application may lead over before a person takes it for a circle.
 const MOST_PAGES: usize = 20;
+/// How long somebody looks at a page of no use before starting again.
+const READING: Duration = Duration::from_secs(3);
 /// A password typed so often in one start is not going to be taken.
 const MOST_PASSWORDS: u32 = 3;
 
@@ -75,7 +77,12 @@ impl<'a> Attempt<'a> {
             match self.pass().await {
                 Pass::Ended(seen) => return seen,
                 Pass::Failed(seen) if self.acts.restarts >= self.patience.restarts => return seen,
-                Pass::Failed(_) => self.acts.restarts += 1,
+                Pass::Failed(seen) => {
+                    if !matches!(seen, Seen::GaveUp { .. }) {
+                        sleep(READING.min(self.patience.page)).await;
+                    }
+                    self.acts.restarts += 1;
+                }
             }
         }
     }

@@ -14,6 +14,8 @@ pub const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 0, 0);
 pub const NOBODY: u8 = 253;
 /// Port of every server.
 pub const PORT: u16 = 443;
+/// Port of a server that has a front before it.
+pub const PORT_BEHIND: u16 = 8443;
 
 /// A region's own address; browsers and nodes send from it.
 pub fn own(region: usize) -> Ipv4Addr {

@@ -14,6 +14,7 @@ pub struct Authority {
 }
 
 /// A server's certificate and key.
+#[derive(Clone)]
 pub struct Leaf {
     /// Chain, PEM.
     pub certificate_pem: String,
@@ -48,14 +49,37 @@ impl Authority {
     /// # Errors
     /// When the random source or the encoder fails.
     pub fn leaf(&self, server: &str) -> Result<Leaf, rcgen::Error> {
+        self.leaf_with(server, |_| {})
+    }
+
+    /// The same, and its time has been over for years.
+    ///
+    /// # Errors
+    /// As for [`Self::leaf`].
+    pub fn expired_leaf(&self, server: &str) -> Result<Leaf, rcgen::Error> {
+        self.leaf_with(server, |params| {
+            params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        })
+    }
+
+    fn leaf_with(&self, server: &str, change: impl Fn(&mut CertificateParams)) -> Result<Leaf, rcgen::Error> {
         let mut params = CertificateParams::new(vec![host(server)])?;
         params.distinguished_name = name(server);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
+        change(&mut params);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Leaf { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+}
+
+/// Says nothing of the key.
+impl std::fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leaf").finish_non_exhaustive()
     }
 }
 

@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mangrove_config::{Config, Environment, Loader};
 
-use super::addresses::{PORT, Plan};
+use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
 use super::configs::Client;
+use super::front::FrontSpec;
 use super::idp::Member;
 use super::{configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
@@ -20,6 +22,8 @@ use crate::language::{AppKind, DOMAIN, Idp, IdpKind, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
+/// The signing key of a local IdP in its state directory; where it is gone, the next start makes another.
+const KEY_OF_IDP: &str = "signing-rs256.pem";
 
 /// A process to be: a node, an IdP of the lab, a foreign application.
 #[derive(Debug, Clone)]
@@ -38,6 +42,10 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What stands in front of it, if anything does.
+    pub front: Option<FrontSpec>,
+    /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
+    pub keys: Vec<PathBuf>,
 }
 
 /// A topology, made concrete.
@@ -179,7 +187,7 @@ impl Draft<'_> {
     fn environment(&self, name: &str, region: &str) -> Vec<(String, String)> {
         let path = |path: PathBuf| path.display().to_string();
         let home = self.home(name);
-        let address = self.plan.address(name).map(|address| format!("{address}:{PORT}")).unwrap_or_default();
+        let address = self.address(name).map(|address| address.to_string()).unwrap_or_default();
         [
             ("LAB_DIR", path(self.folder.to_owned())),
             ("LAB_CA", path(self.folder.join("ca.pem"))),
@@ -197,6 +205,23 @@ impl Draft<'_> {
         .to_vec()
     }
 
+    /// Where a server listens: behind its front, if it has one.
+    fn address(&self, name: &str) -> Option<SocketAddr> {
+        let fronted = self.topology.idps.iter().any(|idp| idp.fronted && idp.name == name);
+        Some(SocketAddr::from((self.plan.address(name)?, if fronted { PORT_BEHIND } else { PORT })))
+    }
+
+    fn front(&self, name: &str) -> Result<Option<FrontSpec>, MeshError> {
+        let idp = self.topology.idps.iter().find(|idp| idp.fronted && idp.name == name);
+        let (Some(_), Some(address), Some(right)) = (idp, self.plan.address(name), self.leaves.get(name))
+        else {
+            return Ok(None);
+        };
+        let expired = Arc::new(self.authority.expired_leaf(name)?);
+        let right = Arc::new(right.clone());
+        Ok(Some(FrontSpec { listen: SocketAddr::from((address, PORT)), right, expired }))
+    }
+
     fn programs(&self) -> Result<Vec<Program>, MeshError> {
         let mut programs = Vec::new();
         for provider in &self.topology.idps {
@@ -205,12 +230,16 @@ impl Draft<'_> {
             let file = home.join("config.yaml");
             let region = &provider.region;
             if provider.kind == IdpKind::Dex {
-                programs.extend(self.dex(provider, &clients, &file)?);
+                let front = self.front(&provider.name)?;
+                programs
+                    .extend(self.dex(provider, &clients, &file)?.map(|program| Program { front, ..program }));
                 continue;
             }
             secret(&file, &format!("{:#}", idp::config(&provider.name, &clients, &home)))?;
             secret(&home.join("users.yaml"), &format!("{:#}", idp::users(&provider.name, &self.members)))?;
-            programs.extend(self.node(&provider.name, region, Role::Root, &file));
+            let (front, keys) = (self.front(&provider.name)?, vec![home.join("state").join(KEY_OF_IDP)]);
+            let program = self.node(&provider.name, region, Role::Root, &file);
+            programs.extend(program.map(|program| Program { front, keys, ..program }));
         }
         for node in &self.topology.nodes {
             // Nodes run with `/` as their directory, as services do.
@@ -220,7 +249,7 @@ impl Draft<'_> {
     }
 
     fn dex(&self, idp: &Idp, clients: &[Client], file: &Path) -> Result<Option<Program>, MeshError> {
-        let address = self.plan.address(&idp.name).map(|it| format!("{it}:{PORT}")).unwrap_or_default();
+        let address = self.address(&idp.name).map(|address| address.to_string()).unwrap_or_default();
         let config = foreign::dex_config(&idp.name, &address, clients, &self.members, &self.home(&idp.name))
             .map_err(MeshError::Lab)?;
         secret(file, &format!("{config:#}"))?;
@@ -259,7 +288,9 @@ impl Draft<'_> {
             command,
             arguments,
             environment: self.environment(name, region),
-            address: SocketAddr::from((self.plan.address(name)?, PORT)),
+            address: self.address(name)?,
+            front: None,
+            keys: Vec::new(),
         })
     }
 

@@ -10,6 +10,7 @@ pub mod configs;
 mod describe;
 pub mod dns;
 pub mod foreign;
+pub mod front;
 pub mod idp;
 pub mod lateness;
 pub mod mesh;

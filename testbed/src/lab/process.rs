@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::front::{Front, Manner};
 use super::mesh::Program;
 use super::region::Region;
 use super::sys;
@@ -32,6 +33,9 @@ struct Process {
     program: Program,
     child: Option<Child>,
     life: Life,
+    /// What stands in front of it while it runs, and how that does its work.
+    front: Option<Front>,
+    manner: Manner,
 }
 
 /// Where a process is in its life.
@@ -58,7 +62,8 @@ impl Processes {
     /// Prepares; starts nothing. `binaries` is where the product's programs are, `logs` where logs go.
     pub fn new(programs: Vec<Program>, binaries: PathBuf, logs: PathBuf, events: Sender<Event>) -> Self {
         let wrap = |program: Program| {
-            (program.name.clone(), Process { program, child: None, life: Life::NotStarted })
+            let (child, life, front) = (None, Life::NotStarted, None);
+            (program.name.clone(), Process { program, child, life, front, manner: Manner::default() })
         };
         Self { binaries, logs, events, servers: programs.into_iter().map(wrap).collect() }
     }
@@ -111,8 +116,32 @@ impl Processes {
             let _ = child.kill();
             let _ = child.wait();
         }
+        process.front = None;
         process.life = Life::Dead;
         self.say(name, ProcessState::Stopped, began);
+    }
+
+    /// Lets the front of a process do its work like this; answers when it did. None if it did already, or there is none.
+    pub fn behave(&mut self, name: &str, manner: Manner) -> Option<Micros> {
+        let process = self.servers.get_mut(name)?;
+        process.program.front.as_ref()?;
+        if std::mem::replace(&mut process.manner, manner) == manner {
+            return None;
+        }
+        process.front.as_ref().map_or_else(|| Some(now()), |front| front.behave(manner))
+    }
+
+    /// Takes the keys of a process away, as an operator does who rolls them at once, and restarts it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn roll_keys(&mut self, name: &str) -> io::Result<()> {
+        let Some(process) = self.servers.get(name) else { return Ok(()) };
+        for key in &process.program.keys {
+            std::fs::remove_file(key)?;
+        }
+        self.restart(name);
+        Ok(())
     }
 
     /// Asks a process to end, and starts it when it has.
@@ -153,23 +182,28 @@ impl Processes {
             let ended = process.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             match (process.life, ended) {
                 (Life::Ending { began }, Some(_)) => {
-                    process.child = None;
+                    (process.child, process.front) = (None, None);
                     self.say(&name, ProcessState::Stopped, began);
                     if let Err(error) = self.start(&name, regions) {
                         deaths.push(Death { name, words: format!("cannot be started again: {error}") });
                     }
                 }
                 (_, Some(status)) => {
-                    process.child = None;
+                    (process.child, process.front) = (None, None);
                     process.life = Life::Dead;
                     let words = format!("{}\n{}", how(status), self.last_words(&name));
                     self.say(&name, ProcessState::Stopped, now());
                     deaths.push(Death { name, words });
                 }
-                (Life::Starting { began }, None) if process.accepts(regions) => {
-                    process.life = Life::Running;
-                    self.say(&name, ProcessState::Running, began);
-                }
+                (Life::Starting { began }, None) if process.accepts(regions) => match process.meet(regions) {
+                    Ok(()) => {
+                        process.life = Life::Running;
+                        self.say(&name, ProcessState::Running, began);
+                    }
+                    Err(error) => {
+                        deaths.push(Death { name, words: format!("gets no front: {error}") });
+                    }
+                },
                 _ => {}
             }
         }
@@ -226,6 +260,14 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Opens the front, where there is to be one.
+    fn meet(&mut self, regions: &[Region]) -> io::Result<()> {
+        let program = &self.program;
+        let Some(spec) = &program.front else { return Ok(()) };
+        self.front = Some(Front::open(spec, program.address, self.manner, &regions[program.region])?);
+        Ok(())
     }
 
     fn accepts(&self, regions: &[Region]) -> bool {

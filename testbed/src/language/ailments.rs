@@ -1,15 +1,23 @@
-//! Faults of one thing rather than of a way: a region's DNS. What ends them, and how to read them.
+//! Faults of one thing rather than of a way: a region's DNS, an identity provider. What ends them, and how to read them.
+
+use std::time::Duration;
 
 use super::read::Reader;
 use super::timeline::Verb;
 use super::tree::Tree;
-use crate::history::NamesState;
+use super::units;
+use crate::history::{IdpState, NamesState};
+
+/// How late the answers of an identity provider with slow pages come, if nothing is said.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// What a `heal` that names one thing ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Healed {
     /// What is wrong with the DNS of this region.
     Dns(String),
+    /// What is wrong with this identity provider.
+    Idp(String),
 }
 
 /// The name of a DNS's state in a file.
@@ -39,12 +47,48 @@ pub(super) fn read_dns(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb
     Some((Verb::Dns { region, how, about }, text))
 }
 
+/// What an identity provider's state is called in a file.
+fn conduct(state: IdpState) -> &'static str {
+    match state {
+        IdpState::Right => "right",
+        IdpState::Errors => "errors",
+        IdpState::Garbage => "garbage",
+        IdpState::ExpiredCertificate => "expired certificate",
+        IdpState::SlowPages => "slow pages",
+        IdpState::KeysRolled => "keys rolled",
+    }
+}
+
+/// Reads `break`.
+pub(super) fn read_break(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
+    use IdpState::{Errors, ExpiredCertificate, Garbage, KeysRolled, SlowPages};
+    let all = [Errors, Garbage, ExpiredCertificate, SlowPages, KeysRolled];
+    let mut section = reader.section("timeline.break", argument);
+    let idp = section.needed("idp", "say which identity provider, `idp: corp`");
+    let how = section.parsed("how", |text| {
+        let known = all.map(conduct).join(", ");
+        all.into_iter().find(|how| conduct(*how) == text).ok_or_else(|| format!("known: {known}"))
+    });
+    let how = how.unwrap_or(Errors);
+    let by =
+        if how == SlowPages { section.parsed("by", units::duration).unwrap_or(SLOW) } else { Duration::ZERO };
+    section.finish();
+    let idp = idp?;
+    let late = if by.is_zero() { String::new() } else { format!(" by {}", units::show(by)) };
+    let text = format!("break {idp}: {}{late}", conduct(how));
+    Some((Verb::Break { idp, how, by }, text))
+}
+
 /// Reads a `heal` that names one thing; none if it names ways.
 pub(super) fn read_heal(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
-    argument.at("dns")?;
+    let key = ["dns", "idp"].into_iter().find(|key| argument.at(key).is_some())?;
     let mut section = reader.section("timeline.heal", argument);
-    let region = section.text("dns");
+    let name = section.text(key);
     section.finish();
-    let region = region?;
-    Some((Verb::HealOne { what: Healed::Dns(region.clone()) }, format!("heal the dns of {region}")))
+    let name = name?;
+    let (what, text) = match key {
+        "dns" => (Healed::Dns(name.clone()), format!("heal the dns of {name}")),
+        _ => (Healed::Idp(name.clone()), format!("heal {name}")),
+    };
+    Some((Verb::HealOne { what }, text))
 }

@@ -70,6 +70,7 @@ mod tests {
             name: "corp".to_owned(),
             region: "dc1".to_owned(),
             kind: super::super::IdpKind::Local,
+            fronted: true,
             line: 1,
         };
         Topology {

@@ -158,6 +158,7 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
         }
         unlinked(topology, step, reader);
         names_of(topology, step, reader);
+        broken(topology, step, reader);
     }
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
@@ -178,6 +179,16 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             }
             _ => {}
         }
+    }
+}
+
+/// Who misbehaves in the way of identity providers is one.
+fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
+    let (Verb::Break { idp, .. } | Verb::HealOne { what: Healed::Idp(idp) }) = &step.verb else { return };
+    let known = processes(topology).contains(&idp.as_str());
+    if known && !topology.idps.iter().any(|it| it.name == *idp) {
+        let hint = nearest(idp, topology.idps.iter().map(|it| it.name.as_str()));
+        reader.problem(at(step.line), "timeline.break", &format!("`{idp}` is no identity provider"), &hint);
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Idp {
     pub region: String,
     /// What it is.
     pub kind: IdpKind,
+    /// A proxy stands in front of it that can misbehave: where the timeline breaks it, and in a lab that stands.
+    pub fronted: bool,
     /// Line of the file.
     pub line: u64,
 }

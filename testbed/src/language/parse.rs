@@ -92,6 +92,9 @@ fn read(tree: &Tree, text: &str, file: &Path, problems: &mut Problems) -> Topolo
     }
     topology.settings = read_settings(&mut reader, settings, &topology);
     check::check(&topology, &mut reader);
+    let broken = |idp: &Idp| topology.timeline.iter().any(|step| step.verb.breaks(&idp.name));
+    let fronted: Vec<bool> = topology.idps.iter().map(broken).collect();
+    topology.idps.iter_mut().zip(fronted).for_each(|(idp, fronted)| idp.fronted = fronted);
     trace::spread(&mut topology.timeline, topology.settings.duration);
     topology
 }
@@ -203,6 +206,7 @@ fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
         name: name.to_owned(),
         region: region?,
         kind: kind.unwrap_or(IdpKind::Local),
+        fronted: false,
         line: place.line,
     })
 }

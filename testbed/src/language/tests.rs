@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::parse::parse;
 use super::read::Problems;
 use super::{AppKind, Bound, Cut, Healed, How, IdpKind, Limit, Measure, Topology, Verb};
-use crate::history::NamesState;
+use crate::history::{IdpState, NamesState};
 
 const GOOD: &str = r#"# Branch A loses its link to DC1.
 # Branch B notices nothing.
@@ -308,6 +308,49 @@ fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
     let found = read_ways(WAYS, "0s up\n1s dwon").expect_err("has problems").0;
     assert_eq!((found[0].place.line, found[0].hint.as_str()), (12, "did you mean `down`?"));
     assert!(found[0].what.starts_with("hill.trace:2: "), "{found:?}");
+}
+
+const BROKEN: &str = "# An identity provider is there and broken.
+regions: { cloud: {}, branch: {} }
+links: [{ between: [cloud, branch], delay: 1ms }]
+idps: { corp: { region: cloud }, spare: { region: cloud } }
+nodes: { edge: { region: branch, role: edge, config: edge.yaml } }
+apps: { app: { region: branch, at: edge, client: a } }
+people: [{ in: branch, app: app }]
+timeline:
+  - { after: 1s, break: { idp: corp } }
+  - { after: 2s, break: { idp: corp, how: slow pages, by: 2s } }
+  - { after: 3s, heal: { idp: corp } }
+  - { after: 4s, break: { idp: corp, how: keys rolled } }
+expect: [{ logins lost: 0 }]
+";
+
+#[test]
+fn an_identity_provider_breaks_in_its_own_way_and_only_then_has_a_front() {
+    let topology = read(BROKEN).unwrap();
+    let corp = || "corp".to_owned();
+    let verbs: Vec<_> = topology.timeline.iter().map(|step| step.verb.clone()).collect();
+    let broken = |how, by| Verb::Break { idp: corp(), how, by: Duration::from_secs(by) };
+    assert_eq!(verbs[..2], [broken(IdpState::Errors, 0), broken(IdpState::SlowPages, 2)]);
+    assert_eq!(verbs[2..], [Verb::HealOne { what: Healed::Idp(corp()) }, broken(IdpState::KeysRolled, 0)]);
+    let texts: Vec<_> = topology.timeline.iter().map(|step| step.text.as_str()).collect();
+    let words =
+        ["break corp: errors", "break corp: slow pages by 2s", "heal corp", "break corp: keys rolled"];
+    assert_eq!(texts, words);
+    assert_eq!(topology.idps.iter().map(|idp| idp.fronted).collect::<Vec<_>>(), [true, false]);
+    for (good, bad, line, what, hint) in [
+        ("break: { idp: corp }", "break: { idp: crop }", 9, "no node or IdP `crop`", "did you mean `corp`?"),
+        ("break: { idp: corp }", "break: { idp: edge }", 9, "`edge` is no identity provider", "known: corp"),
+        ("break: { idp: corp }", "break: { how: errors }", 9, "`idp` is missing", "which identity provider"),
+        ("break: { idp: corp }", "break: { idp: corp, by: 1s }", 9, "`by` is not known here", "known: idp"),
+        ("how: slow pages", "how: slow", 10, "`slow` cannot be read", "errors, garbage, expired certificate"),
+        ("heal: { idp: corp }", "heal: { idp: crop }", 11, "no node or IdP `crop`", "did you mean `corp`?"),
+    ] {
+        assert!(BROKEN.contains(good), "{good}");
+        let found = problems(&BROKEN.replacen(good, bad, 1));
+        let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
+        assert!(found.iter().any(fits), "{bad}: {found:#?}");
+    }
 }
 
 proptest::proptest! {

@@ -9,7 +9,7 @@ use super::trace::{self, Condition, Trace};
 use super::tree::Tree;
 use super::units;
 use super::ways::{self, Cut, How};
-use crate::history::NamesState;
+use crate::history::{IdpState, NamesState};
 
 /// A fault, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,15 @@ pub enum Verb {
         how: NamesState,
         /// Servers whose names it is about; none: all.
         about: Vec<String>,
+    },
+    /// An identity provider misbehaves in its own way.
+    Break {
+        /// Which.
+        idp: String,
+        /// How.
+        how: IdpState,
+        /// How late its answers come, if that is how.
+        by: Duration,
     },
     /// SIGKILL.
     Kill {
@@ -126,8 +135,14 @@ impl Verb {
             | Self::Restart { node }
             | Self::Pause { node }
             | Self::Resume { node } => Some(node),
+            Self::Break { idp, .. } | Self::HealOne { what: Healed::Idp(idp) } => Some(idp),
             _ => None,
         }
+    }
+
+    /// Whether the verb makes this identity provider misbehave.
+    pub(crate) fn breaks(&self, name: &str) -> bool {
+        matches!(self, Self::Break { idp, .. } if idp == name)
     }
 
     /// The ways that the verb acts on.
@@ -163,6 +178,7 @@ pub(super) const VERBS: &[&str] = &[
     "throttle",
     "trace",
     "dns",
+    "break",
 ];
 
 /// What a step may refer to.
@@ -214,7 +230,10 @@ fn read_verb(
         "pause" => node().map(|node| Verb::Pause { node }),
         "resume" => node().map(|node| Verb::Resume { node }),
         "dns" => return ailments::read_dns(reader, argument),
-        "heal" if argument.at("dns").is_some() => return ailments::read_heal(reader, argument),
+        "break" => return ailments::read_break(reader, argument),
+        "heal" if ["dns", "idp"].iter().any(|key| argument.at(key).is_some()) => {
+            return ailments::read_heal(reader, argument);
+        }
         "heal" if argument.text() == Some("all") => Some(Verb::Heal { cuts: Vec::new() }),
         _ => return read_way_verb(reader, verb, argument, around),
     };

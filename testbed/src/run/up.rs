@@ -76,9 +76,11 @@ fn stand(options: &Options) -> Result<(), Failure> {
     let me = fs::read_link("/proc/self")?;
     let root = is_root();
     let (typist, typed) = channel();
-    let ground = Ground::prepare(&options.file, options.bin.as_deref(), move |line| {
+    let mut ground = Ground::prepare(&options.file, options.bin.as_deref(), move |line| {
         let _ = typist.send(line);
     })?;
+    // What will be typed is not known yet.
+    ground.topology.idps.iter_mut().for_each(|idp| idp.fronted = true);
     let topology = &ground.topology;
     let region = options.standpoint(topology)?;
     let mut view = View::standing(topology, options.people);

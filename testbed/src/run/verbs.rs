@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
 use crate::history::{
-    Event, Micros, NamesChange, PathChange, PathState, Step as Happened, StepKind, What, now,
+    Event, IdpChange, IdpState, Micros, NamesChange, PathChange, PathState, Step as Happened, StepKind, What,
+    now,
 };
 use crate::lab::dns::{Dns, Mode};
+use crate::lab::front::Manner;
 use crate::lab::paths::{Paths, Way};
 use crate::lab::process::Processes;
 use crate::lab::region::Region;
@@ -51,6 +53,13 @@ impl Stage<'_> {
                 }
             }
             Verb::HealOne { what: Healed::Dns(region) } => self.names(region, Mode::default(), began),
+            Verb::HealOne { what: Healed::Idp(idp) } => self.conduct(idp, Manner::default(), began),
+            Verb::Break { idp, how: IdpState::KeysRolled, .. } => {
+                self.processes
+                    .roll_keys(idp)
+                    .map_err(|error| format!("{idp}'s keys cannot be rolled: {error}"))?;
+            }
+            Verb::Break { idp, how, by } => self.conduct(idp, Manner { state: *how, by: *by }, began),
             Verb::Dns { region, how, about } => {
                 let about = about.iter().map(|name| host(name)).collect();
                 self.names(region, Mode { state: *how, about }, began);
@@ -79,9 +88,20 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn heal_everything_else(&self, began: Micros) {
+    fn heal_everything_else(&mut self, began: Micros) {
         for region in &self.topology.regions {
             self.names(region, Mode::default(), began);
+        }
+        for idp in &self.topology.idps {
+            self.conduct(&idp.name, Manner::default(), began);
+        }
+    }
+
+    /// Makes an identity provider do its work so.
+    fn conduct(&mut self, idp: &str, manner: Manner, began: Micros) {
+        if let Some(at) = self.processes.behave(idp, manner) {
+            let change = IdpChange { server: idp.to_owned(), state: manner.state, about: Vec::new(), began };
+            self.say(at, What::Idp(change));
         }
     }
 

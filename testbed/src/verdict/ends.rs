@@ -264,8 +264,8 @@ fn dead_page(world: &World<'_>, login: &Login, ended: Micros) -> Option<String> 
         let Some(server) = world.server_at(hop.host()) else { continue };
         let just_before = Span { from: hop.start.min(change.from), until: change.from.saturating_sub(1) };
         let just_after = Span { from: change.until, until: change.until + MILLISECOND };
-        if world.in_reach(&login.region, server, just_before)
-            && !world.in_reach(&login.region, server, just_after)
+        if world.answers_in(&login.region, server, just_before)
+            && !world.answers_in(&login.region, server, just_after)
         {
             return Some(format!("the browser stood at {} when the fault came", server.name));
         }

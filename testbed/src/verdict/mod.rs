@@ -4,6 +4,7 @@
 //! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected;
 //! [`home`] says where browsers stood when a server went, [`noticed`] when nodes said so.
 
+pub mod conduct;
 pub mod ends;
 pub mod home;
 pub mod judge;

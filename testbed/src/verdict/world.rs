@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conduct::Conduct;
 use super::names::Names;
 use crate::history::{
     Event, MILLISECOND, Micros, Probe, ProcessState, Round, Run, Server, ServerKind, StepKind, What,
@@ -33,6 +34,7 @@ pub struct World<'a> {
     processes: BTreeMap<&'a str, Vec<Change>>,
     names: Names<'a>,
     opinions: BTreeMap<(&'a str, &'a str), Vec<(Micros, &'a str)>>,
+    conduct: Conduct<'a>,
     servers: BTreeMap<&'a str, &'a Server>,
     hosts: BTreeMap<&'a str, &'a Server>,
 }
@@ -92,6 +94,7 @@ impl<'a> World<'a> {
             processes: BTreeMap::new(),
             names: Names::default(),
             opinions: BTreeMap::new(),
+            conduct: Conduct::default(),
             servers: run.servers.iter().map(|server| (server.name.as_str(), server)).collect(),
             hosts: servers_by_host(run),
         };
@@ -141,7 +144,7 @@ impl<'a> World<'a> {
                 opinions.push((event.at, &health.state));
                 return;
             }
-            _ => match self.names.take(event) {
+            _ => match self.names.take(event).or_else(|| self.conduct.take(event)) {
                 Some(changed) => changed,
                 None => return,
             },
@@ -184,6 +187,11 @@ impl<'a> World<'a> {
         self.linked(region, &server.region, during) && self.running(&server.name, during)
     }
 
+    /// Whether somebody in a region surely could reach a server all the time, and it did its work.
+    pub fn answers_in(&self, region: &str, server: &Server, during: Span) -> bool {
+        self.in_reach(region, server, during) && self.conduct.signs_in(server, during)
+    }
+
     /// Whether somebody's browser surely could use a server all the time: reach it, and find it by its name.
     pub fn used_by(&self, person: &str, region: &str, server: &Server, during: Span) -> bool {
         self.in_reach(region, server, during) && self.names.found_by(person, region, server, during)
@@ -221,7 +229,10 @@ impl<'a> World<'a> {
             let by_browser = !next.by_browser
                 || (self.linked(who.1, &next.region, during)
                     && self.names.found_by(who.0, who.1, next, during));
-            let live = by_browser && self.in_reach(&at.region, next, during) && self.finds(at, next, during);
+            let live = by_browser
+                && self.in_reach(&at.region, next, during)
+                && self.finds(at, next, during)
+                && self.conduct.signs_in_for(at, next, during);
             if !live || chain.len() > DEEPEST || chain.contains(&next.name.as_str()) {
                 continue;
             }
