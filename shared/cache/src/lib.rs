@@ -137,6 +137,14 @@ impl Cache {
         self.memory.sweep();
     }
 
+    /// Bytes that an entry may have on average.
+    pub const AVERAGE: usize = room::AVERAGE;
+
+    /// How many entries it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
     /// How many entries take up room: those that live, and those that expired and were not swept yet.
     pub fn len(&self) -> usize {
         self.memory.len()

@@ -84,6 +84,10 @@ impl Memory {
         }
     }
 
+    pub(crate) fn capacity(&self) -> usize {
+        self.room.most_entries()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.room.entries()
     }

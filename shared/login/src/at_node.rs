@@ -60,6 +60,14 @@ impl World for AtNode<'_> {
         &self.login.book
     }
 
+    async fn makes_room_for(&self, flow: &mut Flow) {
+        for gone in self.login.crowds.enter(self.browser.address, flow, ambient::now()) {
+            if let Err(why) = self.login.book.evict(&gone).await {
+                tracing::warn!(%why, "a login in progress that has to make room cannot be dropped");
+            }
+        }
+    }
+
     fn now(&self) -> Moment {
         ambient::now()
     }

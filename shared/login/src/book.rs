@@ -11,8 +11,10 @@ use mangrove_connectors::{Pending, Prompt};
 use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::cookies::{LOGIN_SECONDS, MOST_LOGINS};
+use crate::crowds::Place;
 use crate::returned::{Away, Mark};
-use crate::{Request, cookies::LOGIN_SECONDS, digest, layout::Reference};
+use crate::{Request, digest, layout::Reference};
 
 const FLOWS: Shelf = Shelf("login.flow");
 const TICKETS: Shelf = Shelf("login.ticket");
@@ -38,6 +40,12 @@ pub(crate) struct Flow {
     /// Members from which this browser came back unanswered lately.
     #[serde(default)]
     pub(crate) avoid: Vec<String>,
+    /// Keys of its open attempts, the newest last.
+    #[serde(default)]
+    pub(crate) attempts: Vec<String>,
+    /// Where it is counted among all that are in progress.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
     /// It is not kept yet; one that was read is.
     #[serde(skip)]
     pub(crate) is_new: bool,
@@ -144,9 +152,35 @@ impl<R: Records> Book<R> {
         self.put(MARKS, &mark_key(flow, member), mark).await
     }
 
-    /// Keeps an attempt.
-    pub(crate) async fn issue(&self, state: &str, secret: &str, ticket: &Ticket) -> Result<(), CacheError> {
-        self.put(TICKETS, &ticket_key(state, secret), ticket).await
+    /// Keeps an attempt of a login, and the login for another 15 minutes; false if it was closed meanwhile. A browser has a
+    /// cookie for its newest attempts only, so an older one goes.
+    pub(crate) async fn issue(
+        &self,
+        flow: &mut Flow,
+        state: &str,
+        secret: &str,
+        ticket: &Ticket,
+    ) -> Result<bool, CacheError> {
+        let key = ticket_key(state, secret);
+        flow.attempts.push(key.clone());
+        let too_old = (flow.attempts.len() > MOST_LOGINS).then(|| flow.attempts.remove(0));
+        if !self.keep(flow).await? {
+            return Ok(false);
+        }
+        self.put(TICKETS, &key, ticket).await?;
+        if let Some(key) = too_old {
+            self.cache.take(TICKETS, &key).await?;
+        }
+        Ok(true)
+    }
+
+    /// Drops a login that has to make room, with all its attempts.
+    pub(crate) async fn evict(&self, id: &str) -> Result<(), CacheError> {
+        let flow: Option<Flow> = read(self.cache.take(FLOWS, &flow_key(id)).await?);
+        for key in flow.into_iter().flat_map(|flow| flow.attempts) {
+            self.cache.take(TICKETS, &key).await?;
+        }
+        Ok(())
     }
 
     /// Looks at an attempt.

@@ -35,6 +35,8 @@ impl Login {
             tried: Vec::new(),
             away: None,
             avoid: Vec::new(),
+            attempts: Vec::new(),
+            place: None,
             is_new: true,
             rounds: 0,
             browser: self.browser_id(browser),

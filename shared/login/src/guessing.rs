@@ -29,6 +29,8 @@ use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
 use tokio::sync::Semaphore;
 
+use crate::crowds::network;
+
 /// Counters are forgotten so long after the last wrong attempt.
 const FORGET: Duration = Duration::from_secs(15 * 60);
 
@@ -376,16 +378,13 @@ impl Keys {
     /// /64, which is what one subscriber has.
     fn of(hasher: &RandomState, attempt: &Attempt<'_>) -> Self {
         let account = attempt.account.trim().to_lowercase();
-        let network = match attempt.address {
-            IpAddr::V4(v4) => u64::from(u32::from(v4)),
-            IpAddr::V6(v6) => u64::from_be_bytes(v6.octets()[..8].try_into().unwrap_or_default()),
-        };
+        let network = network(attempt.address);
         let account_key = hasher.hash_one((attempt.connector, &account));
         let line = match attempt.device {
             Some(device) => hasher.hash_one((account_key, "device", device)),
-            None => hasher.hash_one((account_key, "address", attempt.address.is_ipv4(), network)),
+            None => hasher.hash_one((account_key, "address", network)),
         };
-        Self { line, account: account_key, address: hasher.hash_one((attempt.address.is_ipv4(), network)) }
+        Self { line, account: account_key, address: hasher.hash_one(network) }
     }
 }
 

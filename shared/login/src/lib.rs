@@ -27,6 +27,7 @@ mod book;
 mod browser;
 mod callback;
 mod cookies;
+mod crowds;
 mod decisions;
 mod device;
 mod digest;

@@ -29,6 +29,7 @@ use url::Url;
 
 use crate::book::Book;
 use crate::cookies::Cookies;
+use crate::crowds::Crowds;
 use crate::decisions::DecisionLog;
 use crate::device::Devices;
 use crate::guessing::Guessing;
@@ -78,6 +79,7 @@ pub struct Login {
     pub(crate) devices: Devices,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) unanswered: Unanswered,
+    pub(crate) crowds: Crowds,
     pub(crate) exits: logout::Exits,
     /// Seconds after which a redirect that nobody answered counts.
     pub(crate) unanswered_after: AtomicU64,
@@ -111,6 +113,7 @@ impl Login {
             devices: Devices::new(Arc::clone(&sealer)),
             sealer,
             unanswered: Unanswered::new(),
+            crowds: Crowds::new(parts.cache.capacity(), Cache::AVERAGE),
             unanswered_after: AtomicU64::new(returned::TOO_LONG),
             exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
             modes: ArcSwap::default(),
@@ -219,6 +222,7 @@ impl Login {
     pub async fn sweep(&self) {
         let ended = self.sessions.expire(ambient::now());
         self.tell_ended(&ended).await;
+        self.crowds.sweep(ambient::now());
         self.cache.sweep();
     }
 

@@ -22,6 +22,7 @@ use crate::decisions::What;
 use crate::ending::Ending;
 use crate::login::Login;
 use crate::pages;
+use crate::steps::World;
 
 /// Seconds after which a redirect that nobody answered counts.
 pub(crate) const TOO_LONG: u64 = 10;
@@ -202,7 +203,8 @@ impl Login {
         }
     }
 
-    async fn ask_for_the_way(&self, browser: &Browser, flow: &Flow, member: &str) -> Response {
+    async fn ask_for_the_way(&self, browser: &Browser, flow: &mut Flow, member: &str) -> Response {
+        self.at(browser).makes_room_for(flow).await;
         if let Err(why) = self.book.keep(flow).await {
             let ending = Ending::no_room(flow, why.to_string());
             return self.stop(browser, flow.clone(), ending).await;

@@ -32,6 +32,8 @@ pub(crate) trait World {
 
     /// Logins in progress.
     fn book(&self) -> &Book<Self::Records>;
+    /// The login is about to be kept for another while: others may have to go for it.
+    async fn makes_room_for(&self, _flow: &mut Flow) {}
     /// The monotonic clock.
     fn now(&self) -> Moment;
     /// The wall clock, in seconds.
@@ -320,7 +322,8 @@ async fn send_off<W: World>(world: &W, mut flow: Flow, member: String, begin: Be
     };
     let secret = world.token();
     let ticket = Ticket { flow: flow.id.clone(), member, how };
-    match keep(world.book(), &flow, &state, &secret, &ticket).await {
+    world.makes_room_for(&mut flow).await;
+    match world.book().issue(&mut flow, &state, &secret, &ticket).await {
         Ok(true) => {}
         Ok(false) => return Step::Astray(Astray::Closed),
         Err(why) => {
@@ -337,19 +340,6 @@ async fn send_off<W: World>(world: &W, mut flow: Flow, member: String, begin: Be
     Step::Sent(Sent { flow, state, secret, to })
 }
 
-async fn keep<R: Records>(
-    book: &Book<R>,
-    flow: &Flow,
-    state: &str,
-    secret: &str,
-    ticket: &Ticket,
-) -> Result<bool, CacheError> {
-    if !book.keep(flow).await? {
-        return Ok(false);
-    }
-    book.issue(state, secret, ticket).await.map(|()| true)
-}
-
 /// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
 /// browser here is told instead: it may know somebody else, and if not it has such a page nearer to the person.
 async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Step {
@@ -360,6 +350,7 @@ async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Step {
     let seconds = AGAIN_AFTER[round.min(AGAIN_AFTER.len() - 1)];
     flow.rounds += 1;
     flow.tried.clear();
+    world.makes_room_for(&mut flow).await;
     match world.book().keep(&flow).await {
         Ok(true) => Step::Waits(flow, seconds),
         Ok(false) => Step::Astray(Astray::Closed),

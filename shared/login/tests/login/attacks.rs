@@ -204,3 +204,39 @@ async fn a_session_cookie_planted_in_another_browser_opens_nothing_and_takes_nob
     assert_eq!(own.attributes.len(), 1);
     assert!(mallory.starts(&node, asks("group", Ask::default())).await.is_ok(), "his own goes on");
 }
+
+/// Logins that a flood begins: more than the cache of these tests has room for.
+const FLOOD: usize = 700;
+
+#[tokio::test]
+async fn a_flood_of_started_logins_from_one_address_keeps_nobody_else_from_signing_in() {
+    let (idp, node) = one().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    for _ in 0..FLOOD {
+        let mut mallory = Person { address: [198, 51, 100, 66].into(), ..Person::new() };
+        let page = mallory.is_shown(&node, asks("group", Ask::default())).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    }
+    let mut bob = Person { address: [192, 0, 2, 2].into(), ..Person::new() };
+    let begun = bob.is_shown(&node, asks("group", Ask::default())).await;
+    for (person, page) in [(&mut bob, begun), (&mut alice, page)] {
+        assert_eq!(person.opens(&node, &idp.signs_in(page.leads_to())).await.told()["sub"], "e-1");
+    }
+}
+
+#[tokio::test]
+async fn one_login_that_is_tried_again_and_again_takes_no_room_from_others() {
+    let (idp, node) = one().await;
+    let mut mallory = Person { address: [198, 51, 100, 66].into(), ..Person::new() };
+    let first = mallory.is_shown(&node, asks("group", Ask::default())).await;
+    for _ in 0..2 * FLOOD {
+        let cookie = mallory.login_cookies()[0].rsplit('-').next().unwrap().to_owned();
+        let page = mallory.opens(&node, &format!("/login/again?login={cookie}")).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    }
+    is_turned_away(&mallory.opens(&node, &idp.signs_in(first.leads_to())).await);
+    let mut bob = Person::new();
+    let page = bob.is_shown(&node, asks("group", Ask::default())).await;
+    bob.opens(&node, &idp.signs_in(page.leads_to())).await.told();
+}
