@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 OUT ?= out
 
-.PHONY: help demo test build tools lint docs topologies foreign bench nightly clean
+.PHONY: help demo test build tools lint docs topologies foreign browser bench nightly clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ topologies: build ## every topology that needs nothing but Mangrove itself
 
 foreign: build ## Dex behind a root, an application on openid-client in front of an edge
 	scripts/budget foreign
+
+browser: build ## a real Chromium beside simulated people, who must see the same
+	scripts/budget browser
 
 bench: tools ## logins per second of CPU, memory, start-up; as ratios measured in the same run
 	cargo build --locked --release -p mangrove-root

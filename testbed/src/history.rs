@@ -199,6 +199,9 @@ pub struct Person {
     /// Whether this person keeps a session and comes back.
     #[serde(default)]
     pub keeps_session: bool,
+    /// Name of the person at a real browser whose simulated twin this is.
+    #[serde(default)]
+    pub twin_of: Option<String>,
 }
 
 /// A part of a run in which the same people do the same as in the other round of its pair.

@@ -1,30 +1,20 @@
-//! A browser: follows redirects, keeps cookies, sends forms, and writes down every hop. Knows nothing of logins.
+//! What a person has in front of them, simulated or a real Chromium: both are told the same, and both write down the same.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request};
-use http_body_util::Full;
-use tokio::time::{Instant, timeout_at};
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::jar::{self, Jar};
+use super::chromium::window::Window;
 use super::page::{Form, Page};
-use super::wire::{Answer, Connections, Wire};
-use crate::history::{self, Hop, Micros, Trouble};
+use super::simulated::Simulated;
+use crate::history::{Hop, Trouble};
 
-/// As many redirects in a row as browsers follow.
-const MOST_REDIRECTS: usize = 20;
-
-/// A browser with an empty jar at first.
-pub struct Browser {
-    connections: Connections,
-    jar: Jar,
-    /// Every request so far, in order.
-    pub hops: Vec<Hop>,
-    /// What the last navigation asked for last: what a reload repeats.
-    pub last: Option<Navigation>,
+/// A browser.
+pub enum Browser {
+    /// Of this room.
+    Simulated(Box<Simulated>),
+    /// A window of a real one.
+    Chromium(Box<Window>),
 }
 
 /// Where a person goes, and how.
@@ -36,210 +26,99 @@ pub struct Navigation {
     pub form: Option<Vec<(String, String)>>,
     /// The page that sent the browser here; `None`: typed into the address bar.
     pub from: Option<Url>,
+    /// What the person does for it.
+    pub how: How,
+}
+
+/// What a person does to go somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Types the address.
+    Types,
+    /// Nothing: the page goes on by itself.
+    ItGoesOn,
+    /// Fills in this form of the page and presses a button.
+    Fills {
+        /// Number of the form on its page.
+        form: usize,
+        /// Name and value of what is typed.
+        typed: Vec<(String, String)>,
+        /// Number of the button in the form.
+        button: usize,
+    },
 }
 
 impl Navigation {
     /// The address typed into the address bar.
     pub fn typed(url: &Url) -> Self {
-        Self { url: url.clone(), form: None, from: None }
+        Self { url: url.clone(), form: None, from: None, how: How::Types }
     }
 
     /// A page that goes on by itself.
     pub fn refresh(url: Url, from: &Url) -> Self {
-        Self { url, form: None, from: Some(from.clone()) }
+        Self { url, form: None, from: Some(from.clone()), how: How::ItGoesOn }
     }
 
-    /// A form with these fields.
-    pub fn submit(form: &Form, fields: Vec<(String, String)>, from: &Url) -> Self {
+    /// A form that is filled in with a name and a password where it asks for them, and sent by button number `button`
+    /// (the last one if there are fewer).
+    pub fn filled(form: &Form, username: &str, password: &str, button: usize, from: &Url) -> Self {
+        let fields = form.filled(username, password, button);
+        let is_typed = |name: &str| form.fields.iter().any(|field| field.name == name && field.is_typed());
+        let typed = fields.iter().filter(|(name, _)| is_typed(name)).cloned().collect();
+        let button = button.min(form.buttons.len().saturating_sub(1));
+        Self::submit(form, fields, from, How::Fills { form: form.number, typed, button })
+    }
+
+    /// A form that a script of its page sends as it is.
+    pub fn carried_on(form: &Form, from: &Url) -> Self {
+        Self::submit(form, form.filled("", "", 0), from, How::ItGoesOn)
+    }
+
+    fn submit(form: &Form, fields: Vec<(String, String)>, from: &Url, how: How) -> Self {
         let mut url = form.action.clone();
         let from = Some(from.clone());
         if form.post {
-            return Self { url, form: Some(fields), from };
+            return Self { url, form: Some(fields), from, how };
         }
         url.query_pairs_mut().clear().extend_pairs(&fields);
-        Self { url, form: None, from }
-    }
-
-    fn redirected(&self, status: u16, to: Url) -> Self {
-        let keeps_form = matches!(status, 307 | 308);
-        Self { url: to, form: self.form.clone().filter(|_| keeps_form), from: self.from.clone() }
-    }
-
-    fn method(&self) -> Method {
-        if self.form.is_some() { Method::POST } else { Method::GET }
-    }
-
-    fn cross_site(&self) -> bool {
-        self.from.as_ref().is_some_and(|from| !jar::same_site_urls(from, &self.url))
-    }
-
-    fn fetch_site(&self) -> &'static str {
-        match &self.from {
-            None => "none",
-            Some(from) if from.origin() == self.url.origin() => "same-origin",
-            Some(_) if self.cross_site() => "cross-site",
-            Some(_) => "same-site",
-        }
+        Self { url, form: None, from, how }
     }
 }
 
 impl Browser {
-    /// A browser nobody used yet.
-    pub fn new(wire: &Wire) -> Self {
-        Self { connections: wire.connections(), jar: Jar::default(), hops: Vec::new(), last: None }
-    }
-
     /// Goes there and follows redirects until there is a page, with this much patience for all of it.
+    ///
+    /// # Errors
+    /// Why no page came.
     pub async fn open(&mut self, to: Navigation, patience: Duration) -> Result<Page, Trouble> {
-        let deadline = Instant::now() + patience;
-        let mut at = to;
-        for _ in 0..=MOST_REDIRECTS {
-            self.last = Some(at.clone());
-            let answer = self.hop(&at, deadline).await?;
-            let status = answer.status.as_u16();
-            match redirect(&answer, &at.url) {
-                Some(next) => at = at.redirected(status, next),
-                None => return Ok(page(at.url, &answer)),
-            }
+        match self {
+            Self::Simulated(browser) => browser.open(to, patience).await,
+            Self::Chromium(window) => window.open(&to, patience).await,
         }
-        Err(Trouble::Redirects)
     }
 
-    async fn hop(&mut self, at: &Navigation, deadline: Instant) -> Result<Answer, Trouble> {
-        let start = history::now();
-        let request = self.request(at).ok_or(Trouble::Garbage)?;
-        let result = timeout_at(deadline, self.connections.send(&at.url, &request))
-            .await
-            .unwrap_or(Err(Trouble::Timeout));
-        if let Ok(answer) = &result {
-            let unix_now = history::unix_now();
-            for cookie in
-                answer.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok())
-            {
-                self.jar.take(&at.url, cookie, unix_now);
-            }
+    /// What the person does who sees no page come: the button for loading it once more.
+    ///
+    /// # Errors
+    /// Why again no page came.
+    pub async fn reload(&mut self, patience: Duration) -> Result<Page, Trouble> {
+        match self {
+            Self::Simulated(browser) => browser.reload(patience).await,
+            Self::Chromium(window) => window.reload(patience).await,
         }
-        self.note(at, start, &result);
-        result
     }
 
-    fn note(&mut self, at: &Navigation, start: Micros, result: &Result<Answer, Trouble>) {
-        self.hops.push(Hop {
-            start,
-            took: history::now().saturating_sub(start),
-            method: at.method().to_string(),
-            url: format!("{}{}", authority(&at.url), at.url.path()),
-            status: result.as_ref().ok().map(|answer| answer.status.as_u16()),
-            error: result.as_ref().err().copied(),
-        });
-    }
-
-    fn request(&self, at: &Navigation) -> Option<Request<Full<Bytes>>> {
-        let path = at
-            .url
-            .query()
-            .map_or_else(|| at.url.path().to_owned(), |query| format!("{}?{query}", at.url.path()));
-        let mut request = Request::builder().method(at.method()).uri(path);
-        *request.headers_mut()? = headers(at);
-        let how = jar::Navigation { cross_site: at.cross_site(), safe: at.form.is_none() };
-        if let Some(cookies) = self.jar.header(&at.url, how, history::unix_now()) {
-            request = request.header(header::COOKIE, cookies);
+    /// Every request since this was asked last, in order.
+    pub fn take_hops(&mut self) -> Vec<Hop> {
+        match self {
+            Self::Simulated(browser) => std::mem::take(&mut browser.hops),
+            Self::Chromium(window) => std::mem::take(&mut window.hops),
         }
-        let Some(fields) = &at.form else { return request.body(Full::default()).ok() };
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let origin = at.from.as_ref().unwrap_or(&at.url).origin().ascii_serialization();
-        request
-            .header(header::ORIGIN, origin)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(body)))
-            .ok()
     }
-}
-
-fn headers(at: &Navigation) -> HeaderMap {
-    let fixed = [
-        (header::USER_AGENT, "Mozilla/5.0 (X11; Linux) MangroveTestbed/0.1"),
-        (header::ACCEPT, "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),
-        (header::ACCEPT_LANGUAGE, "en"),
-        (header::UPGRADE_INSECURE_REQUESTS, "1"),
-        (HeaderName::from_static("sec-fetch-mode"), "navigate"),
-        (HeaderName::from_static("sec-fetch-dest"), "document"),
-        (HeaderName::from_static("sec-fetch-user"), "?1"),
-        (HeaderName::from_static("sec-fetch-site"), at.fetch_site()),
-    ];
-    let mut headers: HeaderMap =
-        fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
-    if let Ok(host) = HeaderValue::from_str(&authority(&at.url)) {
-        headers.insert(header::HOST, host);
-    }
-    headers
 }
 
 /// Host, with the port where it is not the usual one.
 pub fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-fn redirect(answer: &Answer, from: &Url) -> Option<Url> {
-    if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
-    from.join(location).ok()
-}
-
-fn page(url: Url, answer: &Answer) -> Page {
-    let kind =
-        answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Page {
-        url,
-        status: answer.status.as_u16(),
-        kind: kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
-        body: String::from_utf8_lossy(&answer.body).into_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(text: &str) -> Url {
-        Url::parse(text).unwrap()
-    }
-
-    fn posted() -> Navigation {
-        let form =
-            Form { action: url("https://root.mesh.test/in"), post: true, fields: vec![], buttons: vec![] };
-        Navigation::submit(&form, vec![("a".into(), "b".into())], &url("https://root.mesh.test/page"))
-    }
-
-    #[test]
-    fn a_post_becomes_a_get_unless_the_answer_says_to_repeat_it() {
-        for (status, keeps) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
-            let next = posted().redirected(status, url("https://edge.mesh.test/"));
-            assert_eq!(next.form.is_some(), keeps, "{status}");
-        }
-    }
-
-    #[test]
-    fn a_form_with_get_puts_its_fields_into_the_address() {
-        let form = Form {
-            action: url("https://root.mesh.test/in?x=1"),
-            post: false,
-            fields: vec![],
-            buttons: vec![],
-        };
-        let go = Navigation::submit(&form, vec![("a".into(), "b c".into())], &url("https://root.mesh.test/"));
-        assert_eq!(go.url.as_str(), "https://root.mesh.test/in?a=b+c");
-    }
-
-    #[test]
-    fn a_browser_says_where_it_comes_from() {
-        let typed = Navigation::typed(&url("https://app.mesh.test/"));
-        assert_eq!(typed.fetch_site(), "none");
-        assert_eq!(posted().fetch_site(), "same-origin");
-        assert_eq!(posted().redirected(303, url("https://edge.mesh.test/")).fetch_site(), "same-site");
-        assert_eq!(posted().redirected(303, url("https://other.example/")).fetch_site(), "cross-site");
-    }
 }

@@ -7,12 +7,14 @@
 pub mod app;
 pub mod browser;
 pub mod chance;
+pub mod chromium;
 pub mod jar;
 pub mod names;
 pub mod page;
 pub mod people;
 pub mod person;
 pub mod probe;
+pub mod simulated;
 pub mod spec;
 pub mod visit;
 pub mod wire;
@@ -30,6 +32,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::app::App;
+use self::chromium::Chromium;
 use self::people::Place;
 use self::person::Patience;
 use self::spec::{Command, Spec};
@@ -74,9 +77,15 @@ async fn region<I: AsyncRead + Unpin>(
     let spec: Spec =
         serde_json::from_str(&first).map_err(|error| format!("the spec cannot be read: {error}"))?;
     let wire = Wire::new(&spec.ca_pem)?;
+    // Before anybody hears that this region is ready: a browser needs its time to start.
+    let chromium = match &spec.chromium {
+        Some(chromium) => Some(Chromium::start(chromium).await?),
+        None => None,
+    };
     let place = Arc::new(Place {
         region: spec.region.clone(),
         wire: wire.clone(),
+        chromium,
         patience: Patience { page: Duration::from_micros(spec.patience_us), restarts: spec.restarts },
         events: events.clone(),
         stop: CancellationToken::new(),
@@ -105,6 +114,13 @@ async fn obey<I: AsyncRead + Unpin>(
     tasks: &mut JoinSet<()>,
 ) -> Result<(), String> {
     let mut round = place.stop.child_token();
+    let ended = async {
+        match &place.chromium {
+            Some(chromium) => chromium.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(ended);
     loop {
         tokio::select! {
             line = lines.next_line() => {
@@ -119,6 +135,7 @@ async fn obey<I: AsyncRead + Unpin>(
                     _ => {}
                 }
             }
+            () = &mut ended => return Err("Chromium has ended, and nobody told it to".to_owned()),
             ended = tasks.join_next(), if place.stop.is_cancelled() => {
                 if ended.is_none() {
                     return Ok(());

@@ -34,6 +34,8 @@ pub struct Content {
 /// A form.
 #[derive(Debug, Clone)]
 pub struct Form {
+    /// Its place among the forms of its page, from 0.
+    pub number: usize,
     /// Where it is sent.
     pub action: Url,
     /// Whether as a POST.
@@ -72,10 +74,17 @@ impl Page {
         let html = Html::parse_document(&self.body);
         Content {
             says: says(&html),
-            forms: select(&html, "form").filter_map(|form| read_form(form, &self.url)).collect(),
+            forms: read_forms(&html, &self.url),
             refresh: refresh(&html, &self.url),
             login_id: login_id(&html),
         }
+    }
+}
+
+impl Field {
+    /// Whether a person types into it.
+    pub fn is_typed(&self) -> bool {
+        matches!(self.kind.as_str(), "password" | "text" | "email" | "")
     }
 }
 
@@ -132,7 +141,12 @@ fn says(html: &Html) -> String {
     found.unwrap_or_default().chars().take(200).collect()
 }
 
-fn read_form(form: ElementRef<'_>, base: &Url) -> Option<Form> {
+fn read_forms(html: &Html, base: &Url) -> Vec<Form> {
+    let all = select(html, "form").enumerate();
+    all.filter_map(|(number, form)| read_form(number, form, base)).collect()
+}
+
+fn read_form(number: usize, form: ElementRef<'_>, base: &Url) -> Option<Form> {
     let value = form.value();
     let action = base.join(value.attr("action").unwrap_or_default()).ok()?;
     let inputs = Selector::parse("input, button, textarea").expect("constant");
@@ -150,7 +164,7 @@ fn read_form(form: ElementRef<'_>, base: &Url) -> Option<Form> {
         }
     }
     let post = value.attr("method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
-    Some(Form { action, post, fields, buttons })
+    Some(Form { number, action, post, fields, buttons })
 }
 
 fn refresh(html: &Html, base: &Url) -> Option<(Duration, Url)> {

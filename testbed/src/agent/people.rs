@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::browser::Browser;
 use super::chance::Chance;
+use super::chromium::Chromium;
 use super::person::{Attempt, Patience};
+use super::simulated::Simulated;
 use super::spec::{PersonSpec, Spec};
 use super::visit;
 use super::wire::Wire;
@@ -26,6 +28,8 @@ pub struct Place {
     pub region: String,
     /// How to reach servers.
     pub wire: Wire,
+    /// The real browser of those who have one.
+    pub chromium: Option<Arc<Chromium>>,
     /// How patient people are.
     pub patience: Patience,
     /// Where events go.
@@ -37,15 +41,33 @@ pub struct Place {
 /// Starts everybody. Nobody begins anything new once the `round` is over; each ends after `stop`, at the latest one patience
 /// later.
 pub fn start(spec: &Spec, place: &Arc<Place>, round: &CancellationToken, tasks: &mut JoinSet<()>) {
-    let count = spec.people.len().max(1) as u64;
-    for (index, person) in spec.people.iter().enumerate() {
-        let arrivals = Arrivals::new(person, spec.seed, index as u64, count, round.clone());
-        let wire = place.wire.of_person(&person.name, &place.events);
+    let begin = Instant::now();
+    for person in &spec.people {
+        let arrivals = Arrivals::new(person, spec, begin, round);
+        let desk = match place.chromium.as_ref().filter(|_| person.chromium) {
+            Some(chromium) => Desk::Chromium(chromium.clone()),
+            None => Desk::Simulated(place.wire.of_person(&person.name, &place.events)),
+        };
         let (person, place) = (person.clone(), place.clone());
         if person.keep_session {
-            tasks.spawn(async move { keeps_coming(&person, &place, &wire, arrivals).await });
+            tasks.spawn(async move { keeps_coming(&person, &place, &desk, arrivals).await });
         } else {
-            tasks.spawn(async move { signs_in_anew(person, place, wire, arrivals).await });
+            tasks.spawn(async move { signs_in_anew(person, place, desk, arrivals).await });
+        }
+    }
+}
+
+/// Where a person gets browsers that nobody has used yet.
+enum Desk {
+    Simulated(Wire),
+    Chromium(Arc<Chromium>),
+}
+
+impl Desk {
+    async fn fresh(&self) -> Result<Browser, String> {
+        match self {
+            Self::Simulated(wire) => Ok(Browser::Simulated(Box::new(Simulated::new(wire)))),
+            Self::Chromium(chromium) => Ok(Browser::Chromium(Box::new(chromium.window().await?))),
         }
     }
 }
@@ -61,16 +83,13 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(person: &PersonSpec, seed: u64, index: u64, count: u64, round: CancellationToken) -> Self {
+    fn new(person: &PersonSpec, spec: &Spec, begin: Instant, round: &CancellationToken) -> Self {
         let every = person.every_us.max(1_000);
-        Self {
-            begin: Instant::now(),
-            every,
-            offset: every * index / count,
-            count,
-            chance: Chance::new(seed, &person.name),
-            round,
-        }
+        let name = person.twin_of.as_ref().unwrap_or(&person.name);
+        let index = spec.people.iter().position(|other| other.name == *name).unwrap_or_default() as u64;
+        let count = spec.people.len().max(1) as u64;
+        let (offset, chance) = (every * index / count, Chance::new(spec.seed, name));
+        Self { begin, every, offset, count, chance, round: round.clone() }
     }
 
     /// The next arrival: evenly spread over everybody, each up to half a gap late.
@@ -90,21 +109,30 @@ impl Arrivals {
     }
 }
 
-async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, wire: Wire, mut arrivals: Arrivals) {
+async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, desk: Desk, mut arrivals: Arrivals) {
     let person = Arc::new(person);
     let mut open = JoinSet::new();
     let mut turn = 0;
+    // Ready before the person comes: opening a real window takes its time.
+    let mut ready = desk.fresh().await;
     while arrivals.come(turn).await {
         while open.try_join_next().is_some() {}
-        if open.len() < MOST_AT_ONCE {
-            let (person, place, wire) = (person.clone(), place.clone(), wire.clone());
-            open.spawn(async move {
-                sign_in(&person, &place, Browser::new(&wire)).await;
-            });
-        } else {
-            let text = format!("{}: {MOST_AT_ONCE} logins hang, one was not begun", person.name);
+        let text = match std::mem::replace(&mut ready, Err(String::new())) {
+            Ok(browser) if open.len() < MOST_AT_ONCE => {
+                let (person, place) = (person.clone(), place.clone());
+                open.spawn(async move {
+                    sign_in(&person, &place, browser).await;
+                });
+                None
+            }
+            Ok(_) => Some(format!("{MOST_AT_ONCE} logins hang, one was not begun")),
+            Err(problem) => Some(format!("one login was not begun: {problem}")),
+        };
+        if let Some(text) = text {
+            let text = format!("{}: {text}", person.name);
             let _ = place.events.send(Event::now(What::Note { from: place.region.clone(), text }));
         }
+        ready = desk.fresh().await;
         turn += 1;
     }
     while open.join_next().await.is_some() {}
@@ -128,14 +156,16 @@ async fn last_moment(place: &Place) {
     sleep(place.patience.page).await;
 }
 
-async fn keeps_coming(person: &PersonSpec, place: &Place, wire: &Wire, mut arrivals: Arrivals) {
+async fn keeps_coming(person: &PersonSpec, place: &Place, desk: &Desk, mut arrivals: Arrivals) {
     let mut kept: Option<Browser> = None;
     let (mut can_refresh, mut visits) = (false, 0);
     let mut turn = 0;
     while arrivals.come(turn).await {
         turn += 1;
         let Some(mut browser) = kept.take() else {
-            kept = sign_in(person, place, Browser::new(wire)).await;
+            if let Ok(browser) = desk.fresh().await {
+                kept = sign_in(person, place, browser).await;
+            }
             continue;
         };
         let kind = visit::kind_of(visits, can_refresh);
@@ -164,20 +194,41 @@ mod tests {
             url: "https://app.mesh.test/".into(),
             every_us,
             keep_session: false,
+            chromium: false,
+            twin_of: None,
         }
+    }
+
+    fn spec(people: Vec<PersonSpec>) -> Spec {
+        let spec: Spec = serde_json::from_str(r#"{"region":"branch-a","ca_pem":"","seed":7}"#).unwrap();
+        Spec { people, ..spec }
+    }
+
+    fn arrivals(spec: &Spec) -> Vec<Arrivals> {
+        let (begin, round) = (Instant::now(), CancellationToken::new());
+        spec.people.iter().map(|person| Arrivals::new(person, spec, begin, &round)).collect()
     }
 
     #[tokio::test]
     async fn twenty_people_spread_over_their_ten_seconds() {
-        let person = person(10_000_000);
-        let mut all = Vec::new();
-        for index in 0..20 {
-            let mut arrivals = Arrivals::new(&person, 7, index, 20, CancellationToken::new());
-            all.push(arrivals.next(0) - arrivals.begin);
-        }
+        let named = |number| PersonSpec { name: format!("a-{number:02}"), ..person(10_000_000) };
+        let spec = spec((0..20).map(named).collect());
+        let all: Vec<_> = arrivals(&spec).iter_mut().map(|it| it.next(0) - it.begin).collect();
         for (earlier, later) in all.iter().zip(&all[1..]) {
             let gap = *later - *earlier;
             assert!(gap >= Duration::from_millis(250) && gap <= Duration::from_millis(750), "{gap:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_twin_comes_when_the_other_one_comes() {
+        let twin = PersonSpec { name: "a-2".into(), twin_of: Some("a-1".into()), ..person(10_000_000) };
+        let spec =
+            spec(vec![person(10_000_000), twin, PersonSpec { name: "a-3".into(), ..person(10_000_000) }]);
+        let mut all = arrivals(&spec);
+        for turn in 0..10 {
+            let at: Vec<_> = all.iter_mut().map(|arrivals| arrivals.next(turn)).collect();
+            assert!(at[0] == at[1] && at[1] != at[2], "{at:?}");
         }
     }
 }

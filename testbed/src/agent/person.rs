@@ -95,7 +95,7 @@ impl<'a> Attempt<'a> {
             app: self.person.app.clone(),
             region: region.to_owned(),
             start: self.start,
-            hops: std::mem::take(&mut browser.hops),
+            hops: browser.take_hops(),
             acts: self.acts,
             seen,
             who: self.who,
@@ -138,7 +138,7 @@ impl<'a> Attempt<'a> {
     /// Opens a page; where none comes, waits until the patience is over and reloads once.
     async fn open_patiently(&mut self, going: Navigation) -> Result<Page, Trouble> {
         let began = Instant::now();
-        let first = self.browser.open(going.clone(), self.patience.page).await;
+        let first = self.browser.open(going, self.patience.page).await;
         let worth_a_reload = match &first {
             Ok(page) => page.status >= 500 && page.status != 503,
             Err(_) => true,
@@ -148,8 +148,7 @@ impl<'a> Attempt<'a> {
         }
         sleep_until(began + self.patience.page).await;
         self.acts.reloads += 1;
-        let again = self.browser.last.clone().unwrap_or(going);
-        self.browser.open(again, self.patience.page).await
+        self.browser.reload(self.patience.page).await
     }
 
     /// Whether this is the application's greeting; then the person reads it.
@@ -173,7 +172,7 @@ impl<'a> Attempt<'a> {
             return self.type_password(page, &content, form);
         }
         if let Some(form) = content.forms.iter().find(|form| form.purpose() == Purpose::CarryOn) {
-            return Next::Go(Navigation::submit(form, form.filled("", "", 0), &page.url));
+            return Next::Go(Navigation::carried_on(form, &page.url));
         }
         if let Some((after, to)) = content.refresh.clone() {
             return Next::Wait(
@@ -187,11 +186,7 @@ impl<'a> Attempt<'a> {
             // A person who had to start again takes the other way.
             self.acts.choices += 1;
             let button = usize::try_from(self.acts.restarts).unwrap_or(0);
-            return Next::Go(Navigation::submit(
-                form,
-                form.filled(&self.person.username, "", button),
-                &page.url,
-            ));
+            return Next::Go(Navigation::filled(form, &self.person.username, "", button, &page.url));
         }
         let (status, says) = (page.status, content.says);
         Next::Done(Pass::Failed(if status < 400 {
@@ -207,8 +202,8 @@ impl<'a> Attempt<'a> {
         }
         self.passwords_here += 1;
         self.acts.passwords += 1;
-        let fields = form.filled(&self.person.username, &self.person.password, 0);
-        Next::Go(Navigation::submit(form, fields, &page.url))
+        let (name, password) = (&self.person.username, &self.person.password);
+        Next::Go(Navigation::filled(form, name, password, 0, &page.url))
     }
 
     /// A page that says nobody can sign them in now. It may try again by itself for as long as patience lasts.

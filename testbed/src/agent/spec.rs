@@ -4,6 +4,7 @@
 //! Passwords and keys in here belong to the lab and die with the run.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Spec {
     /// People who are here.
     #[serde(default)]
     pub people: Vec<PersonSpec>,
+    /// The Chromium of those who have one.
+    #[serde(default)]
+    pub chromium: Option<ChromiumSpec>,
     /// Servers to which TCP connections are tried from here, to check the faults.
     #[serde(default)]
     pub probes: Vec<ProbeSpec>,
@@ -82,6 +86,23 @@ pub struct PersonSpec {
     /// Whether the browser keeps its cookies: signs in once, then comes back.
     #[serde(default)]
     pub keep_session: bool,
+    /// Whether the browser is a window of the region's Chromium.
+    #[serde(default)]
+    pub chromium: bool,
+    /// Name of the person whose arrivals are this one's, to the moment; `None`: arrives alone.
+    #[serde(default)]
+    pub twin_of: Option<String>,
+}
+
+/// How to start a Chromium.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChromiumSpec {
+    /// The program.
+    pub program: PathBuf,
+    /// Its flags.
+    pub flags: Vec<String>,
+    /// Its home, which trusts the lab's CA.
+    pub home: PathBuf,
 }
 
 /// A server to try connections to.

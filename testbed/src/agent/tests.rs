@@ -242,12 +242,15 @@ async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
         url: format!("https://localhost:{}/", listen.port()),
         every_us: 50_000,
         keep_session,
+        chromium: false,
+        twin_of: None,
     };
     Spec {
         region: "branch-a".into(),
         ca_pem: lab.ca_pem.clone(),
         apps: vec![app],
         people: vec![person],
+        chromium: None,
         probes: vec![],
         probe_interval_us: 1_000_000,
         patience_us: 400_000,

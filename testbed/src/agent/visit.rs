@@ -39,7 +39,7 @@ pub async fn visit(
     patience: Duration,
 ) -> Visited {
     let start = history::now();
-    browser.hops.clear();
+    browser.take_hops();
     let (outcome, who, can_refresh) = match address(person, kind) {
         Some(url) => walk(browser, &url, kind, patience).await,
         None => (VisitOutcome::NoAnswer { trouble: Trouble::Dns }, None, false),
@@ -51,7 +51,7 @@ pub async fn visit(
         start,
         kind,
         outcome,
-        hops: std::mem::take(&mut browser.hops),
+        hops: browser.take_hops(),
         who,
     };
     Visited { visit, can_refresh }
@@ -87,7 +87,7 @@ async fn walk(
         let content = page.content();
         match content.forms.iter().find(|form| form.purpose() == Purpose::CarryOn) {
             Some(form) if kind == VisitKind::SingleSignOn => {
-                going = Navigation::submit(form, form.filled("", "", 0), &page.url);
+                going = Navigation::carried_on(form, &page.url);
             }
             _ => return (lost(&page, &content.says), None, false),
         }

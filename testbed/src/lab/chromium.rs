@@ -8,6 +8,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::agent::spec::{ChromiumSpec, Spec};
+use crate::language::Topology;
+
 /// What Chromium is called by those who package it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -22,6 +25,46 @@ const QUIET: [&str; 8] = [
     "--disable-quic",
     "--password-store=basic",
 ];
+
+/// A Chromium that nobody looks at, told what to do over a pipe.
+const UNSEEN: [&str; 6] = [
+    "--headless",
+    "--remote-debugging-pipe",
+    "--disable-gpu",
+    "--disable-extensions",
+    "--no-service-autorun",
+    "about:blank",
+];
+
+/// Whether a topology that wants a real browser has one here.
+///
+/// # Errors
+/// What is missing, and what to do.
+pub fn ready(topology: &Topology) -> Result<(), String> {
+    if !topology.people.iter().any(|people| people.chromium) {
+        return Ok(());
+    }
+    find()
+        .and(certutil())
+        .map(|_| ())
+        .map_err(|missing| format!("people with `browser: chromium`: {missing}"))
+}
+
+/// Prepares a Chromium for each region that has people who want one, each with a home of its own below `folder`.
+///
+/// # Errors
+/// As [`find`] and [`home`].
+pub(super) fn prepare(specs: &mut [Spec], folder: &Path) -> Result<(), String> {
+    for spec in specs.iter_mut().filter(|spec| spec.people.iter().any(|person| person.chromium)) {
+        let home = home(&folder.join("browsers").join(&spec.region), &folder.join("ca.pem"))?;
+        let profile = format!("--user-data-dir={}", home.join("profile").display());
+        let flags = QUIET.iter().chain(&UNSEEN).map(|flag| (*flag).to_owned());
+        let root = nix::unistd::geteuid().is_root().then(|| "--no-sandbox".to_owned());
+        let flags = root.into_iter().chain([profile]).chain(flags).collect();
+        spec.chromium = Some(ChromiumSpec { program: find()?, flags, home });
+    }
+    Ok(())
+}
 
 /// Where Chromium is on this machine.
 ///
@@ -38,9 +81,7 @@ pub fn find() -> Result<PathBuf, String> {
 /// # Errors
 /// When `certutil` is not there or refuses, or the disk does.
 pub fn home(folder: &Path, authority: &Path) -> Result<PathBuf, String> {
-    let certutil = in_path(&["certutil"]).ok_or(
-        "certutil is not on this machine: install the package `libnss3-tools` (`scripts/tools browser`)",
-    )?;
+    let certutil = certutil()?;
     let home = folder.join("home");
     // Newer versions look in the second place, unless the first is there.
     let database = home.join(".pki/nssdb");
@@ -97,6 +138,13 @@ while kill -0 $browser 2>/dev/null; do
 done
 "#
     )
+}
+
+fn certutil() -> Result<PathBuf, String> {
+    in_path(&["certutil"]).ok_or_else(|| {
+        "certutil is not on this machine: install the package `libnss3-tools` (`scripts/tools browser`)"
+            .to_owned()
+    })
 }
 
 fn in_path(names: &[&str]) -> Option<PathBuf> {

@@ -17,11 +17,12 @@ pub(super) fn run(topology: &Topology, members: &[Member], configurations: &BTre
         b: link.between.1.clone(),
         delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
     };
-    let person = |(people, member): (&People, &Member)| Person {
+    let person = |(Seat { people, twin_of }, member): (Seat<'_>, &Member)| Person {
         name: member.name.clone(),
         region: people.region.clone(),
         app: people.app.clone(),
         keeps_session: people.keep_session,
+        twin_of: twin_of.map(|other| members[other].name.clone()),
     };
     Run {
         topology: topology.name.clone(),
@@ -34,9 +35,29 @@ pub(super) fn run(topology: &Topology, members: &[Member], configurations: &BTre
     }
 }
 
-/// The group of each person, in the order of the people.
-pub(super) fn everybody(topology: &Topology) -> impl Iterator<Item = &People> {
-    topology.people.iter().flat_map(|people| (0..people.count).map(move |_| people))
+/// Where somebody sits.
+pub(super) struct Seat<'t> {
+    /// The person's group.
+    pub(super) people: &'t People,
+    /// Number of the person at a real browser whose simulated twin this is.
+    pub(super) twin_of: Option<usize>,
+}
+
+impl Seat<'_> {
+    /// Whether the browser is a real one.
+    pub(super) fn real(&self) -> bool {
+        self.people.chromium && self.twin_of.is_none()
+    }
+}
+
+/// Everybody in the order of the people; a twin sits behind the one whose twin it is.
+pub(super) fn everybody(topology: &Topology) -> impl Iterator<Item = Seat<'_>> {
+    let groups = topology.people.iter();
+    let seats = groups.flat_map(|people| {
+        let twins = if people.chromium { [false, true].as_slice() } else { [false].as_slice() };
+        (0..people.count).flat_map(move |_| twins.iter().map(move |twin| (people, *twin)))
+    });
+    seats.enumerate().map(|(number, (people, twin))| Seat { people, twin_of: twin.then(|| number - 1) })
 }
 
 fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Vec<Server> {

@@ -15,7 +15,7 @@ use super::ca::{Authority, Leaf};
 use super::configs::Client;
 use super::front::FrontSpec;
 use super::idp::Member;
-use super::{configs, describe, foreign, idp};
+use super::{chromium, configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
 use crate::language::{AppKind, DOMAIN, Idp, IdpKind, Role, Topology, host};
@@ -118,6 +118,7 @@ impl Mesh {
         let mut programs = draft.programs()?;
         let mut specs = draft.specs();
         draft.foreign_apps(&mut specs, &mut programs)?;
+        chromium::prepare(&mut specs, folder).map_err(MeshError::Lab)?;
         let run = describe::run(topology, &draft.members, &draft.configs);
         if draft.problems.is_empty() {
             return Ok(Self { plan: draft.plan, programs, specs, run });
@@ -326,6 +327,7 @@ impl Draft<'_> {
                 ca_pem: self.authority.certificate_pem(),
                 apps: self.apps_in(region),
                 people: self.people_in(region),
+                chromium: None,
                 probes: self.probes_from(region),
                 probe_interval_us: PROBE_INTERVAL,
                 patience_us: micros(settings.patience),
@@ -368,17 +370,20 @@ impl Draft<'_> {
 
     fn people_in(&self, region: &str) -> Vec<PersonSpec> {
         let everybody = describe::everybody(self.topology);
-        let here = everybody.zip(&self.members).filter(|(people, _)| people.region == region);
-        here.map(|(people, member)| PersonSpec {
-            name: member.name.clone(),
-            username: member.username.clone(),
-            password: member.password.clone(),
-            app: people.app.clone(),
-            url: format!("https://{}/", host(&people.app)),
-            every_us: Micros::try_from(people.sign_in_every.as_micros()).unwrap_or(Micros::MAX),
-            keep_session: people.keep_session,
-        })
-        .collect()
+        let here = everybody.zip(&self.members).filter(|(seat, _)| seat.people.region == region);
+        here.map(|(seat, member)| (seat.people, seat, member))
+            .map(|(people, seat, member)| PersonSpec {
+                name: member.name.clone(),
+                username: member.username.clone(),
+                password: member.password.clone(),
+                app: people.app.clone(),
+                url: format!("https://{}/", host(&people.app)),
+                every_us: Micros::try_from(people.sign_in_every.as_micros()).unwrap_or(Micros::MAX),
+                keep_session: people.keep_session,
+                chromium: seat.real(),
+                twin_of: seat.twin_of.map(|other| self.members[other].name.clone()),
+            })
+            .collect()
     }
 
     /// Every server in another region, linked or not: what must not be reached is checked as well.
@@ -405,10 +410,10 @@ fn members(topology: &Topology) -> Result<Vec<Member>, MeshError> {
     let with_dex = topology.idps.iter().any(|idp| idp.kind == IdpKind::Dex);
     let mut members = Vec::new();
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-    for people in describe::everybody(topology) {
-        let number = numbers.entry(&people.region).or_default();
+    for seat in describe::everybody(topology) {
+        let number = numbers.entry(&seat.people.region).or_default();
         *number += 1;
-        let name = format!("{}-{number:02}", people.region);
+        let name = format!("{}-{number:02}", seat.people.region);
         let (password, salt) = (token()?, random()?);
         let hash = idp::hash(&password, &salt).map_err(MeshError::Lab)?;
         let username = if with_dex { format!("{name}@{DOMAIN}") } else { name.clone() };

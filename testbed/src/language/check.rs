@@ -1,16 +1,20 @@
 //! What a topology means across its sections: names that must exist, regions that must be linked, files that must load.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::read::{Reader, nearest};
 use super::rounds;
 use super::tree::{Place, Tree};
-use super::{AppKind, Cut, Healed, Role, Step, Topology, Verb};
+use super::{AppKind, Cut, Healed, Measure, Role, Step, Topology, Verb};
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
 /// Most nodes, IdPs and applications in all.
 pub const MOST_SERVERS: usize = 200;
+
+/// Someone at a Chromium signs in this often at most: a login takes half a second of a processor.
+const OFTENEST_CHROMIUM: Duration = Duration::from_secs(1);
 
 /// Notes everything that does not fit together.
 pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
@@ -41,6 +45,7 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     steps(topology, reader);
     rounds::check(topology, reader);
     paths(topology, reader);
+    real_browsers(topology, reader);
     for node in &topology.nodes {
         config(node, reader);
     }
@@ -242,6 +247,27 @@ fn paths(topology: &Topology, reader: &mut Reader<'_>) {
                 reader.problem(at(people.line), "people", &words, &hint);
             }
         }
+    }
+}
+
+/// What can be asked of people at a real browser.
+fn real_browsers(topology: &Topology, reader: &mut Reader<'_>) {
+    let real = topology.people.iter().filter(|people| people.chromium);
+    for people in real.clone() {
+        if people.sign_in_every < OFTENEST_CHROMIUM {
+            let hint = "write `sign-in: every 2s` or more: opening a window takes its time";
+            reader.problem(at(people.line), "people.sign-in", "a Chromium cannot sign in so often", hint);
+        }
+        let names = |step: &&Step| matches!(&step.verb, Verb::Dns { region, .. } if *region == people.region);
+        if let Some(step) = topology.timeline.iter().find(names) {
+            let what = format!("nobody sees which names the Chromium in {} knows", people.region);
+            reader.problem(at(step.line), "timeline.dns", &what, "leave `browser: chromium` out here");
+        }
+    }
+    let compares = topology.expect.iter().find(|it| it.measure == Measure::BrowsersAgree);
+    if let Some(expectation) = compares.filter(|_| real.count() == 0) {
+        let hint = "write `browser: chromium` at a group of `people`";
+        reader.problem(at(expectation.line), "expect", "nobody has a real browser", hint);
     }
 }
 

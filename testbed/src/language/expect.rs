@@ -55,6 +55,8 @@ pub enum Measure {
     OneSubject,
     /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
     SessionsLost,
+    /// `browsers agree`: yes or no, each login at a real browser with that of its simulated twin.
+    BrowsersAgree,
 }
 
 /// What kind of bound a measure takes.
@@ -66,7 +68,7 @@ enum Takes {
     YesNo,
 }
 
-const MEASURES: [(&str, Measure, Takes); 13] = [
+const MEASURES: [(&str, Measure, Takes); 14] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -80,6 +82,7 @@ const MEASURES: [(&str, Measure, Takes); 13] = [
     ("slower", Measure::Slower, Takes::YesNo),
     ("one person, one subject", Measure::OneSubject, Takes::YesNo),
     ("sessions lost", Measure::SessionsLost, Takes::Count),
+    ("browsers agree", Measure::BrowsersAgree, Takes::YesNo),
 ];
 
 impl Measure {

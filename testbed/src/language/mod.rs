@@ -166,6 +166,8 @@ pub struct People {
     pub sign_in_every: Duration,
     /// They keep their cookies from one sign-in to the next.
     pub keep_session: bool,
+    /// They sit at a real browser, each beside a simulated twin.
+    pub chromium: bool,
     /// Line of the file.
     pub line: u64,
 }

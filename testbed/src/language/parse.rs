@@ -266,6 +266,11 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
     let app = section.needed("app", "name one of `apps`");
     let every = section.parsed("sign-in", units::every).unwrap_or(Duration::from_secs(10));
     let keep_session = section.parsed("keep-session", units::yes_no).unwrap_or(false);
+    let chromium = section.parsed("browser", |text| match text {
+        "simulated" => Ok(false),
+        "chromium" => Ok(true),
+        _ => Err(nearest(text, ["simulated", "chromium"].into_iter())),
+    });
     section.finish();
     if !(1..=1000).contains(&count) {
         reader.problem(
@@ -281,6 +286,7 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
         app: app?,
         sign_in_every: every,
         keep_session,
+        chromium: chromium.unwrap_or(false),
         line: tree.place.line,
     })
 }

@@ -297,6 +297,22 @@ fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
         ("heal: { dns: a }", "heal: { dns: f }", 15, "no region `f`", "known: a, b"),
         ("file: hill.trace", "file: hil.trace", 12, "hil.trace cannot be read", "beside the topology"),
         (", file: hill.trace", "", 12, "`file` is missing", "satellite.trace"),
+        (
+            "app: app }]",
+            "app: app, browser: chrome }]",
+            6,
+            "`chrome` cannot be read",
+            "did you mean `chromium`?",
+        ),
+        ("app: app }]", "app: app, browser: chromium }]", 14, "which names the Chromium in a knows", "leave"),
+        (
+            "app: app }]",
+            "app: app, sign-in: every 500ms, browser: chromium }]",
+            6,
+            "cannot sign in so often",
+            "every 2s",
+        ),
+        ("logins lost: 0", "browsers agree: yes", 16, "nobody has a real browser", "browser: chromium"),
     ] {
         assert!(WAYS.contains(good), "{good}");
         let found = read_ways(&WAYS.replacen(good, bad, 1), "0s down").expect_err("has problems").0;

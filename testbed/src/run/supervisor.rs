@@ -17,13 +17,13 @@ use super::{Options, isolate, results};
 use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
 use crate::lab::dns::Dns;
-use crate::lab::foreign;
 use crate::lab::lateness::Clock;
 use crate::lab::mesh::Mesh;
 use crate::lab::paths::Paths;
 use crate::lab::process::{Death, Processes, log_file, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
+use crate::lab::{chromium, foreign};
 use crate::language::rounds::{self, Round};
 use crate::language::{AppKind, IdpKind, Step, Topology, parse};
 
@@ -111,6 +111,7 @@ impl Ground {
         let binaries = bin.unwrap_or(beside).canonicalize()?;
         find_binaries(&topology, &binaries)?;
         foreign::ready(&topology)?;
+        chromium::ready(&topology)?;
         let here = std::env::current_dir()?;
         let folder = isolate::isolate(&[&here, &binaries, &file.canonicalize()?, &program])?;
         Ok(Self { topology, folder, binaries, program, stop })

@@ -75,6 +75,7 @@ impl Court<'_, '_> {
             Measure::Slower => self.slower(expected),
             Measure::OneSubject => self.one_subject(expected),
             Measure::SessionsLost => self.sessions(expected),
+            Measure::BrowsersAgree => self.agree(expected),
         };
         if self.busy && is_a_time(expected.measure) && finding.number.take().is_some() {
             finding.words = format!("void, the machine was too busy: {}", finding.words);

@@ -2,8 +2,10 @@
 //! an exit code. Reads the history only. A node's word counts where the question is what the node said, and nowhere else.
 //!
 //! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected;
-//! [`home`] says where browsers stood when a server went, [`noticed`] when nodes said so.
+//! [`home`] says where browsers stood when a server went, [`noticed`] when nodes said so,
+//! [`agree`] holds real browsers against simulated ones.
 
+pub mod agree;
 pub mod conduct;
 pub mod ends;
 pub mod home;

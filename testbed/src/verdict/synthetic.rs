@@ -456,6 +456,7 @@ pub(crate) fn mesh() -> Run {
             region: (*branch).into(),
             app: app(branch),
             keeps_session: number >= 20,
+            twin_of: None,
         })
     });
     Run {

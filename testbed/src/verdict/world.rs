@@ -250,6 +250,11 @@ impl<'a> World<'a> {
         self.opinions.get(&(node, connector)).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether any node said in this time that it thinks otherwise of a connector.
+    pub fn thinks_otherwise(&self, during: Span) -> bool {
+        self.opinions.values().flatten().any(|(at, _)| during.meets(Span { from: *at, until: *at }))
+    }
+
     /// Whether somebody in a region lost a server by a change: had it in reach just before, and not just after.
     pub fn lost_by(&self, region: &str, server: &Server, change: Span) -> bool {
         let before = change.from.saturating_sub(1);
