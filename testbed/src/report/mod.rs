@@ -3,9 +3,10 @@
 //!
 //! [`page`] is the file from top to bottom, [`timeline`] its picture of the run, [`moments`] how the mesh stood from change
 //! to change, [`map`] who reached whom then, [`details`] what the script knows, [`stories`] the nodes' own words, [`marks`]
-//! the shapes and colours, [`terminal`] the summary.
+//! the shapes and colours, [`terminal`] the summary, [`mod@junit`] the same for CI.
 
 pub mod details;
+pub mod junit;
 pub mod map;
 pub mod marks;
 pub mod moments;
@@ -17,6 +18,7 @@ pub mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use junit::junit;
 pub use page::html;
 pub use terminal::summary;
 

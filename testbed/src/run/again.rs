@@ -1,10 +1,11 @@
-//! Judges a history that was kept, by the expectations beside it, and writes the report anew. Needs nothing of the lab: no
+//! Judges a history that was kept, by the expectations beside it, and writes the report and its JUnit XML anew. Needs nothing of the lab: no
 //! root, no binaries, none of the configurations that the topology names.
 
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
+use super::results;
 use super::view::print;
 use crate::history;
 use crate::language::read::{Problems, Reader};
@@ -29,10 +30,10 @@ pub fn judge(folder: &Path) -> Result<u8, String> {
     let (expected, attempts) =
         expectations(&text).map_err(|problems| crate::cli::say(&topology, &problems))?;
     let verdict = verdict::judge(&events, &expected, attempts)?;
-    let page = folder.join("report.html");
-    fs::write(&page, report::html(&verdict, &events, &report::stories::read(&folder.join("logs"))))
-        .map_err(|error| format!("{} cannot be written: {error}", page.display()))?;
-    print(&format!("{}\nReport: {}\n", report::summary(&verdict), page.display()));
+    results::pages(&verdict, &events, &folder.join("logs"))
+        .and_then(|pages| pages.iter().try_for_each(|(name, page)| fs::write(folder.join(name), page)))
+        .map_err(|error| format!("{}: the report cannot be written: {error}", folder.display()))?;
+    print(&format!("{}\nReport: {}\n", report::summary(&verdict), folder.join("report.html").display()));
     Ok(verdict.code())
 }
 

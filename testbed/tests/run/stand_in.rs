@@ -125,7 +125,7 @@ impl Run {
         self.lines.by_ref().for_each(drop);
         let code = self.child.wait().unwrap().code();
         let results = fs::read_dir(&self.out).unwrap().next().unwrap().unwrap().path();
-        assert!(results.join("report.html").is_file());
+        assert!(results.join("report.html").is_file() && results.join("junit.xml").is_file());
         let file = fs::File::open(results.join("history.jsonl")).unwrap();
         (code, history::read(BufReader::new(file)).unwrap())
     }
