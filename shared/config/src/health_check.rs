@@ -1,6 +1,6 @@
 //! `connectors[].healthCheck`: how a connector is watched.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Asks this endpoint instead of the provider.
     pub custom_endpoint: Option<CustomEndpoint>,
-    /// Rehearses an outage; not built yet.
+    /// Rehearses an outage on a running node.
     pub simulation: Option<Simulation>,
 }
 
@@ -81,22 +81,29 @@ pub struct BodyMatcher {
     pub json: BTreeMap<String, String>,
 }
 
-/// A rehearsed outage.
+/// A rehearsed outage: for a while probes and looks find the connector dead, whatever it answers. It comes once after each
+/// start. Sessions and logins that are under way go on, and if nobody else is left the connector is used after all.
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Simulation {
     /// Switches it on. Defaults to false.
     #[serde(default)]
     pub enabled: bool,
-    /// Time until the outage begins.
+    /// Time from the start of the node until the outage begins. Defaults to `0s`.
     pub start_after: Option<GoDuration>,
-    /// How long it lasts.
+    /// How long it lasts. Needed where it is switched on.
     pub downtime: Option<GoDuration>,
 }
 
 impl HealthCheck {
+    /// When a rehearsed outage begins after the start and how long it lasts; none unless health checks run.
+    pub fn simulated_outage(&self) -> Option<(Duration, Duration)> {
+        let simulation = self.simulation.as_ref().filter(|simulation| self.enabled && simulation.enabled)?;
+        Some((simulation.start_after.map_or(Duration::ZERO, |after| after.0), simulation.downtime?.0))
+    }
+
     /// Longest time until an outage is noticed by probes.
-    pub fn detection_time(&self) -> std::time::Duration {
+    pub fn detection_time(&self) -> Duration {
         self.interval.0.saturating_mul(self.unhealthy_threshold).saturating_add(self.timeout.0)
     }
 }

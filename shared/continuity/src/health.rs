@@ -35,6 +35,8 @@
 //! connector is Suspect again, so that the next login may find out: nothing else would ever bring it back. That login's
 //! failure is enough to be Down for another interval; its success makes it Unknown, since only probes make Healthy.
 //!
+//! **A simulated outage** (see [`simulated`](crate::simulated)) hides what is good while it is on; who asks feeds in failures.
+//!
 //! **Misconfigured** stands beside the state: the provider answers and probes succeed, but it does not know this node
 //! any more. It stays out until [`Sample::ConfigurationWorks`].
 
@@ -43,12 +45,14 @@ use std::time::Duration;
 
 use crate::order::{Order, Standing};
 pub use crate::sample::{HealthPolicy, Sample, State, Transition};
+use crate::simulated::Phase;
 use crate::time::Moment;
 
 /// The health of one connector: everything that samples and operators said about it, and the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Health {
     policy: HealthPolicy,
+    watched_since: Moment,
     state: State,
     since: Moment,
     failures: u32,
@@ -70,6 +74,7 @@ impl Health {
     pub fn new(policy: HealthPolicy, now: Moment) -> Self {
         Self {
             policy,
+            watched_since: now,
             state: State::Unknown,
             since: now,
             failures: 0,
@@ -89,6 +94,9 @@ impl Health {
 
     /// Takes in a sample. Returns what has to be told: a change of state, but not each failed attempt to come back.
     pub fn observe(&mut self, sample: &Sample, now: Moment) -> Option<Transition> {
+        if sample.is_good() && self.is_simulated(now) {
+            return None;
+        }
         if !(sample.is_of_a_login() && self.policy.custom_endpoint) {
             self.last_sample = Some(now);
         }
@@ -175,6 +183,16 @@ impl Health {
         self.order = order;
     }
 
+    /// Where the outage is that is to be simulated, if there is one.
+    pub fn simulation(&self, now: Moment) -> Option<Phase> {
+        Some(self.policy.simulated?.phase(self.watched_since, now))
+    }
+
+    /// Whether an outage is being simulated: whoever looks finds [`SIMULATED`](crate::simulated::SIMULATED).
+    pub fn is_simulated(&self, now: Moment) -> bool {
+        matches!(self.simulation(now), Some(Phase::On(_)))
+    }
+
     /// The policy it is judged by.
     pub fn policy(&self) -> &HealthPolicy {
         &self.policy
@@ -193,6 +211,7 @@ impl Health {
             misconfigured: self.misconfigured.clone(),
             refused: self.refused && !released,
             doubted: self.doubted.is_some_and(|at| self.policy.probed || now < at + self.policy.interval),
+            simulated: self.is_simulated(now),
         }
     }
 

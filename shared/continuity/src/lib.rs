@@ -9,6 +9,7 @@ pub mod health;
 pub mod order;
 pub mod sample;
 pub mod schema;
+pub mod simulated;
 pub mod subject;
 pub mod time;
 

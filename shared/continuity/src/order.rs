@@ -53,11 +53,22 @@ pub struct Standing {
     pub refused: bool,
     /// A look failed and nothing has succeeded since: used only if no other candidate can be.
     pub doubted: bool,
+    /// An outage is being simulated: it may well be alive.
+    pub simulated: bool,
 }
 
 impl Standing {
     /// A standing with nothing known and nothing ordered: what a connector without health has.
     pub fn of(state: State, since: Moment) -> Self {
-        Self { state, since, why: None, order: None, misconfigured: None, refused: false, doubted: false }
+        Self {
+            state,
+            since,
+            why: None,
+            order: None,
+            misconfigured: None,
+            refused: false,
+            doubted: false,
+            simulated: false,
+        }
     }
 }

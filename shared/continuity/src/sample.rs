@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::simulated::SimulatedOutage;
 use crate::time::Moment;
 
 /// How a connector is judged; from its `healthCheck` section.
@@ -21,6 +22,8 @@ pub struct HealthPolicy {
     pub healthy_threshold: u32,
     /// Whether a custom endpoint is asked instead of the provider; logins then never change the verdict.
     pub custom_endpoint: bool,
+    /// An outage that is to be simulated.
+    pub simulated: Option<SimulatedOutage>,
 }
 
 impl Default for HealthPolicy {
@@ -33,6 +36,7 @@ impl Default for HealthPolicy {
             unhealthy_threshold: 2,
             healthy_threshold: 2,
             custom_endpoint: false,
+            simulated: None,
         }
     }
 }
@@ -118,6 +122,11 @@ pub enum Sample {
 }
 
 impl Sample {
+    /// Whether it speaks for the connector.
+    pub(crate) fn is_good(&self) -> bool {
+        matches!(self, Self::ProbeSucceeded | Self::LookSucceeded | Self::LoginAnswered)
+    }
+
     /// Whether it was seen while a person signed in, rather than asked for.
     pub(crate) fn is_of_a_login(&self) -> bool {
         matches!(self, Self::LoginAnswered | Self::LoginUnanswered { .. })

@@ -19,6 +19,9 @@ use crate::steps::World;
 /// Why a member is asked that the verdicts had given up.
 const ANSWERS_NOW: &str = "nobody else is left, and it answered a look just now";
 
+/// The same where its outage is a rehearsal, which may cost nobody a login.
+const ONLY_SIMULATED: &str = "nobody else is left, and its outage is only simulated";
+
 /// The member to ask next, looked at where that is due; none if nobody is left.
 pub(crate) async fn pick<W: World>(world: &W, flow: &Flow) -> Option<String> {
     let mut looked: Vec<String> = Vec::new();
@@ -75,7 +78,11 @@ async fn last_chance<W: World>(world: &W, flow: &Flow, choice: Choice) -> Option
         slow.filter(|_| !flow.request.ask.elsewhere)
     };
     let (name, reason) = match answered {
-        Some(name) => (Some(name), ANSWERS_NOW.to_owned()),
+        Some(name) => {
+            let simulated = world.standing(&name).is_some_and(|standing| standing.simulated);
+            let reason = if simulated { ONLY_SIMULATED } else { ANSWERS_NOW };
+            (Some(name), reason.to_owned())
+        }
         None => match slow() {
             Some(name) => (Some(name), Reason::LastResort.to_string()),
             None => (None, Reason::NobodyLeft.to_string()),
@@ -113,7 +120,7 @@ impl Login {
     /// Whether a look could find it alive, and it might then be used.
     pub(crate) fn could_be_alive(&self, seat: &Seat, now: Moment) -> bool {
         let Some(standing) = self.watch.standing(seat.connector.name(), now) else { return false };
-        seat.connector.has_a_page() && seat.able().is_ok() && worth_a_look(&standing)
+        (seat.connector.has_a_page() || standing.simulated) && seat.able().is_ok() && worth_a_look(&standing)
     }
 
     /// Whom to ask, if this login had asked those that are `tried`.

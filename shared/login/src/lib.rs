@@ -18,9 +18,9 @@
 //! ```
 //!
 //! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
-//! [`watch`], the last look before leaving in [`looks`] and [`leaving`], what this node says of itself in [`word`], the
-//! steps of a login in [`steps`] and what is shown after them in [`dispatch`], the wait for an upstream in [`redeeming`], what it
-//! decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! [`watch`] (rehearsed outages in [`simulation`]), the last look before leaving in [`looks`] and [`leaving`], what this
+//! node says of itself in [`word`], the steps of a login in [`steps`] and what is shown after them in [`dispatch`], the wait
+//! for an upstream in [`redeeming`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
 
 mod at_node;
 mod book;
@@ -47,6 +47,7 @@ mod redeeming;
 mod request;
 mod returned;
 mod sessions;
+mod simulation;
 mod steps;
 pub mod story;
 mod watch;
@@ -57,5 +58,6 @@ pub use decisions::{Decision, DecisionLog, End, Fault, KEPT, Kind, Line, What, r
 pub use login::{Login, LoginParts};
 pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};
+pub use simulation::SimulationStatus;
 pub use watch::{MemberStatus, OrderStatus, UnknownConnector, Watch};
 pub use word::{Word, WordBlame};

@@ -181,6 +181,7 @@ impl Login {
     /// The room's tasks: probes, one for each connector, and expiry. Each ends when `shutdown` is cancelled.
     pub fn tasks(self: &Arc<Self>, shutdown: CancellationToken) -> Vec<(String, BoxFuture<'static, ()>)> {
         let mut tasks = self.watch.tasks(&shutdown);
+        tasks.extend(self.watch.heralds(&shutdown));
         let (login, until) = (Arc::clone(self), shutdown.clone());
         let expiry: BoxFuture<'static, ()> = Box::pin(async move {
             until.run_until_cancelled(login.sweep_for_ever()).await;

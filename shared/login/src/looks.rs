@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use mangrove_connectors::Look;
-use mangrove_continuity::{Health, Moment, Sample};
+use mangrove_continuity::simulated::SIMULATED;
+use mangrove_continuity::{Moment, Sample};
 use mangrove_keys::ambient;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -98,7 +99,7 @@ impl Looked {
 /// Looks at `first`, and after a moment at `next`, which waits its turn.
 pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member>>) -> Looked {
     let began = ambient::now();
-    let mut flight = first.look(patience(&first.health()));
+    let mut flight = first.look(first.patience());
     let next = next.filter(|next| next.wants_a_look(began));
     let Some(next) = next else {
         return Looked { look: flight.await, waited: ambient::now().since(began), next: None };
@@ -108,7 +109,7 @@ pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member
         look = &mut flight => return Looked { look, waited: ambient::now().since(began), next: None },
         () = sleep(HEDGE) => {}
     }
-    let hedge = next.look(patience(&next.health()));
+    let hedge = next.look(next.patience());
     let look = tokio::select! {
         biased;
         look = flight => look,
@@ -120,7 +121,7 @@ pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member
 /// Looks at `member` for at most `time`; what it found, if it found something by then. If not, `keeper` takes the look to
 /// its end, so that the next one who asks knows.
 pub(crate) async fn within(time: Duration, member: &Arc<Member>, keeper: &Keeper) -> Option<Look> {
-    let flight = member.look(patience(&member.health()));
+    let flight = member.look(member.patience());
     let found = timeout(time, flight.clone()).await.ok();
     if found.is_none() && !std::mem::replace(&mut member.looks().kept, true) {
         keeper.keep(flight);
@@ -142,7 +143,7 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
         .iter()
         .map(|(name, member)| {
             let seen = member.seen_since(now);
-            let flight = seen.is_none().then(|| member.look(MOST_PATIENCE));
+            let flight = seen.is_none().then(|| member.really_look(MOST_PATIENCE));
             async move {
                 match (seen, flight) {
                     (Some(look), _) => (*name, look),
@@ -154,6 +155,10 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
         .collect();
     while let Some((name, look)) = looks.next().await {
         if matches!(look, Look::Answered { .. }) {
+            let found = members.iter().find(|(member, _)| *member == name);
+            if let Some((_, member)) = found.filter(|(_, member)| member.is_simulated(now)) {
+                member.says_that_the_simulation_is_set_aside();
+            }
             return Some(name);
         }
     }
@@ -187,8 +192,19 @@ impl Member {
         ran_out && health.standing(now).state.usable() && (lately || !policy.probed)
     }
 
-    /// Joins the look that is under way, or begins one.
-    pub(crate) fn look(self: &Arc<Self>, patience: Duration) -> Flight {
+    /// Joins the look that is under way, or begins one. A simulated outage is all that it sees while that is on.
+    fn look(self: &Arc<Self>, patience: Duration) -> Flight {
+        let now = ambient::now();
+        if !self.is_simulated(now) {
+            return self.really_look(patience);
+        }
+        let why = SIMULATED.to_owned();
+        self.observe(&Sample::LookFailed { why: why.clone() }, now);
+        futures::future::ready(Look::Failed { why, timed_out: false }).boxed().shared()
+    }
+
+    /// The same whatever is simulated.
+    pub(crate) fn really_look(self: &Arc<Self>, patience: Duration) -> Flight {
         let mut looks = self.looks();
         if let Some(flight) = looks.flight.as_ref().and_then(WeakShared::upgrade) {
             return flight;
@@ -212,6 +228,12 @@ impl Member {
         let mut looks = self.looks();
         *looks = Looks { flight: None, last: Some((now, look.clone())), kept: false };
         look
+    }
+
+    /// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
+    pub(crate) fn patience(&self) -> Duration {
+        let usual = self.health().usual_time();
+        if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
     }
 
     /// Something newer is known than what the last look found.
@@ -242,9 +264,3 @@ pub(crate) fn sample_of(look: &Look) -> Sample {
 
 /// Time in which the connector's own deadline passes first.
 const GRACE: Duration = Duration::from_millis(10);
-
-/// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
-pub(crate) fn patience(health: &Health) -> Duration {
-    let usual = health.usual_time();
-    if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
-}

@@ -13,7 +13,6 @@ use mangrove_connectors::{Failure, Identity, Look};
 use mangrove_keys::ambient;
 use tokio::time::sleep;
 
-use crate::looks::patience;
 use crate::watch::Member;
 
 /// Waits for `finishing`, a login at `member`, unless nobody is there any more and there is `another` to ask.
@@ -32,7 +31,8 @@ pub(crate) async fn unless_it_is_gone(
     if !another() {
         return finishing.await;
     }
-    let looking = member.look(patience(&member.health()));
+    // A login that is under way is no business of a rehearsal.
+    let looking = member.really_look(member.patience());
     let look = tokio::select! {
         biased;
         finished = &mut finishing => return finished,
@@ -50,7 +50,6 @@ pub(crate) async fn unless_it_is_gone(
 
 /// How long an answer may take before anybody looks: as long as a look may, and no time where there is doubt already.
 fn unsuspicious(member: &Member) -> Duration {
-    let health = member.health();
-    let standing = health.standing(ambient::now());
-    if standing.doubted || !standing.state.usable() { Duration::ZERO } else { patience(&health) }
+    let standing = member.health().standing(ambient::now());
+    if standing.doubted || !standing.state.usable() { Duration::ZERO } else { member.patience() }
 }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::looks::{Keeper, Looks};
+use crate::simulation::SimulationStatus;
 
 /// Least time from the beginning of one probe to that of the next, whatever asks for the second. From the beginning: one that
 /// took all of an interval is followed at once, so that the verdict is not late.
@@ -64,6 +65,8 @@ pub struct MemberStatus {
     pub usual_milliseconds: u64,
     /// Why it is out although it answers.
     pub misconfigured: Option<String>,
+    /// An outage that is simulated, or is to be.
+    pub simulation: Option<SimulationStatus>,
     /// An operator's order that holds now.
     pub order: Option<OrderStatus>,
 }
@@ -119,6 +122,11 @@ impl Watch {
         self.members.get(name)
     }
 
+    /// All of them.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.values()
+    }
+
     /// When the newest sample came that could change a connector's verdict.
     pub(crate) fn last_sample(&self, name: &str) -> Option<Moment> {
         self.members.get(name)?.health().last_sample()
@@ -139,9 +147,10 @@ impl Watch {
         self.members.get(name).is_some_and(|member| member.health().policy().custom_endpoint)
     }
 
-    /// Whether a connector can be asked now; for a logout upstream.
+    /// Whether a connector can be asked now; for a logout upstream, which nobody wants to miss for a rehearsal.
     pub(crate) fn usable(&self, name: &str, now: Moment) -> bool {
-        self.standing(name, now).is_some_and(|standing| standing.state.usable() && !standing.doubted)
+        self.standing(name, now)
+            .is_some_and(|standing| standing.simulated || standing.state.usable() && !standing.doubted)
     }
 
     /// All connectors, for an operator.
@@ -213,11 +222,16 @@ impl Member {
     async fn probe_once(&self, began: Moment) {
         self.health().probe_begins(began);
         let patience = self.health().policy().timeout;
-        let result =
-            timeout(patience, self.connector.probe()).await.unwrap_or_else(|_| ProbeResult::Failed {
-                why: format!("no answer within {} s", patience.as_secs_f64()),
-                no_answer: true,
-            });
+        let asking = async {
+            match self.simulated_probe(began) {
+                Some(simulated) => simulated,
+                None => self.connector.probe().await,
+            }
+        };
+        let result = timeout(patience, asking).await.unwrap_or_else(|_| ProbeResult::Failed {
+            why: format!("no answer within {} s", patience.as_secs_f64()),
+            no_answer: true,
+        });
         let sample = match result {
             ProbeResult::Answered { took } => {
                 self.health().took(took);
@@ -258,6 +272,7 @@ impl Member {
             last_failure: health.last_failure().map(str::to_owned),
             usual_milliseconds: u64::try_from(health.usual_time().as_millis()).unwrap_or(u64::MAX),
             misconfigured: standing.misconfigured,
+            simulation: SimulationStatus::of(health.simulation(now)),
             order: standing.order.map(|order| OrderStatus {
                 what: order.what,
                 who: order.who,

@@ -44,6 +44,7 @@ pub(super) fn health_checks_can_decide(context: &Context<'_>, findings: &mut Fin
             }
         }
         timeout_fits(context, &trail, check, findings);
+        simulation_is_meant(context, &trail, check, findings);
         if let Some(endpoint) = &check.custom_endpoint {
             let trail = trail.then("customEndpoint");
             if !check.enabled {
@@ -65,6 +66,47 @@ fn timeout_fits(context: &Context<'_>, trail: &Trail, check: &HealthCheck, findi
                 "a probe may take longer than the time between two",
             )
             .hint("make `timeout` shorter than `interval`");
+    }
+}
+
+/// A rehearsal that would not come, would not end, or that nobody noticed is there.
+fn simulation_is_meant(context: &Context<'_>, trail: &Trail, check: &HealthCheck, findings: &mut Findings) {
+    let Some(simulation) = check.simulation.as_ref().filter(|simulation| simulation.enabled) else { return };
+    let trail = trail.then("simulation");
+    if !check.enabled {
+        findings
+            .at(Warning, context.tree, &trail, "no outage is simulated: the health check is off")
+            .hint("add `enabled: true` to `healthCheck`");
+        return;
+    }
+    let Some(downtime) = simulation.downtime.filter(|time| !time.0.is_zero()) else {
+        findings
+            .at(Problem, context.tree, &trail.then("downtime"), "an outage that is rehearsed has an end")
+            .hint("write `downtime: 2m`");
+        return;
+    };
+    let after = simulation.start_after.map_or(Duration::ZERO, |after| after.0);
+    for (key, time) in [("startAfter", after), ("downtime", downtime.0)] {
+        if time > LONGEST_INTERVAL {
+            let message = format!("out of bounds: at most {LONGEST_INTERVAL:?}");
+            findings
+                .at(Problem, context.tree, &trail.then(key), message)
+                .hint("write hours, minutes, seconds");
+        }
+    }
+    let message = format!(
+        "an outage of {downtime} is simulated {} s after each start, and people are sent elsewhere",
+        after.as_secs_f64()
+    );
+    findings.at(Warning, context.tree, &trail, message).hint("remove it after the rehearsal");
+    if downtime.0 < check.detection_time() {
+        let message = format!(
+            "shorter than it takes to notice, up to {} s: no verdict may come of it",
+            check.detection_time().as_secs_f64()
+        );
+        findings
+            .at(Warning, context.tree, &trail.then("downtime"), message)
+            .hint("make it longer than interval \u{d7} unhealthyThreshold + timeout");
     }
 }
 

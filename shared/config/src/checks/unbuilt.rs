@@ -80,12 +80,6 @@ pub(super) fn without_effect(context: &Context<'_>, findings: &mut Findings) {
         findings.at(Warning, context.tree, &at, format!("feature `{name}` is not known: it has no effect"));
     }
     for (trail, connector) in context.connectors() {
-        if connector.health_check().and_then(|check| check.simulation.as_ref()).is_some_and(|s| s.enabled) {
-            let at = trail.then("healthCheck").then("simulation");
-            findings
-                .at(Warning, context.tree, &at, "rehearsed outages are not built yet: none will happen")
-                .hint("drain the connector instead");
-        }
         if let Connector::Oidc(oidc) = connector
             && oidc.offline_access.enabled
         {

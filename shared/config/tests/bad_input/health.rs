@@ -29,17 +29,26 @@ fn thresholds_and_times_are_such_that_a_verdict_can_come() {
     problem(&health("10s", "1h"), 9, "connectors[0].healthCheck.timeout", &["out of bounds"]);
     warning(&health("10s", "40s"), 9, "connectors[0].healthCheck.timeout", &["longer than"]);
     warning(
-        &health("30s", "30s, simulation: {enabled: true}"),
-        9,
-        "connectors[0].healthCheck.simulation",
-        &["not built yet"],
-    );
-    warning(
         &edge("{enabled: true, ", "{enabled: false, "),
         9,
         "connectors[0].healthCheck",
         &["nobody watches `root-a`"],
     );
+}
+
+#[test]
+fn a_rehearsed_outage_has_an_end_is_noticed_and_is_said() {
+    let with = |simulation: &str| {
+        edge("timeout: 10s", &format!("timeout: 10s, simulation: {{enabled: true, {simulation}}}"))
+    };
+    let at = "connectors[0].healthCheck.simulation";
+    problem(&with("startAfter: 1m"), 9, &format!("{at}.downtime"), &["has an end"]);
+    problem(&with("downtime: 0s"), 9, &format!("{at}.downtime"), &["has an end"]);
+    problem(&with("startAfter: 1000h, downtime: 5m"), 9, &format!("{at}.startAfter"), &["out of bounds"]);
+    warning(&with("startAfter: 1m, downtime: 5m"), 9, at, &["300s", "60 s after each start", "remove it"]);
+    warning(&with("downtime: 5s"), 9, &format!("{at}.downtime"), &["70 s"]);
+    let off = with("downtime: 5m").replacen("{enabled: true, interval", "{enabled: false, interval", 1);
+    warning(&off, 9, at, &["no outage is simulated"]);
 }
 
 #[test]

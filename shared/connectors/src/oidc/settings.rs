@@ -6,6 +6,7 @@ use mangrove_config::Secret;
 use mangrove_config::connectors::Oidc as Written;
 use mangrove_config::health_check::HealthCheck;
 use mangrove_continuity::HealthPolicy;
+use mangrove_continuity::simulated::SimulatedOutage;
 use mangrove_keys::Algorithm;
 use url::Url;
 
@@ -93,6 +94,7 @@ pub(crate) fn policy(check: &HealthCheck) -> HealthPolicy {
         unhealthy_threshold: check.unhealthy_threshold,
         healthy_threshold: check.healthy_threshold,
         custom_endpoint: check.enabled && check.custom_endpoint.is_some(),
+        simulated: check.simulated_outage().map(|(after, lasts)| SimulatedOutage { after, lasts }),
     }
 }
 

@@ -14,5 +14,6 @@ mod misconfigured;
 mod passive;
 mod password;
 mod sign_in;
+mod simulated;
 mod unanswered;
 mod word;

@@ -158,7 +158,7 @@ fn row(connector: &Value) -> [String; 6] {
     let state = if connector["probed"] == false && state == "unknown" { "not probed".into() } else { state };
     // A failure that was overcome is history.
     let failure = text("last_failure").filter(|_| connector["state"] != "healthy");
-    let note = text("unable").or_else(|| text("misconfigured")).or(failure);
+    let note = text("unable").or_else(|| text("misconfigured")).or(simulation(connector)).or(failure);
     [
         text("name").unwrap_or_default(),
         state,
@@ -167,6 +167,16 @@ fn row(connector: &Value) -> [String; 6] {
         order.unwrap_or_else(|| "-".to_owned()),
         note.unwrap_or_default(),
     ]
+}
+
+/// An outage that is only rehearsed, louder than what it makes of the connector.
+fn simulation(connector: &Value) -> Option<String> {
+    let simulation = &connector["simulation"];
+    let seconds = span(simulation["seconds"].as_u64()?);
+    Some(match simulation["on"] == true {
+        true => format!("SIMULATED OUTAGE for another {seconds}"),
+        false => format!("a simulated outage begins in {seconds}"),
+    })
 }
 
 fn span(seconds: u64) -> String {
@@ -231,6 +241,16 @@ entra-idp  down     1m30s  -            drain by ops (uid 0): planned, 10m00s le
         );
         people["order"] = Value::Null;
         assert_eq!(ordered(&people), "people: no order; its state is not probed");
+    }
+
+    #[test]
+    fn a_simulated_outage_is_louder_than_what_it_makes_of_the_connector() {
+        let note = |on: bool| {
+            let simulation = json!({ "on": on, "seconds": 90 });
+            row(&json!({ "name": "okta", "state": "down", "last_failure": "simulated", "simulation": simulation }))[5].clone()
+        };
+        assert_eq!(note(true), "SIMULATED OUTAGE for another 1m30s");
+        assert_eq!(note(false), "a simulated outage begins in 1m30s");
     }
 
     #[test]
