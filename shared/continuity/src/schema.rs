@@ -44,6 +44,10 @@ pub fn normalise(rules: &[AttributeRule], member: &str, claims: &Map<String, Val
             seen.insert(rule.name.clone(), value.clone());
         }
     }
+    // It speaks of the address it came with, not of another one that a rule put in its place.
+    if seen.get(EMAIL) != claims.get(EMAIL) && !is_named(EMAIL_VERIFIED) {
+        seen.remove(EMAIL_VERIFIED);
+    }
     seen
 }
 
@@ -180,3 +184,7 @@ fn present(value: &Value) -> Option<&Value> {
 
 /// Steps that a path may have.
 const MAX_STEPS: usize = 16;
+
+/// Names of OpenID Connect Core 5.1.
+const EMAIL: &str = "email";
+const EMAIL_VERIFIED: &str = "email_verified";

@@ -13,6 +13,8 @@
 //!
 //! No node's name goes in, so that two roots agree. Bytes are compared as they are; no case folding.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -82,12 +84,17 @@ pub enum SubjectRefusal {
     ConnectorName(String),
 }
 
-/// The subject of a person for whom `member` vouched with `claims`, by the group's rule for `sub`.
+/// The subject of a person for whom `member` vouched with `claims`, by the group's rule for `sub`. `addresses` are names under
+/// which a group within this one passes e-mail addresses on: by another name an address is no less one.
+///
+/// # Errors
+/// Nothing says reliably who the person is.
 pub fn mapped(
     rule: &AttributeRule,
     member: &str,
     claims: &Map<String, Value>,
     email_is_trusted: bool,
+    addresses: &BTreeSet<String>,
 ) -> Result<String, SubjectRefusal> {
     if rule.default.is_some() {
         return Err(SubjectRefusal::HasDefault);
@@ -104,7 +111,8 @@ pub fn mapped(
             Err(Not::Text) => return Err(SubjectRefusal::NotText { member, path: name }),
         },
     };
-    if is_email(path) && !email_is_trusted && !email_is_verified(&value, claims) {
+    let is_address = is_email(path) || addresses.contains(path.as_str());
+    if is_address && !email_is_trusted && !email_is_verified(&value, claims) {
         return Err(SubjectRefusal::EmailNotVerified { member, path: name });
     }
     Ok(if stands_as_it_is(&value, MAX_SUBJECT) && !value.contains('|') { value } else { hashed(&value) })
@@ -139,6 +147,21 @@ pub fn is_email(path: &Path) -> bool {
     }
     let last = text.rsplit(['.', '/', ':']).next().unwrap_or_default().replace(['-', '_'], "");
     EMAIL_NAMES.contains(&last.as_str())
+}
+
+/// Names under which a group with these rules passes e-mail addresses of `member` on, given those under which `member` itself
+/// does; names that say so themselves are left out.
+pub fn addresses(rules: &[AttributeRule], member: &str, before: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut after = before.clone();
+    for rule in rules {
+        let path = rule.mapping.get(member);
+        if path.is_some_and(|path| is_email(path) || before.contains(path.as_str())) {
+            after.insert(rule.name.clone());
+        } else {
+            after.remove(&rule.name);
+        }
+    }
+    after
 }
 
 enum Not {

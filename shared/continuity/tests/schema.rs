@@ -58,6 +58,18 @@ fn a_member_that_a_rule_does_not_name_has_no_such_attribute_even_if_it_sends_one
 }
 
 #[test]
+fn a_verified_mark_never_moves_to_another_address() {
+    let claims = object(json!({ "email": "a@b.example", "email_verified": true, "upn": "victim@b.example" }));
+    let moved = normalise(&[rule("email", &[("m", "upn")], None)], "m", &claims);
+    assert!(!moved.contains_key("email_verified"), "{moved:?}");
+    let same = normalise(&[rule("email", &[("m", "email")], None)], "m", &claims);
+    assert_eq!(same["email_verified"], true);
+    let said =
+        [rule("email", &[("m", "upn")], None), rule("email_verified", &[("m", "email_verified")], None)];
+    assert_eq!(normalise(&said, "m", &claims)["email_verified"], true, "where an operator says so");
+}
+
+#[test]
 fn a_missing_or_null_value_falls_back_to_the_default_or_to_nothing() {
     let rules = [rule("a", &[("m", "x")], Some(json!([]))), rule("b", &[("m", "y.z")], None)];
     let seen = normalise(&rules, "m", &object(json!({ "x": null, "y": "not an object" })));

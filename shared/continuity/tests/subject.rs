@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mangrove_continuity::subject::{is_connector_name, is_email, mapped, unmapped};
 use mangrove_continuity::{AttributeRule, Path, SubjectRefusal};
@@ -22,7 +22,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn of(path: &str, claims: Value) -> Result<String, SubjectRefusal> {
-    mapped(&rule(path), "okta", &object(claims), false)
+    mapped(&rule(path), "okta", &object(claims), false, &BTreeSet::new())
 }
 
 fn of_value(value: &str) -> String {
@@ -68,9 +68,12 @@ fn absent_empty_several_and_odd_values_refuse_with_words() {
 fn a_default_or_a_missing_mapping_refuses() {
     let with_default = AttributeRule { default: Some(json!("everybody")), ..rule("uid") };
     let claims = object(json!({ "uid": "alice" }));
-    assert_eq!(mapped(&with_default, "okta", &claims, true), Err(SubjectRefusal::HasDefault));
+    assert_eq!(
+        mapped(&with_default, "okta", &claims, true, &BTreeSet::new()),
+        Err(SubjectRefusal::HasDefault)
+    );
     let other = SubjectRefusal::NotMapped { member: "entra".to_owned() };
-    assert_eq!(mapped(&rule("uid"), "entra", &claims, true), Err(other));
+    assert_eq!(mapped(&rule("uid"), "entra", &claims, true, &BTreeSet::new()), Err(other));
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn an_email_needs_to_be_verified_or_trusted() {
         assert!(matches!(refusal, SubjectRefusal::EmailNotVerified { .. }), "{unverified}");
     }
     assert!(of("email", json!({ "email": "a@b.example" })).is_err());
-    let trusted = mapped(&rule("email"), "okta", &object(claims(json!(false))), true);
+    let trusted = mapped(&rule("email"), "okta", &object(claims(json!(false))), true, &BTreeSet::new());
     assert_eq!(trusted.unwrap(), "a@b.example");
 }
 

@@ -111,15 +111,17 @@ impl Seat {
     /// Nothing says reliably who the person is.
     pub(crate) fn person(&self, identity: &Identity) -> Result<Person, SubjectRefusal> {
         let mut attributes = identity.claims.clone();
+        let mut addresses = BTreeSet::new();
         let mut sub = None;
         for (group, member) in &self.chain {
             if let Some(rule) = group.rules.iter().find(|rule| rule.name == "sub") {
-                sub = Some(subject::mapped(rule, member, &attributes, identity.email_trusted)?);
+                sub = Some(subject::mapped(rule, member, &attributes, identity.email_trusted, &addresses)?);
             }
             let known = match &sub {
                 Some(known) => known.clone(),
                 None => subject::unmapped(self.connector.name(), &identity.subject)?,
             };
+            addresses = subject::addresses(&group.rules, member, &addresses);
             attributes = normalise(&group.rules, member, &attributes);
             attributes.insert("sub".to_owned(), Value::String(known));
         }

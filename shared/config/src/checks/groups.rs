@@ -185,16 +185,15 @@ fn sub_lines(group: &Continuity) -> String {
     lines
 }
 
-/// Attributes that hold an e-mail address.
-const EMAIL: &[&str] = &[
-    "email",
-    "mail",
-    "emailaddress",
-    "email_address",
-    "userprincipalname",
-    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
-    "urn:oid:0.9.2342.19200300.100.1.3",
-];
+/// Whether a path names an e-mail address, by the last name in it, as logins judge it.
+fn is_email(path: &str) -> bool {
+    const MAIL: &str = "urn:oid:0.9.2342.19200300.100.1.3";
+    const NAMES: [&str; 6] = ["email", "mail", "emails", "mails", "emailaddress", "emailaddresses"];
+    let path = path.to_ascii_lowercase();
+    let path = path.split('[').next().unwrap_or_default();
+    let last = path.rsplit(['.', '/', ':']).next().unwrap_or_default().replace(['-', '_'], "");
+    path == MAIL || NAMES.contains(&last.as_str())
+}
 
 /// Who may say that somebody is a given person: the weakest of them is the strength of the group.
 fn who_could_vouch(
@@ -220,7 +219,7 @@ fn who_could_vouch(
         else {
             continue;
         };
-        if !EMAIL.contains(&path.to_ascii_lowercase().as_str()) || connector.trusts_email() {
+        if !is_email(path) || connector.trusts_email() {
             continue;
         }
         let at = at.then("mapping").then(member);

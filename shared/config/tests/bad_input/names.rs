@@ -169,9 +169,14 @@ fn who_could_vouch_for_whom_is_said() {
         "connectors[2].attributes[0]",
         &["root-a.sub, root-b.sub", "weakest member"],
     );
-    let email = edge("{root-a: sub, root-b: sub}", "{root-a: email, root-b: sub}");
     let path = "connectors[2].attributes[0].mapping.root-a";
-    says(&check(&email), Severity::Note, 23, path, &["email_verified: true"]);
+    for address in ["email", "contact.email", "\"emails[0].value.mail\"", "e-mail"] {
+        let email = edge("{root-a: sub, root-b: sub}", &format!("{{root-a: {address}, root-b: sub}}"));
+        says(&check(&email), Severity::Note, 23, path, &["email_verified: true"]);
+    }
+    let none = edge("{root-a: sub, root-b: sub}", "{root-a: userPrincipalName, root-b: sub}");
+    assert!(!check(&none).to_string().contains("email_verified"), "logins ask for no such mark");
+    let email = edge("{root-a: sub, root-b: sub}", "{root-a: email, root-b: sub}");
     let trusted = email.replacen("type: oidc\n", "type: oidc\n    trustEmail: true\n", 1);
     assert!(!check(&trusted).to_string().contains("email_verified"));
     let left_out = edge("{root-a: sub, root-b: sub}", "{root-a: sub}");

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use mangrove_connectors::{Ask, Prompt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
@@ -159,6 +159,35 @@ async fn groups_within_groups_are_flattened_in_order_and_mapped_from_the_inside(
         (&json!("e-1"), &json!("second"), &json!("outer"))
     );
     assert_eq!(told["attributes"]["outer"]["number"], "e-1");
+}
+
+#[tokio::test]
+async fn an_e_mail_address_by_another_name_identifies_nobody_unless_it_is_verified() {
+    let idp = Idp::start().await;
+    let within = |attributes: Value, path: &str| {
+        let inner = json!({
+            "type": "continuity", "name": "inner", "failover": { "idps": ["first"] }, "attributes": attributes,
+        });
+        let outer = json!({
+            "type": "continuity", "name": "outer", "failover": { "idps": ["inner"] },
+            "attributes": [{ "name": "sub", "mapping": { "inner": path } }],
+        });
+        Node::new(json!([oidc("first", &idp), inner, outer]))
+    };
+    let renamed = within(json!([{ "name": "uid", "mapping": { "first": "email" } }]), "uid");
+    let replaced = within(json!([{ "name": "email", "mapping": { "first": "upn" } }]), "email");
+    for (node, verified, known) in
+        [(&renamed, false, false), (&renamed, true, true), (&replaced, true, false)]
+    {
+        idp.says(json!({ "email_verified": verified, "upn": "victim@example.com" }));
+        let page = signs_in(&mut Person::new(), node, &idp, "outer").await;
+        if known {
+            assert_eq!(page.told()["sub"], "alice@example.com");
+        } else {
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+            assert!(node.why(&page.login_id()).contains("e-mail address"));
+        }
+    }
 }
 
 #[tokio::test]
