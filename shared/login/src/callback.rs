@@ -18,7 +18,7 @@ use url::form_urlencoded;
 use crate::Browser;
 use crate::book::Flow;
 use crate::cookies::session_key;
-use crate::decisions::{self, What};
+use crate::decisions::{self, Fault, What};
 use crate::dispatch::{signed_in_end, view};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Way};
@@ -144,7 +144,8 @@ impl Login {
             }
         }
         let login = open.as_ref().map_or("-", |flow| flow.login_id.as_str());
-        tracing::warn!(target: "security", login, address = %browser.address, why = %astray, "an answer was turned away");
+        let blame = Fault::Answer.word();
+        tracing::warn!(target: "security", login, address = %browser.address, why = %astray, blame, "an answer was turned away");
         let way = open.as_ref().and_then(|flow| {
             self.record(flow, What::TurnedAway { why: astray.to_string() });
             let suffix = self.cookies.login_of(browser, &flow.id)?;
@@ -160,7 +161,7 @@ impl Login {
 
     /// The cache failed: nothing is known about the login, and nothing is done to it.
     pub(crate) fn cache_failed(&self, browser: &Browser, why: &CacheError) -> Response {
-        tracing::error!(%why, "logins in progress cannot be read");
+        tracing::error!(%why, blame = Fault::Node.word(), "logins in progress cannot be read");
         let words = ["Your sign-in cannot be looked up here at the moment. Wait a moment, then try again."];
         let heading = "Signing in is not possible right now";
         let mut response = pages::notice(

@@ -230,10 +230,9 @@ impl Member {
         look
     }
 
-    /// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
+    /// How long a look at it may take.
     pub(crate) fn patience(&self) -> Duration {
-        let usual = self.health().usual_time();
-        if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
+        patience(self.health().usual_time())
     }
 
     /// Something newer is known than what the last look found.
@@ -264,3 +263,20 @@ pub(crate) fn sample_of(look: &Look) -> Sample {
 
 /// Time in which the connector's own deadline passes first.
 const GRACE: Duration = Duration::from_millis(10);
+
+/// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
+fn patience(usual: Duration) -> Duration {
+    if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_may_take_four_times_what_is_usual_within_bounds() {
+        let after = |usual: u64| patience(Duration::from_millis(usual)).as_millis();
+        assert_eq!([2, 100, 150, 200, 3_000].map(after), [400, 400, 600, 800, 1_000]);
+        assert_eq!(patience(Duration::ZERO), MOST_PATIENCE);
+    }
+}

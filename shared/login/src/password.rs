@@ -19,7 +19,7 @@ use url::form_urlencoded;
 
 use crate::Browser;
 use crate::book::{Flow, How, Ticket};
-use crate::decisions::What;
+use crate::decisions::{Fault, What};
 use crate::ending::Failed;
 use crate::guessing::{self, Attempt, Verdict};
 use crate::login::{Login, with_crumbs};
@@ -127,7 +127,10 @@ impl Login {
                 pages::retry_after(&mut response, seconds);
                 return response;
             }
-            Verdict::Full | Verdict::Crowded => return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY)),
+            Verdict::Full | Verdict::Crowded => {
+                self.too_busy(&flow);
+                return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY));
+            }
         };
         let Some(seat) = self.seat(&flow, &ticket.member) else {
             return self.turned_away(browser, Astray::Closed).await;
@@ -139,7 +142,10 @@ impl Login {
                 self.record(&flow, What::WrongPassword { member: ticket.member });
                 page(StatusCode::FORBIDDEN, WRONG)
             }
-            Weighed::Busy => busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY)),
+            Weighed::Busy => {
+                self.too_busy(&flow);
+                busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY))
+            }
             Weighed::Failed(failure) => {
                 if let Err(astray) = self.use_up(browser, &typed.state).await {
                     return astray;
@@ -149,6 +155,17 @@ impl Login {
                 self.show_or_fail(browser, step).await
             }
         }
+    }
+
+    /// A password was not looked at because too many are; the person may try again.
+    fn too_busy(&self, flow: &Flow) {
+        let (login, blame) = (flow.login_id.as_str(), Fault::Node.word());
+        tracing::warn!(
+            login,
+            app = flow.request.app,
+            blame,
+            "too many passwords at once: one was not looked at"
+        );
     }
 
     async fn admit(&self, browser: &Browser, connector: &str, username: &str) -> Verdict {

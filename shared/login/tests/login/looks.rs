@@ -101,9 +101,14 @@ async fn the_logins_after_it_wait_for_nothing() {
 #[tokio::test]
 async fn a_slow_primary_is_not_passed_over() {
     let mesh = two().await;
+    let looked = mesh.second.hits(DISCOVERY);
+    mesh.login().await;
+    assert_eq!(mesh.second.hits(DISCOVERY), looked, "who answers at once is looked at alone");
     mesh.first.takes(Duration::from_millis(250));
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let (_, page) = mesh.login().await;
     assert!(page.leads_to().starts_with(&mesh.first.issuer));
+    assert_eq!(mesh.second.hits(DISCOVERY), looked + 1, "the next was looked at meanwhile, and is ready");
     let status = mesh.node.login.watch().snapshot(ambient::now());
     assert!(status.iter().all(|status| status.last_failure.is_none()));
 }
@@ -196,6 +201,25 @@ async fn everybody_down_gets_one_parallel_look() {
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     let why = mesh.node.why(&page.login_id());
     assert!(why.contains("Asked nobody: nobody left to ask; not first: down for"), "{why}");
+}
+
+#[tokio::test]
+async fn where_everybody_vanished_the_first_waits_a_second_and_the_next_ones_for_nothing() {
+    let mesh = two().await;
+    mesh.goes_down("first");
+    mesh.goes_down("second");
+    mesh.first.vanishes();
+    mesh.second.vanishes();
+    let hits = || mesh.first.hits(DISCOVERY) + mesh.second.hits(DISCOVERY);
+    let before = hits();
+    let began = Instant::now();
+    let pages = join_all((0..5).map(|_| mesh.login())).await;
+    let waited = began.elapsed();
+    let (_, next) = mesh.login().await;
+    assert!(pages.iter().all(|(_, page)| page.status == StatusCode::SERVICE_UNAVAILABLE));
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(1_900), "{waited:?}");
+    assert_eq!(next.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(hits() - before, 2, "one look at each, shared for a second");
 }
 
 #[tokio::test]
