@@ -64,6 +64,8 @@ pub enum What {
     Names(NamesChange),
     /// An identity provider does its work otherwise from now on.
     Idp(IdpChange),
+    /// The clock of a node or IdP goes otherwise from now on.
+    Clock(ClockChange),
     /// A person's browser asked its region's DNS for a name, and got an address.
     Named(Named),
     /// A TCP connection was tried from a region to a server, to check what the faults say.
@@ -347,6 +349,17 @@ pub struct IdpChange {
     pub began: Micros,
 }
 
+/// A change of how wrong a clock is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockChange {
+    /// Name of the server.
+    pub server: String,
+    /// Seconds ahead of the right time; negative: behind it.
+    pub ahead: i64,
+    /// When the change was begun; the event's own time is when it was done.
+    pub began: Micros,
+}
+
 /// How an identity provider does its work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -364,6 +377,8 @@ pub enum IdpState {
     SlowPages,
     /// It signs with another key than before, and publishes no other.
     KeysRolled,
+    /// The client secrets of some nodes have expired.
+    SecretExpired,
 }
 
 impl IdpState {

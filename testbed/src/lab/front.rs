@@ -167,7 +167,7 @@ impl House {
                 let page = "<!doctype html><title>Welcome</title><h1>You should not have come here</h1>";
                 answer(self.expired.accept(client).await?, 200, page).await
             }
-            IdpState::Right | IdpState::KeysRolled | IdpState::SlowPages => {
+            IdpState::Right | IdpState::KeysRolled | IdpState::SecretExpired | IdpState::SlowPages => {
                 let mut provider = TcpStream::connect(self.behind).await?;
                 provider.set_nodelay(true)?;
                 if manner.by.is_zero() {

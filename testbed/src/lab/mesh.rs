@@ -6,24 +6,21 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use mangrove_config::{Config, Environment, Loader};
 
 use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
-use super::configs::Client;
+use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::Member;
-use super::{chromium, configs, describe, foreign, idp};
+use super::{chromium, clock, configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
-use crate::language::{AppKind, DOMAIN, Idp, IdpKind, Role, Topology, host};
+use crate::language::{AppKind, DOMAIN, IdpKind, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
-/// The signing key of a local IdP in its state directory; where it is gone, the next start makes another.
-const KEY_OF_IDP: &str = "signing-rs256.pem";
 
 /// A process to be: a node, an IdP of the lab, a foreign application.
 #[derive(Debug, Clone)]
@@ -44,6 +41,10 @@ pub struct Program {
     pub address: SocketAddr,
     /// What stands in front of it, if anything does.
     pub front: Option<FrontSpec>,
+    /// How client secrets expire there, where the timeline wants that.
+    pub expiry: Option<Expiry>,
+    /// Where it reads how wrong its clock is, if that may go wrong.
+    pub clock: Option<PathBuf>,
     /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
     pub keys: Vec<PathBuf>,
 }
@@ -83,15 +84,15 @@ impl From<rcgen::Error> for MeshError {
     }
 }
 
-struct Draft<'t> {
-    topology: &'t Topology,
+pub(super) struct Draft<'t> {
+    pub(super) topology: &'t Topology,
     folder: &'t Path,
-    plan: Plan,
-    authority: Authority,
-    leaves: BTreeMap<String, Leaf>,
-    members: Vec<Member>,
-    configs: BTreeMap<String, Config>,
-    problems: Vec<String>,
+    pub(super) plan: Plan,
+    pub(super) authority: Authority,
+    pub(super) leaves: BTreeMap<String, Leaf>,
+    pub(super) members: Vec<Member>,
+    pub(super) configs: BTreeMap<String, Config>,
+    pub(super) problems: Vec<String>,
 }
 
 impl Mesh {
@@ -128,7 +129,7 @@ impl Mesh {
 }
 
 impl Draft<'_> {
-    fn home(&self, name: &str) -> PathBuf {
+    pub(super) fn home(&self, name: &str) -> PathBuf {
         self.folder.join("servers").join(name)
     }
 
@@ -207,81 +208,50 @@ impl Draft<'_> {
     }
 
     /// Where a server listens: behind its front, if it has one.
-    fn address(&self, name: &str) -> Option<SocketAddr> {
-        let fronted = self.topology.idps.iter().any(|idp| idp.fronted && idp.name == name);
+    pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
+        let fronted = self.topology.idps.iter().any(|idp| idp.name == name) && self.topology.breaks(name);
         Some(SocketAddr::from((self.plan.address(name)?, if fronted { PORT_BEHIND } else { PORT })))
-    }
-
-    fn front(&self, name: &str) -> Result<Option<FrontSpec>, MeshError> {
-        let idp = self.topology.idps.iter().find(|idp| idp.fronted && idp.name == name);
-        let (Some(_), Some(address), Some(right)) = (idp, self.plan.address(name), self.leaves.get(name))
-        else {
-            return Ok(None);
-        };
-        let expired = Arc::new(self.authority.expired_leaf(name)?);
-        let right = Arc::new(right.clone());
-        Ok(Some(FrontSpec { listen: SocketAddr::from((address, PORT)), right, expired }))
     }
 
     fn programs(&self) -> Result<Vec<Program>, MeshError> {
         let mut programs = Vec::new();
         for provider in &self.topology.idps {
-            let home = self.home(&provider.name);
-            let clients = configs::clients_at(&provider.name, self.configs.values());
-            let file = home.join("config.yaml");
-            let region = &provider.region;
-            if provider.kind == IdpKind::Dex {
-                let front = self.front(&provider.name)?;
-                programs
-                    .extend(self.dex(provider, &clients, &file)?.map(|program| Program { front, ..program }));
-                continue;
-            }
-            secret(&file, &format!("{:#}", idp::config(&provider.name, &clients, &home)))?;
-            secret(&home.join("users.yaml"), &format!("{:#}", idp::users(&provider.name, &self.members)))?;
-            let (front, keys) = (self.front(&provider.name)?, vec![home.join("state").join(KEY_OF_IDP)]);
-            let program = self.node(&provider.name, region, Role::Root, &file);
-            programs.extend(program.map(|program| Program { front, keys, ..program }));
+            programs.extend(self.idp(provider)?.map(|program| self.with_clock(program)));
         }
         for node in &self.topology.nodes {
             // Nodes run with `/` as their directory, as services do.
-            programs.extend(self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?));
+            let program = self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?);
+            programs.extend(program.map(|program| self.with_clock(program)));
         }
         Ok(programs)
     }
 
-    fn dex(&self, idp: &Idp, clients: &[Client], file: &Path) -> Result<Option<Program>, MeshError> {
-        let address = self.address(&idp.name).map(|address| address.to_string()).unwrap_or_default();
-        let config = foreign::dex_config(&idp.name, &address, clients, &self.members, &self.home(&idp.name))
-            .map_err(MeshError::Lab)?;
-        secret(file, &format!("{config:#}"))?;
-        let arguments = vec!["serve".to_owned(), file.display().to_string()];
-        Ok(self.program(&idp.name, &idp.region, foreign::dex().unwrap_or_default(), arguments))
-    }
-
-    /// Dex answers below a path; who asks it elsewhere would never be answered.
-    fn dex_addresses(&mut self) {
-        for idp in self.topology.idps.iter().filter(|idp| idp.kind == IdpKind::Dex) {
-            let right = format!("{}/.well-known/openid-configuration", foreign::dex_issuer(&idp.name));
-            for node in &self.topology.nodes {
-                let Some(config) = self.configs.get(&node.name) else { continue };
-                for (connector, url) in configs::asking(&idp.name, config).filter(|(_, url)| *url != right) {
-                    self.problems.push(format!(
-                        "{} ({}): connectors.{connector}: {} is Dex and does not answer at {url}\n    write `oidcWellKnownURL: {right}`",
-                        node.config.display(), node.name, idp.name,
-                    ));
-                }
-            }
+    /// A program with a clock that can go wrong, if it has to.
+    fn with_clock(&self, mut program: Program) -> Program {
+        if self.topology.skews(&program.name)
+            && let Some(library) = clock::library()
+        {
+            let file = self.home(&program.name).join("clock");
+            program.environment.extend(clock::environment(&library, &file));
+            program.clock = Some(file);
         }
+        program
     }
 
-    fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
+    pub(super) fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
         let config = config.display().to_string();
         let arguments =
             vec!["-config".to_owned(), config, "-secretProvider".to_owned(), self.secret_provider()];
         self.program(name, region, PathBuf::from(role.binary()), arguments)
     }
 
-    fn program(&self, name: &str, region: &str, command: PathBuf, arguments: Vec<String>) -> Option<Program> {
+    pub(super) fn program(
+        &self,
+        name: &str,
+        region: &str,
+        command: PathBuf,
+        arguments: Vec<String>,
+    ) -> Option<Program> {
         Some(Program {
             name: name.to_owned(),
             region: self.topology.region_index(region)?,
@@ -291,6 +261,8 @@ impl Draft<'_> {
             environment: self.environment(name, region),
             address: self.address(name)?,
             front: None,
+            expiry: None,
+            clock: None,
             keys: Vec::new(),
         })
     }
@@ -428,13 +400,13 @@ fn random() -> Result<[u8; 16], MeshError> {
     Ok(bytes)
 }
 
-fn token() -> Result<String, MeshError> {
+pub(super) fn token() -> Result<String, MeshError> {
     use base64::Engine as _;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random()?))
 }
 
 /// Writes a file that only its owner reads.
-fn secret(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn secret(path: &Path, text: &str) -> io::Result<()> {
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())

@@ -6,13 +6,17 @@
 pub mod addresses;
 pub mod ca;
 pub mod chromium;
+pub mod clock;
 pub mod configs;
 mod describe;
 pub mod dns;
+pub mod expiry;
 pub mod foreign;
 pub mod front;
 pub mod idp;
+mod idp_programs;
 pub mod lateness;
+pub mod log;
 pub mod mesh;
 pub mod process;
 

@@ -4,10 +4,9 @@
 //! a process is what the kernel says, never its own word.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -15,11 +14,13 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::clock;
 use super::front::{Front, Manner};
+use super::log::{listen, log_file};
 use super::mesh::Program;
 use super::region::Region;
 use super::sys;
-use crate::history::{Event, HealthChange, Micros, ProcessChange, ProcessState, What, now};
+use crate::history::{Event, IdpChange, IdpState, Micros, ProcessChange, ProcessState, What, now};
 
 /// All processes of a run.
 pub struct Processes {
@@ -36,6 +37,11 @@ struct Process {
     /// What stands in front of it while it runs, and how that does its work.
     front: Option<Front>,
     manner: Manner,
+    /// What is told of it when it answers next: it has been edited.
+    edited: Option<IdpChange>,
+    expired: bool,
+    /// How wrong its clock is, in seconds.
+    ahead: i64,
 }
 
 /// Where a process is in its life.
@@ -62,8 +68,18 @@ impl Processes {
     /// Prepares; starts nothing. `binaries` is where the product's programs are, `logs` where logs go.
     pub fn new(programs: Vec<Program>, binaries: PathBuf, logs: PathBuf, events: Sender<Event>) -> Self {
         let wrap = |program: Program| {
-            let (child, life, front) = (None, Life::NotStarted, None);
-            (program.name.clone(), Process { program, child, life, front, manner: Manner::default() })
+            let name = program.name.clone();
+            let process = Process {
+                program,
+                child: None,
+                life: Life::NotStarted,
+                front: None,
+                manner: Manner::default(),
+                edited: None,
+                expired: false,
+                ahead: 0,
+            };
+            (name, process)
         };
         Self { binaries, logs, events, servers: programs.into_iter().map(wrap).collect() }
     }
@@ -144,6 +160,60 @@ impl Processes {
         Ok(())
     }
 
+    /// Lets the clock of a process go so many seconds ahead of the right time; answers when it does. None if it did already.
+    ///
+    /// # Errors
+    /// When the disk refuses, or libfaketime is not installed.
+    pub fn skew(&mut self, name: &str, ahead: i64) -> io::Result<Option<Micros>> {
+        let Some(process) = self.servers.get_mut(name).filter(|process| process.ahead != ahead) else {
+            return Ok(None);
+        };
+        let file = process.program.clock.as_ref();
+        let file =
+            file.ok_or_else(|| io::Error::other("libfaketime is not here: run `scripts/tools clock` once"))?;
+        clock::set(file, ahead)?;
+        process.ahead = ahead;
+        Ok(Some(now()))
+    }
+
+    /// Lets the client secrets of a node expire at an IdP, which is restarted for it.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the node is no client there.
+    pub fn expire(&mut self, name: &str, node: &str) -> io::Result<()> {
+        let Some(process) = self.servers.get_mut(name) else { return Ok(()) };
+        let Some(expiry) = &process.program.expiry else { return Ok(()) };
+        let about = expiry.expire(node)?;
+        let about =
+            about.ok_or_else(|| io::Error::other(format!("{node} has no connector that asks {name}")))?;
+        process.expired = true;
+        self.edited(name, IdpState::SecretExpired, about);
+        Ok(())
+    }
+
+    /// Gives a node that lost it its secret back at this IdP, which is restarted for it; false if none has expired.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn renew(&mut self, name: &str) -> io::Result<bool> {
+        let Some(process) = self.servers.get_mut(name).filter(|process| process.expired) else {
+            return Ok(false);
+        };
+        if let Some(expiry) = &process.program.expiry {
+            expiry.renew()?;
+        }
+        process.expired = false;
+        self.edited(name, IdpState::Right, Vec::new());
+        Ok(true)
+    }
+
+    fn edited(&mut self, name: &str, state: IdpState, about: Vec<String>) {
+        if let Some(process) = self.servers.get_mut(name) {
+            process.edited = Some(IdpChange { server: name.to_owned(), state, about, began: now() });
+        }
+        self.restart(name);
+    }
+
     /// Asks a process to end, and starts it when it has.
     pub fn restart(&mut self, name: &str) {
         let Some(process) = self.servers.get_mut(name) else { return };
@@ -198,6 +268,9 @@ impl Processes {
                 (Life::Starting { began }, None) if process.accepts(regions) => match process.meet(regions) {
                     Ok(()) => {
                         process.life = Life::Running;
+                        if let Some(edited) = process.edited.take() {
+                            let _ = self.events.send(Event::now(What::Idp(edited)));
+                        }
                         self.say(&name, ProcessState::Running, began);
                     }
                     Err(error) => {
@@ -293,85 +366,4 @@ fn how(status: ExitStatus) -> String {
 pub fn spawn(mut command: Command, region: &Region) -> io::Result<Child> {
     sys::hears_signals(&mut command);
     region.inside(move || command.spawn())
-}
-
-/// The log of something in a region, made if it is not there.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn log_file(logs: &Path, region: &str, name: &str) -> io::Result<File> {
-    let folder = logs.join(region);
-    std::fs::create_dir_all(&folder)?;
-    File::options().create(true).append(true).open(folder.join(format!("{name}.log")))
-}
-
-/// Copies what a process says into its log, and tells what it thinks of its connectors.
-fn listen(
-    name: &str,
-    from: impl Read + Send + 'static,
-    mut log: File,
-    events: Option<Sender<Event>>,
-) -> io::Result<()> {
-    let node = name.to_owned();
-    std::thread::Builder::new().name(format!("log-{name}")).spawn(move || {
-        let mut lines = BufReader::new(from);
-        let mut line = Vec::new();
-        while lines.by_ref().take(1 << 20).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let _ = log.write_all(&line);
-            let change = events.as_ref().and_then(|_| health(&node, &String::from_utf8_lossy(&line)));
-            if let (Some(events), Some(change)) = (&events, change) {
-                let _ = events.send(Event::now(What::Health(change)));
-            }
-            line.clear();
-        }
-    })?;
-    Ok(())
-}
-
-/// A log line in which a node says that a connector changed its state: JSON, or `key=value`.
-fn health(node: &str, line: &str) -> Option<HealthChange> {
-    if !line.contains("connector") || !line.contains("state") {
-        return None;
-    }
-    let json = serde_json::from_str::<serde_json::Value>(line).ok();
-    let field = |key: &str| match &json {
-        Some(json) => json.get(key).or_else(|| json.get("fields")?.get(key))?.as_str().map(str::to_owned),
-        None => word(line, key),
-    };
-    Some(HealthChange {
-        node: node.to_owned(),
-        connector: field("connector")?,
-        state: field("state")?.to_lowercase(),
-        why: field("why").unwrap_or_default(),
-    })
-}
-
-/// The value of `key=` in a line for people: quoted, or one word.
-fn word(line: &str, key: &str) -> Option<String> {
-    let start = line.find(&format!(" {key}="))? + key.len() + 2;
-    let rest = &line[start..];
-    let value = match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next()?,
-        None => rest.split_whitespace().next()?,
-    };
-    Some(value.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nodes_word_about_a_connector_is_read_in_both_of_its_tongues() {
-        let json = r#"{"level":"warn","message":"connector is down","connector":"root-dc1","from":"suspect","state":"down","why":"no answer"}"#;
-        let text = "12:00:00.000 WARN  connector is down connector=root-dc1 from=suspect state=down why=\"no answer\"\n";
-        for line in [json, text] {
-            let change = health("edge-a", line).unwrap();
-            assert_eq!(
-                (change.connector.as_str(), change.state.as_str(), change.why.as_str()),
-                ("root-dc1", "down", "no answer")
-            );
-        }
-        assert_eq!(health("edge-a", "12:00 INFO  request path=/state connector"), None);
-    }
 }

@@ -1,4 +1,4 @@
-//! Faults of one thing rather than of a way: a region's DNS, an identity provider. What ends them, and how to read them.
+//! Faults of one thing rather than of a way: a region's DNS, an identity provider, a clock. What ends them, and how to read them.
 
 use std::time::Duration;
 
@@ -18,7 +18,12 @@ pub enum Healed {
     Dns(String),
     /// What is wrong with this identity provider.
     Idp(String),
+    /// The clock of this node or IdP.
+    Clock(String),
 }
+
+/// Keys of a `heal` that names one thing.
+pub(super) const HEALED: [&str; 3] = ["dns", "idp", "clock"];
 
 /// The name of a DNS's state in a file.
 fn word(state: NamesState) -> &'static str {
@@ -56,13 +61,14 @@ fn conduct(state: IdpState) -> &'static str {
         IdpState::ExpiredCertificate => "expired certificate",
         IdpState::SlowPages => "slow pages",
         IdpState::KeysRolled => "keys rolled",
+        IdpState::SecretExpired => "secret expired",
     }
 }
 
 /// Reads `break`.
 pub(super) fn read_break(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
-    use IdpState::{Errors, ExpiredCertificate, Garbage, KeysRolled, SlowPages};
-    let all = [Errors, Garbage, ExpiredCertificate, SlowPages, KeysRolled];
+    use IdpState::{Errors, ExpiredCertificate, Garbage, KeysRolled, SecretExpired, SlowPages};
+    let all = [Errors, Garbage, ExpiredCertificate, SlowPages, KeysRolled, SecretExpired];
     let mut section = reader.section("timeline.break", argument);
     let idp = section.needed("idp", "say which identity provider, `idp: corp`");
     let how = section.parsed("how", |text| {
@@ -72,22 +78,45 @@ pub(super) fn read_break(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Ve
     let how = how.unwrap_or(Errors);
     let by =
         if how == SlowPages { section.parsed("by", units::duration).unwrap_or(SLOW) } else { Duration::ZERO };
+    let of = match how {
+        SecretExpired => section.needed("of", "say which node's, `of: root-dc1`"),
+        _ => None,
+    };
     section.finish();
     let idp = idp?;
     let late = if by.is_zero() { String::new() } else { format!(" by {}", units::show(by)) };
-    let text = format!("break {idp}: {}{late}", conduct(how));
-    Some((Verb::Break { idp, how, by }, text))
+    let whose = of.iter().map(|node| format!(" of {node}")).collect::<String>();
+    let text = format!("break {idp}: {}{late}{whose}", conduct(how));
+    Some((Verb::Break { idp, how, by, of }, text))
+}
+
+/// Reads `skew`.
+pub(super) fn read_skew(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
+    let mut section = reader.section("timeline.skew", argument);
+    let node = section.needed("node", "say whose clock, `node: root-dc1`");
+    let said = section.needed("by", "say by how much, `by: 10m`, or behind, `by: -10m`");
+    let ahead = section.parsed("by", |text| {
+        let time = units::duration(text.strip_prefix('-').unwrap_or(text))?;
+        let seconds = i64::try_from(time.as_secs()).map_err(|_| "write for example `10m`".to_owned())?;
+        if seconds == 0 { Err("a clock is wrong by a second or more".to_owned()) } else { Ok(seconds) }
+    });
+    section.finish();
+    let (node, said, ahead) = (node?, said?, ahead?);
+    let ahead = if said.starts_with('-') { -ahead } else { ahead };
+    let text = format!("skew {node} by {said}");
+    Some((Verb::Skew { node, ahead }, text))
 }
 
 /// Reads a `heal` that names one thing; none if it names ways.
 pub(super) fn read_heal(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
-    let key = ["dns", "idp"].into_iter().find(|key| argument.at(key).is_some())?;
+    let key = HEALED.into_iter().find(|key| argument.at(key).is_some())?;
     let mut section = reader.section("timeline.heal", argument);
     let name = section.text(key);
     section.finish();
     let name = name?;
     let (what, text) = match key {
         "dns" => (Healed::Dns(name.clone()), format!("heal the dns of {name}")),
+        "clock" => (Healed::Clock(name.clone()), format!("heal the clock of {name}")),
         _ => (Healed::Idp(name.clone()), format!("heal {name}")),
     };
     Some((Verb::HealOne { what }, text))

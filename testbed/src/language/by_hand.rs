@@ -30,11 +30,11 @@ pub fn read(line: &str, topology: &Topology) -> Result<Step, String> {
         check::step(step, topology, &mut reader);
     }
     match (step, problems.0.first()) {
-        // Its lines are steps at times of their own.
-        (Some(Step { verb: Verb::Trace { .. }, .. }), None) => {
-            Err("a trace has times: write it in the file's timeline, and play that with --timeline"
-                .to_owned())
-        }
+        // They mean steps at times of their own.
+        (Some(Step { verb: Verb::Trace { .. } | Verb::Random { .. }, .. }), None) => Err(
+            "a trace and `random` have times: write it in the file's timeline, and play that with --timeline"
+                .to_owned(),
+        ),
         (Some(step), None) => Ok(step),
         (_, Some(problem)) => Err(format!("{}: {}", problem.what, problem.hint)),
         (None, None) => Err(format!("it is no step; one of: {}", VERBS.join(", "))),
@@ -70,7 +70,6 @@ mod tests {
             name: "corp".to_owned(),
             region: "dc1".to_owned(),
             kind: super::super::IdpKind::Local,
-            fronted: true,
             line: 1,
         };
         Topology {

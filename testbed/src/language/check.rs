@@ -1,12 +1,13 @@
 //! What a topology means across its sections: names that must exist, regions that must be linked, files that must load.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::read::{Reader, nearest};
 use super::rounds;
 use super::tree::{Place, Tree};
-use super::{AppKind, Cut, Healed, Measure, Role, Step, Topology, Verb};
+use super::{AppKind, Cut, Healed, IdpKind, Measure, Role, Step, Topology, Verb};
+use crate::history::IdpState;
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
@@ -60,6 +61,15 @@ pub(crate) fn step(step: &Step, topology: &Topology, reader: &mut Reader<'_>) {
     let now = Topology { timeline, ..topology.clone() };
     regions(&now, reader);
     steps(&now, reader);
+}
+
+/// Notes what does not fit of the faults that may come by chance, those included that this seed does not choose.
+pub(crate) fn by_chance(topology: &Topology, reader: &mut Reader<'_>) {
+    for random in &topology.timeline {
+        if let Verb::Random { plan } = &random.verb {
+            plan.of.iter().for_each(|fault| step(fault, topology, reader));
+        }
+    }
 }
 
 fn at(line: u64) -> Place {
@@ -165,6 +175,7 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
         names_of(topology, step, reader);
         broken(topology, step, reader);
     }
+    one_at_a_time(topology, reader);
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
     let mut dead = BTreeSet::new();
@@ -187,8 +198,48 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
     }
 }
 
+/// The verdict follows one state of an identity provider: what its front shows, or whose secret has expired.
+fn one_at_a_time(topology: &Topology, reader: &mut Reader<'_>) {
+    let mut ordered: Vec<_> = topology.timeline.iter().collect();
+    ordered.sort_by_key(|step| step.after);
+    let mut broken: BTreeMap<&str, &Verb> = BTreeMap::new();
+    for step in ordered {
+        match &step.verb {
+            Verb::Break { how: IdpState::KeysRolled, .. } => {}
+            Verb::Break { idp, how, .. } => {
+                let before = broken.insert(idp, &step.verb);
+                let expired = |how: IdpState| how == IdpState::SecretExpired;
+                let was = |verb: &Verb| matches!(verb, Verb::Break { how, .. } if expired(*how));
+                if before.is_some_and(|before| expired(*how) || was(before)) {
+                    let hint = format!("write `heal: {{ idp: {idp} }}` before");
+                    let what = format!("`{idp}` is broken already, and a secret expires at one that is not");
+                    reader.problem(at(step.line), "timeline.break", &what, &hint);
+                }
+            }
+            Verb::HealOne { what: Healed::Idp(idp) } => drop(broken.remove(idp.as_str())),
+            Verb::Heal { cuts } if cuts.is_empty() => broken.clear(),
+            _ => {}
+        }
+    }
+}
+
 /// Who misbehaves in the way of identity providers is one.
 fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
+    if let Verb::Skew { node, .. } = &step.verb
+        && !topology.nodes.iter().any(|it| it.name == *node)
+        && !topology.idps.iter().any(|it| it.name == *node && it.kind == IdpKind::Local)
+        && processes(topology).contains(&node.as_str())
+    {
+        let what = format!("the clock of `{node}` cannot be put wrong");
+        let hint = "only programs of Mangrove's own: nodes, and IdPs of kind `local`";
+        reader.problem(at(step.line), "timeline.skew", &what, hint);
+    }
+    if let Verb::Break { of: Some(node), .. } = &step.verb
+        && !topology.nodes.iter().any(|it| it.name == *node)
+    {
+        let hint = nearest(node, topology.nodes.iter().map(|it| it.name.as_str()));
+        reader.problem(at(step.line), "timeline.break.of", &format!("there is no node `{node}`"), &hint);
+    }
     let (Verb::Break { idp, .. } | Verb::HealOne { what: Healed::Idp(idp) }) = &step.verb else { return };
     let known = processes(topology).contains(&idp.as_str());
     if known && !topology.idps.iter().any(|it| it.name == *idp) {

@@ -8,6 +8,7 @@ pub mod by_hand;
 pub mod check;
 pub mod expect;
 pub mod parse;
+pub mod random;
 pub mod read;
 pub mod rounds;
 pub mod timeline;
@@ -51,6 +52,8 @@ pub struct Topology {
     pub expect: Vec<Expectation>,
     /// How long, how patient, which chance.
     pub settings: Settings,
+    /// Steps will come that the timeline does not have: every server is made ready for every verb.
+    pub by_hand: bool,
 }
 
 /// A pair of regions that reach each other; every number is for one way and holds both ways.
@@ -77,8 +80,6 @@ pub struct Idp {
     pub region: String,
     /// What it is.
     pub kind: IdpKind,
-    /// A proxy stands in front of it that can misbehave: where the timeline breaks it, and in a lab that stands.
-    pub fronted: bool,
     /// Line of the file.
     pub line: u64,
 }
@@ -217,6 +218,16 @@ impl Topology {
         let nodes = self.nodes.iter().map(|it| (&it.name, &it.region));
         let apps = self.apps.iter().map(|it| (&it.name, &it.region));
         idps.chain(nodes).chain(apps).find(|(n, _)| *n == name).map(|(_, region)| region.as_str())
+    }
+
+    /// Whether some step may make this identity provider misbehave.
+    pub fn breaks(&self, idp: &str) -> bool {
+        self.by_hand || self.timeline.iter().any(|step| step.verb.breaks(idp))
+    }
+
+    /// Whether some step may put the clock of this server wrong.
+    pub fn skews(&self, server: &str) -> bool {
+        self.by_hand || self.timeline.iter().any(|step| step.verb.skews() && step.verb.node() == Some(server))
     }
 
     /// Index of a region: the number in its addresses is this plus one.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::read::{Problem, Problems, Reader, nearest};
 use super::tree::{Kind, Place, Tree};
 use super::{
-    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, check, expect, rounds,
-    timeline, trace, units,
+    App, AppKind, Idp, IdpKind, Link, Node, People, Role, Settings, Topology, Verb, check, expect, random,
+    rounds, timeline, trace, units,
 };
 
 /// Reads and checks a topology.
@@ -91,10 +91,9 @@ fn read(tree: &Tree, text: &str, file: &Path, problems: &mut Problems) -> Topolo
         expect::read(&mut reader, item, &mut topology.expect);
     }
     topology.settings = read_settings(&mut reader, settings, &topology);
+    check::by_chance(&topology, &mut reader);
+    random::spread(&mut topology.timeline, topology.settings.seed);
     check::check(&topology, &mut reader);
-    let broken = |idp: &Idp| topology.timeline.iter().any(|step| step.verb.breaks(&idp.name));
-    let fronted: Vec<bool> = topology.idps.iter().map(broken).collect();
-    topology.idps.iter_mut().zip(fronted).for_each(|(idp, fronted)| idp.fronted = fronted);
     trace::spread(&mut topology.timeline, topology.settings.duration);
     topology
 }
@@ -206,7 +205,6 @@ fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
         name: name.to_owned(),
         region: region?,
         kind: kind.unwrap_or(IdpKind::Local),
-        fronted: false,
         line: place.line,
     })
 }
@@ -293,7 +291,11 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
 
 fn read_settings(reader: &mut Reader<'_>, tree: Option<&Tree>, topology: &Topology) -> Settings {
     let usual = Settings::default();
-    let last = topology.timeline.iter().map(|step| step.after).max().unwrap_or_default();
+    let last = topology.timeline.iter().map(|step| match &step.verb {
+        Verb::Random { plan } => step.after + plan.lasts,
+        _ => step.after,
+    });
+    let last = last.max().unwrap_or_default();
     let natural = last + Duration::from_secs(15);
     let Some(tree) = tree else { return Settings { duration: natural, ..usual } };
     let mut section = reader.section("settings", tree);

@@ -74,7 +74,7 @@ pub(super) fn check(topology: &Topology, reader: &mut Reader<'_>) {
             Verb::Start { node } => ends(&mut open, &format!("start: {node}")),
             Verb::Pause { node } => drop(open.insert((format!("resume: {node}"), step.line))),
             Verb::Resume { node } => ends(&mut open, &format!("resume: {node}")),
-            Verb::Restart { .. } => {}
+            Verb::Restart { .. } | Verb::Random { .. } => {}
             Verb::Heal { cuts } if cuts.is_empty() => ends(&mut open, "heal: all"),
             verb if verb.heals() => {}
             _ => drop(open.insert(("heal: all".to_owned(), step.line))),

@@ -338,6 +338,9 @@ timeline:
   - { after: 2s, break: { idp: corp, how: slow pages, by: 2s } }
   - { after: 3s, heal: { idp: corp } }
   - { after: 4s, break: { idp: corp, how: keys rolled } }
+  - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }
+  - { after: 6s, skew: { node: edge, by: -10m } }
+  - { after: 7s, heal: { clock: edge } }
 expect: [{ logins lost: 0 }]
 ";
 
@@ -346,19 +349,42 @@ fn an_identity_provider_breaks_in_its_own_way_and_only_then_has_a_front() {
     let topology = read(BROKEN).unwrap();
     let corp = || "corp".to_owned();
     let verbs: Vec<_> = topology.timeline.iter().map(|step| step.verb.clone()).collect();
-    let broken = |how, by| Verb::Break { idp: corp(), how, by: Duration::from_secs(by) };
+    let broken = |how, by| Verb::Break { idp: corp(), how, by: Duration::from_secs(by), of: None };
     assert_eq!(verbs[..2], [broken(IdpState::Errors, 0), broken(IdpState::SlowPages, 2)]);
-    assert_eq!(verbs[2..], [Verb::HealOne { what: Healed::Idp(corp()) }, broken(IdpState::KeysRolled, 0)]);
+    let rolled = broken(IdpState::KeysRolled, 0);
+    assert_eq!(verbs[2..4], [Verb::HealOne { what: Healed::Idp(corp()) }, rolled]);
     let texts: Vec<_> = topology.timeline.iter().map(|step| step.text.as_str()).collect();
-    let words =
-        ["break corp: errors", "break corp: slow pages by 2s", "heal corp", "break corp: keys rolled"];
+    let words = [
+        "break corp: errors",
+        "break corp: slow pages by 2s",
+        "heal corp",
+        "break corp: keys rolled",
+        "break spare: secret expired of edge",
+        "skew edge by -10m",
+        "heal the clock of edge",
+    ];
     assert_eq!(texts, words);
-    assert_eq!(topology.idps.iter().map(|idp| idp.fronted).collect::<Vec<_>>(), [true, false]);
+    let without =
+        BROKEN.replace("  - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }\n", "");
+    let without = read(&without).unwrap();
+    assert!(without.breaks("corp") && !without.breaks("spare") && topology.breaks("spare"));
     for (good, bad, line, what, hint) in [
         ("break: { idp: corp }", "break: { idp: crop }", 9, "no node or IdP `crop`", "did you mean `corp`?"),
         ("break: { idp: corp }", "break: { idp: edge }", 9, "`edge` is no identity provider", "known: corp"),
         ("break: { idp: corp }", "break: { how: errors }", 9, "`idp` is missing", "which identity provider"),
         ("break: { idp: corp }", "break: { idp: corp, by: 1s }", 9, "`by` is not known here", "known: idp"),
+        ("of: edge", "of: egde", 13, "no node `egde`", "did you mean `edge`?"),
+        (", of: edge", "", 13, "`of` is missing", "which node's"),
+        (
+            "5s, break: { idp: spare",
+            "2500ms, break: { idp: corp",
+            13,
+            "`corp` is broken already",
+            "heal: { idp: corp }",
+        ),
+        ("skew: { node: edge", "skew: { node: egde", 14, "no node or IdP `egde`", "did you mean `edge`?"),
+        ("by: -10m", "by: 0s", 14, "`0s` cannot be read", "a second or more"),
+        (", by: -10m", "", 14, "`by` is missing", "by: -10m"),
         ("how: slow pages", "how: slow", 10, "`slow` cannot be read", "errors, garbage, expired certificate"),
         ("heal: { idp: corp }", "heal: { idp: crop }", 11, "no node or IdP `crop`", "did you mean `corp`?"),
     ] {

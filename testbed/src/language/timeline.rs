@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ailments::{self, Healed};
-use super::read::Reader;
+use super::random::{self, Plan};
+use super::read::{Reader, Section};
 use super::trace::{self, Condition, Trace};
 use super::tree::Tree;
 use super::units;
@@ -61,6 +62,15 @@ pub enum Verb {
         how: IdpState,
         /// How late its answers come, if that is how.
         by: Duration,
+        /// The node whose secrets have expired, if that is how.
+        of: Option<String>,
+    },
+    /// The clock of a node or IdP is wrong, and goes on at its pace.
+    Skew {
+        /// Whose.
+        node: String,
+        /// Seconds ahead of the right time; negative: behind it.
+        ahead: i64,
     },
     /// SIGKILL.
     Kill {
@@ -117,6 +127,11 @@ pub enum Verb {
         /// What the file says.
         trace: Trace,
     },
+    /// Faults by chance. [`random::spread`] makes the steps.
+    Random {
+        /// Which, and when.
+        plan: Plan,
+    },
     /// One line of a trace: how the ways are from now on.
     Condition {
         /// Which ways.
@@ -136,6 +151,7 @@ impl Verb {
             | Self::Pause { node }
             | Self::Resume { node } => Some(node),
             Self::Break { idp, .. } | Self::HealOne { what: Healed::Idp(idp) } => Some(idp),
+            Self::Skew { node, .. } | Self::HealOne { what: Healed::Clock(node) } => Some(node),
             _ => None,
         }
     }
@@ -143,6 +159,11 @@ impl Verb {
     /// Whether the verb makes this identity provider misbehave.
     pub(crate) fn breaks(&self, name: &str) -> bool {
         matches!(self, Self::Break { idp, .. } if idp == name)
+    }
+
+    /// Whether the verb puts a clock wrong.
+    pub(crate) fn skews(&self) -> bool {
+        matches!(self, Self::Skew { .. })
     }
 
     /// The ways that the verb acts on.
@@ -179,6 +200,8 @@ pub(super) const VERBS: &[&str] = &[
     "trace",
     "dns",
     "break",
+    "skew",
+    "random",
 ];
 
 /// What a step may refer to.
@@ -193,13 +216,9 @@ pub(crate) struct Around<'a> {
 pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, around: &Around<'_>) -> Option<Step> {
     let mut section = reader.section("timeline", tree);
     let after = section.needed("after", "say when, `after: 10s`");
-    let mut found = Vec::new();
-    for verb in VERBS.iter().copied() {
-        if let Some(argument) = section.take(verb) {
-            found.push((verb, argument));
-        }
-    }
+    let found = verbs(&mut section);
     section.finish();
+    let step = one_verb(reader, tree, &found, around);
     let after = match units::duration(&after?) {
         Ok(after) => after,
         Err(hint) => {
@@ -207,13 +226,34 @@ pub(crate) fn read(reader: &mut Reader<'_>, tree: &Tree, around: &Around<'_>) ->
             return None;
         }
     };
-    let [(verb, argument)] = found[..] else {
+    step.map(|step| Step { after, ..step })
+}
+
+/// Reads a step that has no time of its own.
+pub(super) fn read_now(reader: &mut Reader<'_>, tree: &Tree, around: &Around<'_>) -> Option<Step> {
+    let mut section = reader.section("timeline", tree);
+    let found = verbs(&mut section);
+    section.finish();
+    one_verb(reader, tree, &found, around)
+}
+
+fn verbs<'t>(section: &mut Section<'_, '_, 't>) -> Vec<(&'static str, &'t Tree)> {
+    VERBS.iter().filter_map(|verb| section.take(verb).map(|argument| (*verb, argument))).collect()
+}
+
+fn one_verb(
+    reader: &mut Reader<'_>,
+    tree: &Tree,
+    found: &[(&str, &Tree)],
+    around: &Around<'_>,
+) -> Option<Step> {
+    let [(verb, argument)] = found else {
         let hint = format!("one of: {}", VERBS.join(", "));
         reader.problem(tree.place, "timeline", "a step is one time and one verb", &hint);
         return None;
     };
     let (verb, text) = read_verb(reader, verb, argument, around)?;
-    Some(Step { after, verb, text, line: tree.place.line })
+    Some(Step { after: Duration::ZERO, verb, text, line: tree.place.line })
 }
 
 fn read_verb(
@@ -231,7 +271,9 @@ fn read_verb(
         "resume" => node().map(|node| Verb::Resume { node }),
         "dns" => return ailments::read_dns(reader, argument),
         "break" => return ailments::read_break(reader, argument),
-        "heal" if ["dns", "idp"].iter().any(|key| argument.at(key).is_some()) => {
+        "skew" => return ailments::read_skew(reader, argument),
+        "random" => return random::read(reader, argument, around),
+        "heal" if ailments::HEALED.iter().any(|key| argument.at(key).is_some()) => {
             return ailments::read_heal(reader, argument);
         }
         "heal" if argument.text() == Some("all") => Some(Verb::Heal { cuts: Vec::new() }),

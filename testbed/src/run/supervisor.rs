@@ -18,12 +18,13 @@ use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
 use crate::lab::dns::Dns;
 use crate::lab::lateness::Clock;
+use crate::lab::log::log_file;
 use crate::lab::mesh::Mesh;
 use crate::lab::paths::Paths;
-use crate::lab::process::{Death, Processes, log_file, spawn};
+use crate::lab::process::{Death, Processes, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::lab::{chromium, foreign};
+use crate::lab::{chromium, clock, foreign};
 use crate::language::rounds::{self, Round};
 use crate::language::{AppKind, IdpKind, Step, Topology, parse};
 
@@ -112,6 +113,7 @@ impl Ground {
         find_binaries(&topology, &binaries)?;
         foreign::ready(&topology)?;
         chromium::ready(&topology)?;
+        clock::ready(&topology)?;
         let here = std::env::current_dir()?;
         let folder = isolate::isolate(&[&here, &binaries, &file.canonicalize()?, &program])?;
         Ok(Self { topology, folder, binaries, program, stop })

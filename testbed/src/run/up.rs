@@ -79,8 +79,7 @@ fn stand(options: &Options) -> Result<(), Failure> {
     let mut ground = Ground::prepare(&options.file, options.bin.as_deref(), move |line| {
         let _ = typist.send(line);
     })?;
-    // What will be typed is not known yet.
-    ground.topology.idps.iter_mut().for_each(|idp| idp.fronted = true);
+    ground.topology.by_hand = true;
     let topology = &ground.topology;
     let region = options.standpoint(topology)?;
     let mut view = View::standing(topology, options.people);

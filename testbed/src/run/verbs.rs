@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
 use crate::history::{
-    Event, IdpChange, IdpState, Micros, NamesChange, PathChange, PathState, Step as Happened, StepKind, What,
-    now,
+    ClockChange, Event, IdpChange, IdpState, Micros, NamesChange, PathChange, PathState, Step as Happened,
+    StepKind, What, now,
 };
 use crate::lab::dns::{Dns, Mode};
 use crate::lab::front::Manner;
@@ -49,17 +49,24 @@ impl Stage<'_> {
             Verb::Heal { cuts } => {
                 self.change(cuts, began, |way| way.follow(&Condition::default()));
                 if cuts.is_empty() {
-                    self.heal_everything_else(began);
+                    self.heal_everything_else(began)?;
                 }
             }
             Verb::HealOne { what: Healed::Dns(region) } => self.names(region, Mode::default(), began),
-            Verb::HealOne { what: Healed::Idp(idp) } => self.conduct(idp, Manner::default(), began),
-            Verb::Break { idp, how: IdpState::KeysRolled, .. } => {
-                self.processes
-                    .roll_keys(idp)
-                    .map_err(|error| format!("{idp}'s keys cannot be rolled: {error}"))?;
-            }
-            Verb::Break { idp, how, by } => self.conduct(idp, Manner { state: *how, by: *by }, began),
+            Verb::HealOne { what: Healed::Idp(idp) } => self.heal_idp(idp, began)?,
+            Verb::Break { idp, how, by, of } => match (how, of) {
+                (IdpState::KeysRolled, _) => {
+                    let told = |error| format!("{idp}'s keys cannot be rolled: {error}");
+                    self.processes.roll_keys(idp).map_err(told)?;
+                }
+                (_, Some(node)) => {
+                    let told = |error| format!("no secret can expire at {idp}: {error}");
+                    self.processes.expire(idp, node).map_err(told)?;
+                }
+                (_, None) => self.conduct(idp, Manner { state: *how, by: *by }, began),
+            },
+            Verb::HealOne { what: Healed::Clock(node) } => self.skew(node, 0, began)?,
+            Verb::Skew { node, ahead } => self.skew(node, *ahead, began)?,
             Verb::Dns { region, how, about } => {
                 let about = about.iter().map(|name| host(name)).collect();
                 self.names(region, Mode { state: *how, about }, began);
@@ -67,8 +74,8 @@ impl Stage<'_> {
             Verb::Slow { cuts, by, jitter } => self.change(cuts, began, |way| way.slow(Some((*by, *jitter)))),
             Verb::Lossy { cuts, loss } => self.change(cuts, began, |way| way.lossy(Some(*loss))),
             Verb::Throttle { cuts, rate } => self.change(cuts, began, |way| way.throttle(Some(*rate))),
-            // Its lines are steps of their own.
-            Verb::Trace { .. } => {}
+            // What they mean are steps of their own.
+            Verb::Trace { .. } | Verb::Random { .. } => {}
             Verb::Condition { cuts, condition } => self.change(cuts, began, |way| way.follow(condition)),
             Verb::Kill { node } => self.processes.kill(node),
             Verb::Restart { node } => self.processes.restart(node),
@@ -80,7 +87,7 @@ impl Stage<'_> {
                 .map_err(|error| format!("{node} cannot be started: {error}"))?,
         }
         let kind = match &step.verb {
-            Verb::Condition { .. } => StepKind::Other,
+            Verb::Condition { .. } | Verb::Random { .. } => StepKind::Other,
             verb if verb.heals() => StepKind::Heal,
             _ => StepKind::Fault,
         };
@@ -88,13 +95,27 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn heal_everything_else(&mut self, began: Micros) {
+    fn heal_everything_else(&mut self, began: Micros) -> Result<(), String> {
         for region in &self.topology.regions {
             self.names(region, Mode::default(), began);
         }
-        for idp in &self.topology.idps {
-            self.conduct(&idp.name, Manner::default(), began);
+        for name in self.processes.names() {
+            self.skew(&name, 0, began)?;
         }
+        self.topology.idps.iter().try_for_each(|idp| self.heal_idp(&idp.name, began))
+    }
+
+    fn skew(&mut self, server: &str, ahead: i64, began: Micros) -> Result<(), String> {
+        let set = self.processes.skew(server, ahead);
+        if let Some(at) = set.map_err(|error| format!("the clock of {server} cannot be set: {error}"))? {
+            self.say(at, What::Clock(ClockChange { server: server.to_owned(), ahead, began }));
+        }
+        Ok(())
+    }
+
+    fn heal_idp(&mut self, idp: &str, began: Micros) -> Result<(), String> {
+        self.conduct(idp, Manner::default(), began);
+        self.processes.renew(idp).map(drop).map_err(|error| format!("{idp} cannot be mended: {error}"))
     }
 
     /// Makes an identity provider do its work so.
