@@ -77,7 +77,8 @@ impl<'w, 'a> Home<'w, 'a> {
 }
 
 impl Court<'_, '_> {
-    /// The acts of logins whose browser stood at no upstream when one went.
+    /// The acts of logins whose browser stood at no upstream when one went. A reload counts here: nobody who waited at
+    /// home is to be sent to a page that does not come.
     pub(super) fn acts_at_home(&self, expected: &Expectation) -> Finding {
         let home = Home::of(self.world);
         let mut most: Option<(u32, String)> = None;
@@ -94,10 +95,10 @@ impl Court<'_, '_> {
                 }
                 Some(Stood::Away) | None => continue,
             };
-            if most.as_ref().is_none_or(|(acts, _)| login.acts > *acts) {
+            let acts = login.acts + login.login.acts.reloads;
+            if most.as_ref().is_none_or(|(most, _)| acts > *most) {
                 let after = in_words(login.login.start.saturating_sub(self.world.begin));
-                most =
-                    Some((login.acts, format!("{}, who came after {after} and {place}", login.login.person)));
+                most = Some((acts, format!("{}, who came after {after} and {place}", login.login.person)));
             }
         }
         let words = match &most {

@@ -82,7 +82,9 @@ impl Court<'_, '_> {
         }
         let words = match &worst {
             None => "no node lost a member for so long".to_owned(),
-            Some((_, words)) => format!("{words}; {attempts} losses"),
+            Some((_, words)) => {
+                format!("{words}; {attempts} {}", if attempts == 1 { "loss" } else { "losses" })
+            }
         };
         Finding { number: worst.map(|(most, _)| most), words, attempts }
     }

@@ -289,7 +289,23 @@ fn who_waited_at_home_needs_no_act_when_an_upstream_goes() {
     let probes_only = Story::one_root_cut().with(|product| product.last_look = None);
     tells_apart(&expected, &Story::one_root_cut(), &probes_only);
     let found = outcome(&probes_only, &expected).found;
-    assert!(found.contains("at most 1 (branch-a-") && found.contains("began later)"), "{found}");
+    assert!(found.contains("at most 2 (branch-a-") && found.contains("began later)"), "{found}");
+}
+
+#[test]
+fn a_reload_is_an_act_of_whoever_waited_at_home() {
+    let mut events = Story::one_root_cut().tell();
+    let last = events.iter_mut().rev().find_map(|event| match &mut event.what {
+        What::Login(login) if login.region == "branch-a" => Some(login),
+        _ => None,
+    });
+    last.unwrap().acts.reloads = 1;
+    let found = |measure| {
+        let expected = expect(measure, Bound::AtMost(Limit::Count(0.0)));
+        judge(&events, &[expected], 30).unwrap().outcomes[0].ruling
+    };
+    assert_eq!(found(Measure::ActsAtHome), Ruling::Fails);
+    assert_eq!(found(Measure::ActsPerLogin), Ruling::Holds, "the browser's own button repeats what it did");
 }
 
 #[test]
