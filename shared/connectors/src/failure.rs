@@ -4,7 +4,7 @@ use mangrove_continuity::Blame;
 
 /// A login that an upstream did not finish. Carries two messages: `outside` may be shown to a person, `log` may not.
 /// Neither holds secrets, tokens or bodies of answers.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{log}")]
 pub struct Failure {
     /// Who is to blame.

@@ -8,6 +8,7 @@ pub mod connector;
 pub mod dns;
 mod endpoint;
 pub mod failure;
+mod front;
 pub mod http;
 pub mod identity;
 pub mod local;
@@ -17,6 +18,7 @@ pub mod step;
 
 pub use connector::{BuildError, Connector, Look, Parts, ProbeResult};
 pub use failure::Failure;
+pub use front::Door;
 pub use http::HttpClient;
 pub use identity::Identity;
 pub use mangrove_continuity::Blame;

@@ -28,7 +28,7 @@ pub struct Candidate<'a> {
 }
 
 /// The answer: whom, why, and whom not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Choice {
     /// The one to ask, if any is left.
     pub picked: Option<String>,
@@ -39,7 +39,7 @@ pub struct Choice {
 }
 
 /// Why a candidate was picked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason {
     /// It is the first in order.
@@ -62,7 +62,7 @@ pub enum Reason {
 }
 
 /// A candidate that was passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Skipped {
     /// Name of the connector.
     pub name: String,
@@ -71,7 +71,7 @@ pub struct Skipped {
 }
 
 /// Why a candidate was passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum SkipReason {
     /// It is down.

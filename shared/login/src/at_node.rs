@@ -13,6 +13,7 @@ use crate::decisions::What;
 use crate::login::Login;
 use crate::looks::{self, Looked};
 use crate::plan::{Person, Seat};
+use crate::returned::Onward;
 use crate::steps::World;
 use crate::watch::Member;
 use crate::{Browser, leaving, redeeming};
@@ -145,6 +146,10 @@ impl World for AtNode<'_> {
 
     fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool {
         self.login.seat(flow, member).is_some_and(|seat| seat.connector.redirect_path() == Some(path))
+    }
+
+    async fn decided(&self, flow: &mut Flow, way: Onward) {
+        self.login.decided(self.browser, flow, way).await;
     }
 
     async fn answered_by(&self, flow: &Flow, member: &str) {

@@ -66,20 +66,11 @@ pub(crate) async fn again(
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "login").map(|(_, value)| value);
     let cookie = suffix.and_then(|suffix| login.cookies.login_by_suffix(&browser, &suffix));
     let way = Onward::read(query.as_bytes());
-    let flow = match cookie {
-        Some(cookie) => login.book.flow(cookie.flow).await,
-        None => Ok(None),
+    let step = match cookie {
+        Some(cookie) => steps::again(&login.at(&browser), cookie.flow, way).await,
+        None => Ok(Step::Astray(Astray::Closed)),
     };
-    match flow {
-        Ok(Some(mut flow)) => {
-            flow.tried.clear();
-            login.decided(&browser, &mut flow, way).await;
-            let step = steps::advance(&login.at(&browser), flow).await;
-            login.show(&browser, step).await
-        }
-        Ok(None) => login.turned_away(&browser, Astray::Closed).await,
-        Err(why) => login.cache_failed(&browser, &why),
-    }
+    login.show_or_fail(&browser, step).await
 }
 
 impl Login {

@@ -40,6 +40,8 @@ mod login;
 mod logout;
 mod looks;
 mod loops;
+#[cfg(test)]
+mod model;
 mod pages;
 mod password;
 mod plan;

@@ -16,7 +16,7 @@ use crate::decisions::{self, Fault, What};
 use crate::ending::{Ending, Failed, Why};
 use crate::looks::Looked;
 use crate::plan::Person;
-use crate::returned::Away;
+use crate::returned::{Away, Onward};
 use crate::{Refusal, digest, leaving};
 
 /// Longest `state` that is looked for.
@@ -70,6 +70,8 @@ pub(crate) trait World {
     async fn begin(&self, flow: &Flow, member: &str, ask: &Ask) -> Result<Begin, Failure>;
     /// Whether an answer of this member comes to this path.
     fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool;
+    /// The person was asked which way to go on, and chose; or was not asked.
+    async fn decided(&self, flow: &mut Flow, way: Onward);
     /// A member answered this browser.
     async fn answered_by(&self, flow: &Flow, member: &str);
     /// Finishes an attempt at a member: the back channel.
@@ -161,6 +163,17 @@ pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Step {
             }
         }
     }
+}
+
+/// Begins a new round of an open login, as its browser asks.
+///
+/// # Errors
+/// The cache fails.
+pub(crate) async fn again<W: World>(world: &W, login: &str, way: Onward) -> Result<Step, CacheError> {
+    let Some(mut flow) = world.book().flow(login).await? else { return Ok(Step::Astray(Astray::Closed)) };
+    flow.tried.clear();
+    world.decided(&mut flow, way).await;
+    Ok(advance(world, flow).await)
 }
 
 /// Takes an upstream's answer to its end.

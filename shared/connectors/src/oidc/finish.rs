@@ -1,6 +1,5 @@
 //! The answer of the browser, and the rest of the login on the back channel.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mangrove_keys::ambient;
@@ -9,10 +8,8 @@ use serde_json::{Map, Value};
 use super::Oidc;
 use super::provider::Published;
 use super::verify::{Expected, IdToken, VerifyError, verify_id_token};
-use crate::{Answer, Failure, Identity, Pending};
+use crate::{Answer, Door, Failure, Identity, Pending};
 
-/// Longest code that is passed on.
-const LONGEST_CODE: usize = 4_096;
 /// Claims about the token and not about the person.
 const OF_THE_TOKEN: [&str; 15] = [
     "iss",
@@ -35,7 +32,13 @@ const OF_THE_TOKEN: [&str; 15] = [
 impl Oidc {
     pub(crate) async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(&self.settings.name))?;
-        let code = self.code(&known, pending, answer)?;
+        let door = Door {
+            connector: &self.settings.name,
+            path: self.redirect_path(),
+            issuer: &known.metadata.issuer,
+            promises_iss: known.metadata.promises_iss(),
+        };
+        let code = pending.code(answer, door)?;
         let tokens = self.exchange(&known.metadata, pending, code).await?;
         let Some(token) = &tokens.id_token else {
             return Err(Failure::misconfigured(self.said("the token endpoint gave no ID token")));
@@ -49,50 +52,6 @@ impl Oidc {
             }
         }
         Ok(self.identity(id_token, claims, token))
-    }
-
-    /// What the browser brought: the code, or why there is none.
-    fn code<'a>(&self, known: &Published, pending: &Pending, answer: &'a Answer) -> Result<&'a str, Failure> {
-        let refuse = |what: &str| Err(Failure::protocol(self.said(what)));
-        if answer.path != pending.redirect_url.path() || self.redirect_path() != Some(answer.path.as_str()) {
-            return refuse("the answer came to a path that is not this connector's");
-        }
-        let mut names = BTreeSet::new();
-        if !answer.params.iter().all(|(name, _)| names.insert(name)) {
-            return refuse("the answer carries a parameter twice");
-        }
-        let state = answer.param("state").unwrap_or_default();
-        if !mangrove_keys::secret::equal(state.as_bytes(), pending.state.as_bytes()) {
-            return refuse("the answer's state is another login's");
-        }
-        if known.metadata.issuer != pending.issuer {
-            return refuse("the provider's issuer is not the one this login began with");
-        }
-        match answer.param("iss") {
-            Some(iss) if iss != pending.issuer => return refuse("the answer's iss is another provider's"),
-            None if known.metadata.promises_iss() => {
-                return refuse("the answer has no iss, which the provider promises");
-            }
-            _ => {}
-        }
-        if let Some(error) = answer.param("error") {
-            return Err(self.front_channel_error(error));
-        }
-        match answer.param("code") {
-            Some(code) if !code.is_empty() && code.len() <= LONGEST_CODE => Ok(code),
-            _ => refuse("the answer has neither a code nor an error"),
-        }
-    }
-
-    /// An error that a browser carried: never a sample, never the operator's, whatever it says.
-    fn front_channel_error(&self, error: &str) -> Failure {
-        let log = self.said(format_args!("the browser came back with {}", crate::failure::printable(error)));
-        let failure = match error {
-            "temporarily_unavailable" | "server_error" => Failure::unavailable(log),
-            "access_denied" => Failure::rejected("The sign-in was cancelled or denied.", log),
-            _ => Failure::rejected("The sign-in service refused.", log),
-        };
-        failure.with_oauth_error(error)
     }
 
     /// Verifies the ID token; an unknown key is asked for once.
