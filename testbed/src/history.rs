@@ -498,6 +498,9 @@ pub struct Hop {
     /// Why none came.
     #[serde(default)]
     pub error: Option<Trouble>,
+    /// What nodes write down of its `state`, if it had one; finds the login in their logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 impl Hop {
@@ -712,6 +715,7 @@ mod tests {
                     url: "branch-app.mesh.test/".into(),
                     status: None,
                     error: Some(Trouble::Refused),
+                    reference: None,
                 }],
                 acts: Acts::default(),
                 seen: Seen::GaveUp { trouble: Trouble::Refused },

@@ -117,8 +117,30 @@ impl Browser {
     }
 }
 
+/// What nodes write down of the `state` of a request for a login, or of the answer to one.
+pub fn reference(url: &Url) -> Option<String> {
+    let state = url.query_pairs().find(|(name, _)| name == "state");
+    state.map(|(_, state)| mangrove_login::reference(&state))
+}
+
 /// Host, with the port where it is not the usual one.
 pub fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hop_has_the_reference_that_nodes_write_down_wherever_its_state_stands() {
+        let of = |url: &str| reference(&Url::parse(url).unwrap());
+        assert_eq!(
+            of("https://edge.mesh.test/oauth2/auth?client_id=a&state=a%20b"),
+            of("https://a.test/?state=a+b")
+        );
+        assert_eq!(of("https://edge.mesh.test/?state=s"), Some(mangrove_login::reference("s")));
+        assert_eq!(of("https://edge.mesh.test/login/password?states=s"), None);
+    }
 }

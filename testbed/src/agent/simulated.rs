@@ -10,7 +10,7 @@ use http_body_util::Full;
 use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 
-use super::browser::{How, Navigation, authority};
+use super::browser::{How, Navigation, authority, reference};
 use super::jar::{self, Jar};
 use super::page::Page;
 use super::wire::{Answer, Connections, Wire};
@@ -117,6 +117,7 @@ impl Simulated {
             url: format!("{}{}", authority(&at.url), at.url.path()),
             status: result.as_ref().ok().map(|answer| answer.status.as_u16()),
             error: result.as_ref().err().copied(),
+            reference: reference(&at.url),
         });
     }
 

@@ -1,6 +1,8 @@
 //! What the page's script knows: how the mesh stood from change to change, and each login's hops and story. Data only, in a
 //! block that is read and never run; without a script the page says the same with its titles, maps and tables.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::clock;
@@ -18,6 +20,8 @@ const MOST_STORIES: usize = 700_000;
 /// What the script knows.
 #[derive(Serialize)]
 struct Data {
+    /// Indices of the regions at the ends of each link.
+    links: Vec<[usize; 2]>,
     /// Where the picture's time begins and ends, in its own units, and in milliseconds of the run.
     plot: [f64; 2],
     time: [i64; 2],
@@ -31,11 +35,16 @@ struct Data {
 struct Told {
     head: String,
     more: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
+    /// Of each start at the application: the id to search the logs by, and the story.
+    tries: Vec<(String, Vec<String>)>,
     hops: Vec<String>,
+    /// Index of the person's region.
+    home: usize,
+    /// Indices of the regions that the browser asked.
+    way: Vec<usize>,
+    /// Those of them that did not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    story: Vec<String>,
+    silent: Vec<usize>,
 }
 
 /// The data, as JSON that cannot end the element it stands in.
@@ -58,15 +67,18 @@ pub fn json(
         verdict.ends.logins.iter().map(|login| told(verdict, login, stories)).collect();
     let mut room = MOST_STORIES;
     for index in by_interest(verdict) {
-        let login = &mut logins[index];
-        let size: usize = login.story.iter().map(String::len).sum();
-        if size > room {
-            login.story.clear();
+        for (_, story) in &mut logins[index].tries {
+            let size: usize = story.iter().map(String::len).sum();
+            if size > room {
+                story.clear();
+            }
+            room = room.saturating_sub(size);
         }
-        room = room.saturating_sub(size);
     }
     let time = [milliseconds(verdict.world.begin), milliseconds(until)];
-    let data = Data { plot, time, moments: moments.iter().map(moment).collect(), logins };
+    let at = |name: &str| verdict.world.run.regions.iter().position(|region| region == name).unwrap_or(0);
+    let links = verdict.world.run.links.iter().map(|link| [at(&link.a), at(&link.b)]).collect();
+    let data = Data { links, plot, time, moments: moments.iter().map(moment).collect(), logins };
     serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c")
 }
 
@@ -87,8 +99,20 @@ fn by_interest(verdict: &Verdict<'_>) -> Vec<usize> {
 
 fn told(verdict: &Verdict<'_>, login: &Judged<'_>, stories: &Stories<'_>) -> Told {
     let (head, more) = brief(verdict, login);
-    let (id, story) = stories.of(login.login);
-    Told { head, more, id, hops: hops(login), story }
+    let tries = stories.ids(login.login).into_iter().map(|id| (id.clone(), stories.tell(&id))).collect();
+    let world = &verdict.world;
+    let at = |name: &str| world.run.regions.iter().position(|region| region == name);
+    let mut asked: Vec<(usize, bool)> = Vec::new();
+    for hop in &login.login.hops {
+        let region = world.server_at(hop.host()).and_then(|server| at(&server.region));
+        asked.extend(region.map(|region| (region, hop.status.is_some())));
+    }
+    let regions = |asked: Vec<&(usize, bool)>| {
+        asked.into_iter().map(|(region, _)| *region).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let silent = regions(asked.iter().filter(|(_, answered)| !answered).collect());
+    let home = at(&login.login.region).unwrap_or_default();
+    Told { head, more, tries, hops: hops(login), home, way: regions(asked.iter().collect()), silent }
 }
 
 /// A login in one line, and what else is to be said in short.
@@ -102,15 +126,26 @@ pub fn brief(verdict: &Verdict<'_>, login: &Judged<'_>) -> (String, Vec<String>)
         in_words(login.took())
     );
     let mut more = Vec::new();
-    if login.end == End::SignedIn {
-        more.push(format!("by {}", login.answered_by()));
-    } else if !login.why.is_empty() {
-        more.push(login.why.clone());
-    }
+    more.push(why(login));
     if login.acts > 0 {
-        more.push(format!("{} more acts than usual", login.acts));
+        let acts = if login.acts == 1 { "act" } else { "acts" };
+        more.push(format!("{} {acts} more than usual", login.acts));
     }
     (head, more)
+}
+
+/// Why a login ended so; who did not answer before, if it was signed in in the end.
+pub fn why(login: &Judged<'_>) -> String {
+    if login.end != End::SignedIn && !login.why.is_empty() {
+        return login.why.clone();
+    }
+    let by = format!("by {}", login.answered_by());
+    let silent: BTreeSet<&str> =
+        login.login.hops.iter().filter(|hop| hop.status.is_none()).map(Hop::host).collect();
+    if silent.is_empty() {
+        return by;
+    }
+    format!("no answer from {}, then {by}", silent.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Each request of a login, in a line.

@@ -15,7 +15,10 @@
   const order = (all) => all.map((group) => Number(group.dataset.at));
   const orders = [order(links), order(servers), order(names)];
   const paint = (all, places, letter, codes) =>
-    all.forEach((group, index) => group.setAttribute("class", `${letter}-${codes[places[index]]}`));
+    all.forEach((group, index) => {
+      group.classList.remove(...[...group.classList].filter((name) => name.startsWith(`${letter}-`)));
+      group.classList.add(`${letter}-${codes[places[index]]}`);
+    });
 
   const move = (time) => {
     time = Math.min(Math.max(time, first), last);
@@ -50,15 +53,24 @@
     const head = element("p", "", pointed);
     element("b", login.head, head);
     login.more.forEach((line) => element("p", line, pointed));
-    if (login.id) {
-      const command = `mangrove-edge why ${login.id} -log ${beside()}logs/*/*.log`;
+    login.tries.forEach(([id, story]) => {
+      const command = `mangrove-edge why ${id} -log ${beside()}logs/*/*.log`;
       const line = element("p", "", pointed);
       element("code", command, line);
       const copy = element("button", "copy", line);
       copy.type = "button";
       copy.onclick = () => navigator.clipboard?.writeText(command).then(() => { copy.textContent = "copied"; });
-    }
-    if (login.story) element("pre", login.story.join("\n"), pointed);
+      const told = element("div", "", pointed);
+      told.className = "story";
+      story.forEach((sentence) => element("div", sentence, told));
+    });
+    // Its way on the map: thick where the browser went, and where it got no answer.
+    links.forEach((link, index) => {
+      const ends = data.links[orders[0][index]];
+      const other = ends.includes(login.home) ? ends.find((at) => at !== login.home) : undefined;
+      link.classList.toggle("used", login.way.includes(other));
+      link.classList.toggle("unanswered", login.silent?.includes(other) ?? false);
+    });
     const hops = element("ol", "", pointed);
     hops.className = "hops";
     login.hops.forEach((hop) => element("li", hop, hops));

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::clock;
 use super::moments::{Moment, State, spans};
-use crate::history::{Micros, NamesState, PathState, ProcessState, Run, SECOND, ServerKind};
+use crate::history::{Micros, NamesState, PathState, ProcessState, Run, SECOND, Server, ServerKind};
 use crate::verdict::Verdict;
 use crate::verdict::world::Span;
 
@@ -15,9 +15,13 @@ use crate::verdict::world::Span;
 const GAP: f64 = 40.0;
 /// How much lower the middle of a row of three or more lies, so that a link does not hide behind a box.
 const BOW: f64 = 30.0;
+/// Where on a link its sign stands: not in the middle, where links cross.
+const SIGN: f64 = 0.38;
 const LETTER: f64 = 6.7;
 /// More letters of a name are cut.
 const LETTERS: usize = 22;
+/// Layers of nodes beyond this stand in one row.
+const DEEPEST: usize = 8;
 /// More maps than this help nobody.
 const MOST: usize = 12;
 /// More times than this of one map are counted.
@@ -60,7 +64,11 @@ fn when(verdict: &Verdict<'_>, times: &[Span]) -> String {
     let time = |span: &Span| format!("{} – {}", clock(verdict, span.from), clock(verdict, span.until));
     let told: Vec<_> = times.iter().take(MOST_TIMES).map(time).collect();
     let more = times.len() - told.len();
-    let more = if more > 0 { format!(" and {more} more times") } else { String::new() };
+    let more = match more {
+        0 => String::new(),
+        1 => " and once more".to_owned(),
+        more => format!(" and {more} more times"),
+    };
     format!("{}{more}:", told.join(", "))
 }
 
@@ -73,36 +81,33 @@ pub struct Plan<'r> {
 }
 
 impl<'r> Plan<'r> {
-    /// Identity providers on top, roots below them, branches at the bottom.
+    /// Whoever vouches stands on top, whoever asks below whom it asks, branches at the bottom.
     pub fn of(run: &'r Run) -> Self {
-        let row = |region: &str| {
-            let has = |kind| run.servers.iter().any(|server| server.region == region && server.kind == kind);
-            if has(ServerKind::Edge) || run.people.iter().any(|person| person.region == region) {
-                2
-            } else if has(ServerKind::Root) {
-                1
-            } else {
-                0
-            }
-        };
-        let mut rows: [Vec<&str>; 3] = Default::default();
+        let mut rows: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for region in &run.regions {
-            rows[row(region)].push(region);
+            let people = run.people.iter().any(|person| person.region == *region);
+            let asking = run.servers.iter().filter(|server| server.region == *region);
+            let row = asking.map(|server| distance(run, server, DEEPEST)).max().unwrap_or_default();
+            rows.entry(if people { DEEPEST } else { row }).or_default().push(region);
         }
         let names = run.regions.iter().chain(run.servers.iter().map(|server| &server.name));
         let letters = names.map(|name| name.chars().count().min(LETTERS)).max().unwrap_or_default();
         let wide = (letters as f64 * LETTER + 14.0).max(96.0);
-        let most = rows.iter().map(Vec::len).max().unwrap_or_default().max(3);
-        let width = most as f64 * (wide + 20.0);
+        let most = rows.values().map(Vec::len).max().unwrap_or_default().max(3);
+        // Where layers are many, every second row is wider: a link over a row must not hide behind it.
+        let layered = rows.len() > 3;
+        let width = most as f64 * (wide + 20.0) + if layered { wide } else { 0.0 };
         let mut plan = Self { run, places: BTreeMap::new(), wide, size: (width, 0.0) };
         let mut top = 8.0;
-        for row in rows.iter().filter(|row| !row.is_empty()) {
+        for (line, row) in rows.values().enumerate() {
+            let spread = if layered && line % 2 == 0 { 1.5 } else { 1.0 };
             let tallest = row.iter().map(|region| plan.height(region)).fold(0.0, f64::max);
             let bow = if row.len() > 2 { BOW } else { 0.0 };
             for (column, region) in row.iter().enumerate() {
                 let share = (column as f64 + 0.5) / row.len() as f64;
                 let lower = bow * (1.0 - (2.0 * share - 1.0).powi(2));
-                plan.places.insert(region, (round(width * share), round(top + tallest / 2.0 + lower)));
+                let x = (width * (0.5 + (share - 0.5) * spread)).clamp(wide / 2.0, width - wide / 2.0);
+                plan.places.insert(region, (round(x), round(top + tallest / 2.0 + lower)));
             }
             top += tallest + bow + GAP;
         }
@@ -131,7 +136,7 @@ impl<'r> Plan<'r> {
                         @let turn = dy.atan2(dx).to_degrees().round();
                         g class={ "l-" (code) } data-at=(index) {
                             line.link x1=(a.0) y1=(a.1) x2=(b.0) y2=(b.1) {}
-                            g transform={ "translate(" (round(a.0 + dx / 2.0)) " " (round(a.1 + dy / 2.0)) ")" } {
+                            g transform={ "translate(" (round(a.0 + dx * SIGN)) " " (round(a.1 + dy * SIGN)) ")" } {
                                 path.no d="M-6 -6L6 6M6 -6L-6 6" {}
                                 path.there d="M-6 -5L7 0L-6 5Z" transform={ "rotate(" (turn) ")" } {}
                                 path.back d="M6 -5L-7 0L6 5Z" transform={ "rotate(" (turn) ")" } {}
@@ -168,6 +173,13 @@ impl<'r> Plan<'r> {
             }
         }
     }
+}
+
+/// How many others are between a server and whoever vouches, at most.
+fn distance(run: &Run, server: &Server, deepest: usize) -> usize {
+    let asked = run.servers.iter().filter(|other| server.upstreams.contains(&other.name));
+    let farthest = asked.filter(|_| deepest > 0).map(|other| 1 + distance(run, other, deepest - 1)).max();
+    if server.kind == ServerKind::App { 0 } else { farthest.unwrap_or_default() }
 }
 
 /// A letter for each link, server and region: the end of its class.

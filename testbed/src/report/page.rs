@@ -18,6 +18,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("hover.js");
 /// Logins of one kind that are told one by one; what is more is counted.
 const MOST_ROWS: usize = 300;
+/// Kinds of logins that show an example at once, on paper too.
+const MOST_OPEN: usize = 4;
 const ENDS: [End; 6] = [End::SignedIn, End::Told, End::CutOff, End::Lost, End::Wrong, End::Apart];
 
 /// The whole file. `lines`: what the nodes' decision logs say, for the stories of the logins.
@@ -84,12 +86,19 @@ fn expectations(verdict: &Verdict<'_>) -> Markup {
             }
         }
     };
+    // What does not hold is read first.
+    let mut outcomes: Vec<&Outcome> = verdict.outcomes.iter().collect();
+    outcomes.sort_by_key(|outcome| match outcome.ruling {
+        Ruling::Fails => 0,
+        Ruling::CannotJudge => 1,
+        Ruling::Holds => 2,
+    });
     html! {
         section {
             h2 { "What was expected" }
             table {
                 thead { tr { th { "" } th { "expected" } th { "found" } th.number title="attempts / least number of attempts" { "tried / needed" } } }
-                tbody { @for outcome in &verdict.outcomes { (row(outcome)) } }
+                tbody { @for outcome in outcomes { (row(outcome)) } }
             }
         }
     }
@@ -110,7 +119,7 @@ fn picture(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: &
                 }
             } @else { p { "Nothing was broken." } }
             (marks.legend(verdict))
-            (timeline::draw(verdict, events, moments, marks))
+            div.scroll { (timeline::draw(verdict, events, moments, marks)) }
             p.small {
                 "Each mark is one login: to the right when it began, higher up the longer it took. A ring around it: the person had to do more than usual (reload, start again, choose). "
                 "Hatched: something was wrong. Dark bar above the lanes: a step was so recent that probes need not have noticed it yet. "
@@ -184,8 +193,7 @@ fn groups<'v, 'a>(verdict: &'v Verdict<'a>) -> Vec<Group<'v, 'a>> {
     let mut groups: Vec<Group<'v, 'a>> = Vec::new();
     for login in verdict.ends.logins.iter().filter(|login| login.end != End::SignedIn || login.acts > 0) {
         let (region, end, acts) = (login.login.region.as_str(), login.end, login.acts);
-        let why =
-            if login.why.is_empty() { format!("by {}", login.answered_by()) } else { login.why.clone() };
+        let why = details::why(login);
         let same = |group: &&mut Group<'_, '_>| {
             (group.region, group.end, group.acts, group.why.as_str()) == (region, end, acts, why.as_str())
         };
@@ -211,14 +219,16 @@ fn logins(verdict: &Verdict<'_>) -> Markup {
             @if groups.is_empty() { p { "None." } } @else {
                 table.logins {
                     thead { tr { th { "end" } th.number { "how many" } th { "region" } th { "began" } th.number { "took" } th.number { "more acts" } th { "why; open it for each login and its hops" } } }
-                    tbody { @for group in &groups { (group_row(verdict, group)) } }
+                    tbody {
+                        @for (index, group) in groups.iter().enumerate() { (group_row(verdict, group, index < MOST_OPEN)) }
+                    }
                 }
             }
         }
     }
 }
 
-fn group_row(verdict: &Verdict<'_>, group: &Group<'_, '_>) -> Markup {
+fn group_row(verdict: &Verdict<'_>, group: &Group<'_, '_>, open: bool) -> Markup {
     let bad = matches!(group.end, End::Lost | End::Wrong);
     let (first, last) = (group.logins[0], group.logins[group.logins.len() - 1]);
     let times = group.logins.iter().map(|login| login.took());
@@ -234,9 +244,15 @@ fn group_row(verdict: &Verdict<'_>, group: &Group<'_, '_>) -> Markup {
             td.number { (range(in_words(least), in_words(most))) }
             td.number { (group.acts) }
             td {
-                details open[bad] {
+                details open[open] {
                     summary { (group.why) }
-                    @for (index, login) in group.logins.iter().take(MOST_ROWS).enumerate() { (story(verdict, login, bad && index == 0)) }
+                    (story(verdict, first, open))
+                    @if group.logins.len() > 1 {
+                        details {
+                            summary { (group.logins.len() - 1) " more" }
+                            @for login in group.logins.iter().take(MOST_ROWS).skip(1) { (story(verdict, login, false)) }
+                        }
+                    }
                     @if left_out > 0 { p.small { (left_out) " more are in the history." } }
                 }
             }
@@ -337,7 +353,7 @@ fn logs(verdict: &Verdict<'_>, stories: &Stories<'_>) -> Markup {
                                 td { (login.end.words()) }
                                 td { @if login.end == End::SignedIn { (login.answered_by()) } }
                                 td.number { (in_words(login.took())) }
-                                td { code { (stories.of(login.login).0.unwrap_or_default()) } }
+                                td { code { (stories.ids(login.login).join(" ")) } }
                             }
                         }
                     }

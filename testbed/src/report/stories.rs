@@ -1,5 +1,6 @@
 //! What the nodes' own logs say of a login. For the reader only: no verdict rests on it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -23,18 +24,89 @@ fn decisions(log: &str) -> Vec<Line> {
 }
 
 /// The stories of the logins that the lines know.
-pub struct Stories<'l>(Ways<'l>);
+pub struct Stories<'l> {
+    ways: Ways<'l>,
+    /// Logins by the references of their hops, as senders and receivers write them down.
+    by_reference: HashMap<&'l str, &'l str>,
+}
 
 impl<'l> Stories<'l> {
     /// Over the lines of any number of nodes.
     pub fn of_lines(lines: &'l [Line]) -> Self {
-        Self(Ways::new(lines))
+        let mut by_reference = HashMap::new();
+        for line in lines {
+            for reference in line.from_ref.iter().chain(&line.to_ref) {
+                by_reference.entry(reference.as_str()).or_insert(line.login.as_str());
+            }
+        }
+        Self { ways: Ways::new(lines), by_reference }
     }
 
-    /// The id to search the logs by, and the story; each if there is one.
-    pub fn of(&self, login: &Login) -> (Option<String>, Vec<String>) {
-        let Some(id) = &login.login_id else { return (None, Vec::new()) };
-        let story = self.0.way(id).map(|way| way.story).unwrap_or_default();
-        (Some(self.0.top(id).to_owned()), story)
+    /// The ids to search the logs by, the first try first: of each start at the application, one.
+    pub fn ids(&self, login: &Login) -> Vec<String> {
+        let references = login.hops.iter().filter_map(|hop| hop.reference.as_deref());
+        let known = references.filter_map(|reference| self.by_reference.get(reference).copied());
+        let mut ids: Vec<String> = Vec::new();
+        for id in known.chain(login.login_id.as_deref()) {
+            let top = self.ways.top(id);
+            if !ids.iter().any(|known| known == top) {
+                ids.push(top.to_owned());
+            }
+        }
+        ids
+    }
+
+    /// What the nodes say of a login with such an id; nothing if they do not know it.
+    pub fn tell(&self, id: &str) -> Vec<String> {
+        self.ways.way(id).map(|way| way.story).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Acts, Hop, Seen, Trouble};
+
+    fn hop(reference: &str) -> Hop {
+        let reference = Some(reference.to_owned());
+        let url = "edge.mesh.test/oauth2/auth".to_owned();
+        Hop { start: 0, took: 0, method: "GET".to_owned(), url, status: None, error: None, reference }
+    }
+
+    #[test]
+    fn a_login_that_was_begun_twice_has_two_stories_though_one_page_only_showed_an_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = |place: &str, lines: &[(&str, &str)]| {
+            let line = |(login, rest): &(&str, &str)| {
+                format!(
+                    r#"{{"target":"decision","at":1,"login":"{login}","app":"a","decision":"sent","message":"{place} sent on."{rest}}}"#
+                )
+            };
+            let text: Vec<_> = lines.iter().map(line).collect();
+            let file = folder.path().join(place).with_extension("log");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, format!("not JSON\n{}\n", text.join("\n"))).unwrap();
+        };
+        log(
+            "branch/edge",
+            &[("first", r#","from_ref":"s1""#), ("second", r#","from_ref":"s2","to_ref":"h2""#)],
+        );
+        log("dc1/root", &[("shown", r#","from_ref":"h2""#)]);
+        let lines = read(folder.path());
+        let stories = Stories::of_lines(&lines);
+        let login = Login {
+            person: "p".to_owned(),
+            app: "a".to_owned(),
+            region: "branch".to_owned(),
+            start: 0,
+            hops: vec![hop("s1"), hop("unheard"), hop("s2"), hop("h2")],
+            acts: Acts::default(),
+            seen: Seen::GaveUp { trouble: Trouble::Timeout },
+            who: None,
+            login_id: Some("shown".to_owned()),
+        };
+        assert_eq!(stories.ids(&login), ["first", "second"]);
+        let told = stories.tell("second").join("\n");
+        assert!(told.contains("branch/edge sent on.") && told.contains("dc1/root sent on."), "{told}");
     }
 }

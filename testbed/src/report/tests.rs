@@ -157,10 +157,10 @@ fn a_login_has_its_hops_and_the_story_of_the_nodes_logs() {
     let page = html(&judge(&events, &[lost(None)], 30).unwrap(), &events, &lines);
     let data = data(&page);
     let first = &data["logins"][0];
-    assert_eq!(first["id"], "top");
-    assert!(first["story"][1].as_str().unwrap().contains("Sent <b>on</b>."), "{first}");
+    assert_eq!(first["tries"][0][0], "top");
+    assert!(first["tries"][0][1][1].as_str().unwrap().contains("Sent <b>on</b>."), "{first}");
     assert!(first["hops"][0].as_str().unwrap().starts_with("+0 s GET app-a.mesh.test/ → 302"), "{first}");
-    assert_eq!(data["logins"][4].get("story"), None, "no log knows it");
+    assert_eq!(data["logins"][4]["tries"][0][1], serde_json::json!([]), "no log knows it");
     assert!(!page.contains("<b>on</b>"));
 }
 

@@ -196,7 +196,7 @@ impl Sheet<'_, '_> {
         let y = rounded(y + height(login.took()));
         let (head, more) = brief(self.verdict, login);
         html! {
-            @if login.acts > 0 { circle.ring cx=(x) cy=(y) r="7.5" {} }
+            @if login.end == End::SignedIn && login.acts > 0 { circle.ring cx=(x) cy=(y) r="7" {} }
             path class={ "mark " (class) } data-login=(index) transform={ "translate(" (x) " " (y) ")" } d=(outline) {
                 title { (head) @for line in more { "\n" (line) } }
             }

@@ -149,7 +149,7 @@ mod tests {
 
     fn request(url: &str, answer: Result<u16, Trouble>) -> Hop {
         let (status, error) = (answer.ok(), answer.err());
-        Hop { start: 0, took: 0, method: "GET".into(), url: url.into(), status, error }
+        Hop { start: 0, took: 0, method: "GET".into(), url: url.into(), status, error, reference: None }
     }
 
     fn login(person: &str, start: Micros) -> Login {

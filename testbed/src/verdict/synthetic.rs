@@ -389,7 +389,15 @@ impl Story {
 
 fn hop(hops: &mut Vec<Hop>, at: Micros, method: &str, url: String, millis: u64) -> Micros {
     let took = millis * MILLISECOND;
-    hops.push(Hop { start: at, took, method: method.into(), url, status: Some(302), error: None });
+    hops.push(Hop {
+        start: at,
+        took,
+        method: method.into(),
+        url,
+        status: Some(302),
+        error: None,
+        reference: None,
+    });
     at + took
 }
 
@@ -401,6 +409,7 @@ fn dead_hop(hops: &mut Vec<Hop>, at: Micros, url: String, took: Micros) -> Micro
         url,
         status: None,
         error: Some(Trouble::Timeout),
+        reference: None,
     });
     at + took
 }

@@ -85,7 +85,15 @@ fn hop(login: &mut Login, host: &str, after: Micros, took: Micros, answered: boo
     let error = (!answered).then_some(Trouble::Timeout);
     let url = format!("{host}.mesh.test/x");
     let start = login.start + after;
-    login.hops.push(Hop { start, took, method: "GET".into(), url, status: answered.then_some(302), error });
+    login.hops.push(Hop {
+        start,
+        took,
+        method: "GET".into(),
+        url,
+        status: answered.then_some(302),
+        error,
+        reference: None,
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::devtools::Devtools;
-use crate::agent::browser::{How, Navigation, authority};
+use crate::agent::browser::{How, Navigation, authority, reference};
 use crate::agent::page::Page;
 use crate::history::{self, Hop, Micros, Trouble};
 
@@ -193,14 +193,17 @@ impl Window {
         let Some(arrival) = self.arrival.as_mut().filter(|arrival| !arrival.read) else { return };
         arrival.read = true;
         let status = redirected.or(arrival.answered.then_some(arrival.status)).filter(|_| error.is_none());
+        let url = Url::parse(&arrival.url);
         self.hops.push(Hop {
             start: arrival.start,
             took: at.saturating_sub(arrival.start),
             method: arrival.method.clone(),
-            url: Url::parse(&arrival.url)
-                .map_or_else(|_| arrival.url.clone(), |url| format!("{}{}", authority(&url), url.path())),
+            url: url
+                .as_ref()
+                .map_or_else(|_| arrival.url.clone(), |url| format!("{}{}", authority(url), url.path())),
             status,
             error: error.or(status.is_none().then_some(Trouble::Reset)),
+            reference: url.as_ref().ok().and_then(reference),
         });
     }
 
