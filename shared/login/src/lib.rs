@@ -57,7 +57,7 @@ mod word;
 
 pub use browser::{Browser, Peer, RequestId, Site};
 pub use decisions::{Decision, DecisionLog, End, Fault, KEPT, Kind, Line, What, reference};
-pub use login::{Login, LoginParts};
+pub use login::{Login, LoginParts, Whose};
 pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};
 pub use simulation::SimulationStatus;

@@ -37,7 +37,7 @@ use crate::layout::{Frame, Reference};
 use crate::loops::Unanswered;
 use crate::plan::Plan;
 use crate::sessions::{Limits, Session, Sessions};
-use crate::watch::Watch;
+use crate::watch::{UnknownConnector, Watch};
 use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
 
 /// Most bytes of a form: a SAML response will be the largest.
@@ -62,6 +62,15 @@ pub struct LoginParts {
     pub public_url: Url,
     /// This node's opaque id on a login's way.
     pub node_id: String,
+}
+
+/// Whose sessions an operator ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of one person, by the subject that applications see.
+    Person(String),
+    /// All that one connector vouched for, at least in part.
+    Upstream(String),
 }
 
 /// Browser sessions and logins in progress of one node.
@@ -166,6 +175,24 @@ impl Login {
     /// How many sessions there are.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Ends sessions at an operator's word, with all tokens that end with them; how many there were.
+    ///
+    /// # Errors
+    /// No such connector.
+    pub async fn end_sessions(&self, whose: &Whose) -> Result<usize, UnknownConnector> {
+        let ended = match whose {
+            Whose::Person(sub) => self.sessions.end_all(|session| session.any(|vouched| vouched.sub == *sub)),
+            Whose::Upstream(name) if self.watch.member(name).is_none() => {
+                return Err(UnknownConnector(name.clone()));
+            }
+            Whose::Upstream(name) => {
+                self.sessions.end_all(|session| session.any(|vouched| vouched.identity.connector == *name))
+            }
+        };
+        self.tell_ended(&ended).await;
+        Ok(ended.len())
     }
 
     /// Health of every connector.

@@ -77,6 +77,11 @@ impl Session {
         self.identities.keys().map(|via| SessionHandle { sid: self.sid.to_string(), via: via.clone() })
     }
 
+    /// Whether any of its identities is such.
+    pub(crate) fn any(&self, is_such: impl Fn(&Vouched) -> bool) -> bool {
+        self.identities.values().any(|vouched| is_such(vouched))
+    }
+
     /// What an application that named `via` is told.
     pub(crate) fn signed_in(&self, via: &str) -> Option<SignedIn> {
         let vouched = self.identities.get(via)?;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use mangrove_connectors::Ask;
-use mangrove_login::{Browser, EndAsk, Peer};
+use mangrove_login::{Browser, EndAsk, Peer, Whose};
 use serde_json::json;
 
 use crate::support::idp::Idp;
@@ -125,4 +125,37 @@ async fn a_session_by_password_has_nobody_to_tell() {
     let page = alice.opens(&node, "/single-logout").await;
     assert!(page.body.contains("Your session at node.example has ended."), "{}", page.body);
     assert!(!page.body.contains("could not be told"));
+}
+
+#[tokio::test]
+async fn an_operator_ends_the_sessions_of_a_person_or_all_that_one_upstream_vouched_for() {
+    let (first, second) = (Idp::start().await, Idp::start().await);
+    let node = Node::new(json!([oidc("first", &first), oidc("second", &second)]));
+    let signs_in = async |via: &str, idp: &Idp, sub: &str| {
+        idp.says(json!({ "sub": sub }));
+        let mut person = Person::new();
+        let page = person.is_shown(&node, asks(via, Ask::default())).await;
+        assert_eq!(
+            person.opens(&node, &idp.signs_in(page.leads_to())).await.told()["sub"],
+            format!("{via}|{sub}")
+        );
+        person
+    };
+    let goes_on = async |person: &Person, via: &str| {
+        person.clone().starts(&node, asks(via, Ask::default())).await.is_ok()
+    };
+    let alice = [signs_in("first", &first, "alice").await, signs_in("first", &first, "alice").await];
+    let bob = signs_in("first", &first, "bob").await;
+    let carol = signs_in("second", &second, "carol").await;
+
+    let ended = node.login.end_sessions(&Whose::Person("first|alice".into())).await;
+    assert_eq!((ended, node.told.ended.lock().unwrap().len()), (Ok(2), 2), "and modes are told");
+    for person in &alice {
+        assert!(!goes_on(person, "first").await);
+    }
+    assert!(goes_on(&bob, "first").await && goes_on(&carol, "second").await);
+
+    assert_eq!(node.login.end_sessions(&Whose::Upstream("first".into())).await, Ok(1));
+    assert!(!goes_on(&bob, "first").await && goes_on(&carol, "second").await);
+    assert!(node.login.end_sessions(&Whose::Upstream("nobody".into())).await.is_err());
 }

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use mangrove_continuity::Moment;
 use mangrove_continuity::order::{Order, What};
 use mangrove_keys::ambient;
-use mangrove_login::{Line, Login};
+use mangrove_login::{Line, Login, UnknownConnector, Whose};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,6 +63,15 @@ struct OrderAsk {
     seconds: Option<u64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndAsk {
+    connector: Option<String>,
+    subject: Option<String>,
+    #[serde(default)]
+    why: String,
+}
+
 type Refusal = (StatusCode, String);
 
 impl Api {
@@ -76,6 +85,7 @@ impl Api {
             (&Method::POST, "/drain") => self.order(who, Some(What::Drain), body).await,
             (&Method::POST, "/force") => self.order(who, Some(What::Force), body).await,
             (&Method::POST, "/undrain" | "/unforce") => self.order(who, None, body).await,
+            (&Method::POST, "/end-sessions") => self.end_sessions(who, body).await,
             _ => Err((StatusCode::NOT_FOUND, "no such request".to_owned())),
         };
         match answered {
@@ -136,11 +146,26 @@ impl Api {
         lines
     }
 
+    async fn end_sessions(&self, who: &Who, body: Incoming) -> Result<Value, Refusal> {
+        let ask: EndAsk = read(body).await?;
+        let whose = match (ask.subject, ask.connector) {
+            (Some(sub), None) if !sub.is_empty() => Whose::Person(sub),
+            (None, Some(connector)) => Whose::Upstream(connector),
+            _ => return Err(bad("name either `connector` or `subject`")),
+        };
+        let unknown = |error: UnknownConnector| (StatusCode::NOT_FOUND, error.to_string());
+        let ended = self.login.end_sessions(&whose).await.map_err(unknown)?;
+        // Which person it was is not for the log.
+        let connector = match &whose {
+            Whose::Upstream(name) => Some(name.as_str()),
+            Whose::Person(_) => None,
+        };
+        tracing::warn!(target: "admin", who = %who, connector, ended, why = ask.why, "an operator ended sessions");
+        Ok(json!({ "ended": ended }))
+    }
+
     async fn order(&self, who: &Who, what: Option<What>, body: Incoming) -> Result<Value, Refusal> {
-        let bad = |words: String| (StatusCode::BAD_REQUEST, words);
-        let body = Limited::new(body, 16 * 1024).collect().await.map_err(|error| bad(error.to_string()))?;
-        let ask: OrderAsk =
-            serde_json::from_slice(&body.to_bytes()).map_err(|error| bad(error.to_string()))?;
+        let ask: OrderAsk = read(body).await?;
         let now = ambient::now();
         let order = what.map(|what| Order {
             what,
@@ -148,7 +173,7 @@ impl Api {
             why: if ask.why.is_empty() { "no reason given".to_owned() } else { ask.why.clone() },
             until: ask.seconds.map(|seconds| now + Duration::from_secs(seconds)),
         });
-        let unknown = |error: mangrove_login::UnknownConnector| (StatusCode::NOT_FOUND, error.to_string());
+        let unknown = |error: UnknownConnector| (StatusCode::NOT_FOUND, error.to_string());
         self.login.watch().order(&ask.connector, order).map_err(unknown)?;
         tracing::warn!(
             target: "admin",
@@ -163,6 +188,16 @@ impl Api {
         let changed = connectors.iter().find(|status| status.name == ask.connector);
         Ok(json!({ "connector": changed }))
     }
+}
+
+fn bad(words: impl std::fmt::Display) -> Refusal {
+    (StatusCode::BAD_REQUEST, words.to_string())
+}
+
+/// What was asked.
+async fn read<T: serde::de::DeserializeOwned>(body: Incoming) -> Result<T, Refusal> {
+    let body = Limited::new(body, 16 * 1024).collect().await.map_err(bad)?;
+    serde_json::from_slice(&body.to_bytes()).map_err(bad)
 }
 
 fn reply(status: StatusCode, value: &Value) -> Response<Body> {

@@ -70,6 +70,19 @@ async fn an_operator_sees_drains_and_undoes_through_the_socket() {
     let answer = client::ask(&path, Method::POST, "/undrain", Some(&undo)).await.unwrap();
     assert_eq!(answer["connector"]["order"], Value::Null);
 
+    let ask = json!({ "connector": "people", "why": "its keys leaked" });
+    let answer = client::ask(&path, Method::POST, "/end-sessions", Some(&ask)).await.unwrap();
+    assert_eq!(answer["ended"], 0);
+    for (wrong, words) in [
+        (json!({}), "either `connector` or `subject`"),
+        (json!({ "connector": "people", "subject": "alice" }), "either"),
+        (json!({ "connector": "nobody" }), "no connector named nobody"),
+        (json!({ "subject": "" }), "either"),
+    ] {
+        let error = client::ask(&path, Method::POST, "/end-sessions", Some(&wrong)).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
     let unknown = json!({ "connector": "nobody" });
     let error = client::ask(&path, Method::POST, "/drain", Some(&unknown)).await.unwrap_err();
     assert!(error.to_string().contains("nobody"), "{error}");

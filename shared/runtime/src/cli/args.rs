@@ -53,6 +53,8 @@ pub(super) enum Command {
     Drain(Order),
     /// Send new logins to a connector first, whatever its health says.
     Force(Order),
+    /// End sessions at this node, with the tokens that end with them: a person's, or all that a connector vouched for.
+    EndSessions(EndSessions),
 }
 
 /// `init`
@@ -155,6 +157,22 @@ pub(super) struct Order {
     /// Take the order back.
     #[arg(long, conflicts_with_all = ["why", "duration"])]
     pub(super) undo: bool,
+    #[command(flatten)]
+    pub(super) asked: Asked,
+}
+
+/// `end-sessions`
+#[derive(Debug, Args)]
+pub(super) struct EndSessions {
+    /// All that this connector vouched for.
+    #[arg(long, value_name = "NAME", required_unless_present = "subject", conflicts_with = "subject")]
+    pub(super) connector: Option<String>,
+    /// Those of the person whom applications know by this `sub`.
+    #[arg(long, value_name = "SUB")]
+    pub(super) subject: Option<String>,
+    /// Why; written to the log.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
     #[command(flatten)]
     pub(super) asked: Asked,
 }

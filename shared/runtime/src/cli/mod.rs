@@ -53,6 +53,7 @@ fn dispatch(role: &'static Role, arguments: Arguments, environment: &Environment
         Command::Why(ask) => why::why(&ask, &source, environment),
         Command::Drain(ask) => operate::order("drain", &ask, &source, environment),
         Command::Force(ask) => operate::order("force", &ask, &source, environment),
+        Command::EndSessions(ask) => operate::end_sessions(&ask, &source, environment),
     }
 }
 

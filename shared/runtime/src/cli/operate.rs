@@ -1,4 +1,4 @@
-//! `status`, `drain`, `force`: what an operator asks a running node, by its admin socket.
+//! `status`, `drain`, `force`, `end-sessions`: what an operator asks a running node, by its admin socket.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use http::Method;
 use mangrove_config::{Config, Environment, tree};
 use serde_json::{Value, json};
 
-use super::args::{Asked, Order, Source};
+use super::args::{Asked, EndSessions, Order, Source};
 use super::{Exit, complain, count, run, say};
 use crate::admin::client::{self, ClientError};
 use crate::logging::{json_text, plain};
@@ -31,6 +31,21 @@ pub(super) fn order(what: &str, asked: &Order, source: &Source, environment: &En
     match request(&asked.asked, source, environment, Method::POST, &path, Some(&body)) {
         Ok(answer) if asked.asked.json => say(&json_text(&answer)),
         Ok(answer) => say(&ordered(&printable(answer)["connector"])),
+        Err(exit) => return exit,
+    }
+    Exit::Clean
+}
+
+pub(super) fn end_sessions(asked: &EndSessions, source: &Source, environment: &Environment) -> Exit {
+    let mut body = json!({ "why": asked.why.as_deref().unwrap_or_default() });
+    for (key, value) in [("connector", &asked.connector), ("subject", &asked.subject)] {
+        if let Some(value) = value {
+            body[key] = value.as_str().into();
+        }
+    }
+    match request(&asked.asked, source, environment, Method::POST, "/end-sessions", Some(&body)) {
+        Ok(answer) if asked.asked.json => say(&json_text(&answer)),
+        Ok(answer) => say(&format!("ended {} here", count(answer["ended"].as_u64().unwrap_or(0), "session"))),
         Err(exit) => return exit,
     }
     Exit::Clean
