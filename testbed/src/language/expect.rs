@@ -86,6 +86,11 @@ const MEASURES: [(&str, Measure, Takes); 14] = [
 ];
 
 impl Measure {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        MEASURES.iter().map(|(_, measure, _)| *measure)
+    }
+
     /// The measure's name in a file.
     pub fn name(self) -> &'static str {
         MEASURES.iter().find(|(_, measure, _)| *measure == self).map_or("", |(name, ..)| name)
@@ -203,10 +208,4 @@ fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
             .map_err(|_| format!("`{rest}` is not a number; write `0` or `\"<= 1\"`")),
     }?;
     Ok(make(limit))
-}
-
-/// Names of all measures.
-#[cfg(test)]
-pub(super) fn names() -> Vec<&'static str> {
-    MEASURES.iter().map(|(name, ..)| *name).collect()
 }

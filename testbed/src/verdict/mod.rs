@@ -18,6 +18,8 @@ pub mod stats;
 pub mod world;
 
 #[cfg(test)]
+mod every_measure;
+#[cfg(test)]
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod table;

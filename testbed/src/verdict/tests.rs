@@ -1,4 +1,5 @@
-//! Each kind of expectation, held against a product that keeps it, one that is broken, and a run too thin to say.
+//! Expectations, held against products that keep them, that break them in one way or another, and runs too thin to say.
+//! [`super::every_measure`] does so for all of them.
 
 use std::time::Duration;
 
@@ -58,12 +59,6 @@ fn tells_apart(expected: &Expectation, good: &Story, broken: &Story) {
     thin.gap = 20 * SECOND;
     let thin = outcome(&thin, expected);
     assert_eq!(thin.ruling, Ruling::CannotJudge, "{thin:?}");
-}
-
-#[test]
-fn a_product_without_failover_loses_logins() {
-    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
-    tells_apart(&none(Measure::LoginsLost), &Story::one_root_cut(), &broken);
 }
 
 #[test]
@@ -132,13 +127,6 @@ fn a_slow_first_login_after_a_fault_is_found() {
 }
 
 #[test]
-fn a_password_asked_twice_is_an_act() {
-    let expected = expect(Measure::ActsPerLogin, Bound::AtMost(Limit::Count(0.0)));
-    let broken = Story::one_root_cut().with(|product| product.asks_twice_under_fault = true);
-    tells_apart(&expected, &Story::one_root_cut(), &broken);
-}
-
-#[test]
 fn a_branch_that_is_slower_under_a_fault_elsewhere_is_found() {
     let expected = said(Measure::Slower, false).in_region("branch-b");
     let broken = Story::in_rounds().with(|product| product.slower_under_fault = 200 * MILLISECOND);
@@ -162,12 +150,6 @@ fn a_machine_that_was_slow_in_one_round_alone_makes_it_void() {
     let found = outcome(&Story::in_rounds().with(|product| product.machine = busy), &expected);
     assert_eq!(found.ruling, Ruling::CannotJudge, "{found:?}");
     assert!(found.found.starts_with("void, not sure enough: "), "{found:?}");
-}
-
-#[test]
-fn sessions_that_end_with_a_fault_are_lost() {
-    let broken = Story::one_root_cut().with(|product| product.forgets_sessions_under_fault = true);
-    tells_apart(&none(Measure::SessionsLost), &Story::one_root_cut(), &broken);
 }
 
 #[test]
@@ -198,13 +180,6 @@ fn a_branch_that_stays_dark_after_the_heal_is_found() {
         product.forgives_after = 100 * SECOND;
     });
     assert_eq!(outcome(&never, &expected).ruling, Ruling::Fails);
-}
-
-#[test]
-fn few_signed_in_is_found() {
-    let expected = expect(Measure::LoginsSignedIn, Bound::AtLeast(Limit::Share(0.99)));
-    let broken = Story::one_root_cut().with(|product| product.notices_after = None);
-    tells_apart(&expected, &Story::one_root_cut(), &broken);
 }
 
 #[test]

@@ -2,17 +2,19 @@
 //! product would have left, or one that is broken in a way of one's choice, so that each expectation can be seen to
 //! hold, to fail, and to refuse a run that is too thin.
 
+mod mesh;
+
+pub(crate) use self::mesh::mesh;
+use self::mesh::{BRANCHES, ROOTS, app, dead_hop, edge, hop, host, root_in};
 use crate::agent::chance::Chance;
 use crate::history::{
-    Acts, Event, HealthChange, Hop, Lateness, Link, Login, MILLISECOND, Micros, PathChange, PathState,
-    Person, Probe, Probing, Round, Run, SECOND, Seen, Server, ServerKind, Step, StepKind, Trouble, Visit,
-    VisitKind, VisitOutcome, What, Who, sort,
+    Acts, Event, HealthChange, Lateness, Login, MILLISECOND, Micros, PathChange, PathState, Person, Probe,
+    ProcessChange, ProcessState, Round, SECOND, Seen, Step, StepKind, Trouble, Visit, VisitKind,
+    VisitOutcome, What, Who, sort,
 };
 
 const BASE: Micros = 280 * MILLISECOND;
 pub(crate) const BEGIN: Micros = 1_000 * SECOND;
-const ROOTS: [(&str, &str); 2] = [("root-dc1", "dc1"), ("root-dc2", "dc2")];
-const BRANCHES: [&str; 2] = ["branch-a", "branch-b"];
 
 /// A cut between a branch and some data centers.
 #[derive(Debug, Clone)]
@@ -44,6 +46,10 @@ pub(crate) struct Product {
     /// Everybody is slower under a fault by so much.
     pub(crate) slower_under_fault: Micros,
     pub(crate) hides_the_attribute: bool,
+    /// The edge ends with the path to its root, and lives again with it.
+    pub(crate) falls_over_under_fault: bool,
+    /// Whoever comes with a real browser is asked twice.
+    pub(crate) asks_browsers_twice: bool,
     /// How much longer the machine makes a login in this second of the run.
     pub(crate) machine: fn(u64) -> Micros,
 }
@@ -62,6 +68,8 @@ impl Product {
             forgets_sessions_under_fault: false,
             slower_under_fault: 0,
             hides_the_attribute: false,
+            falls_over_under_fault: false,
+            asks_browsers_twice: false,
             machine: |_| 0,
         }
     }
@@ -76,6 +84,8 @@ pub(crate) struct Story {
     pub(crate) lasts: u64,
     /// Pairs of rounds with the cuts and without, of equal length; 0: none.
     pub(crate) rounds: u64,
+    /// Whether everybody in branch B has a real browser, and a simulated twin.
+    pub(crate) twins: bool,
     /// Between two arrivals in a branch.
     pub(crate) gap: Micros,
     /// Whether the network really did what the supervisor asked for.
@@ -93,6 +103,7 @@ impl Story {
             cuts: vec![cut(20), cut(45), cut(70)],
             lasts: 100,
             rounds: 0,
+            twins: false,
             gap: 400 * MILLISECOND,
             cuts_are_real: true,
             late: 2,
@@ -146,8 +157,19 @@ impl Story {
 
     /// The history it left.
     pub(crate) fn tell(&self) -> Vec<Event> {
+        let mut run = mesh();
+        if self.twins {
+            let real = |person: &&Person| person.region == "branch-b";
+            let twin = |real: &Person| Person {
+                name: twin_of(&real.name),
+                twin_of: Some(real.name.clone()),
+                ..real.clone()
+            };
+            let twins: Vec<_> = run.people.iter().filter(real).map(twin).collect();
+            run.people.extend(twins);
+        }
         let mut events = vec![
-            Event { at: BEGIN - SECOND, what: What::Run(Box::new(mesh())) },
+            Event { at: BEGIN - SECOND, what: What::Run(Box::new(run)) },
             Event { at: BEGIN, what: What::Begin },
             Event { at: BEGIN + self.lasts * SECOND, what: What::End },
         ];
@@ -174,7 +196,11 @@ impl Story {
         let (mut start, mut number) = (from + 100 * MILLISECOND, 0);
         while start < from + self.stretch() * SECOND - 3 * SECOND.min(self.stretch() * SECOND / 2) {
             let late = chance.below(40 * MILLISECOND);
-            events.push(self.login(branch, number, start + late, chance));
+            let login = self.login(branch, number, start + late, chance);
+            if self.twins && branch == "branch-b" {
+                events.push(twin(&login));
+            }
+            events.push(login);
             if number.is_multiple_of(2) {
                 events.push(self.visit(branch, number, start));
             }
@@ -201,6 +227,12 @@ impl Story {
                             began: at - 3_000,
                         };
                         events.push(Event { at, what: What::Path(change) });
+                    }
+                    if self.product.falls_over_under_fault {
+                        let fault = kind == StepKind::Fault;
+                        let state = if fault { ProcessState::Stopped } else { ProcessState::Running };
+                        let change = ProcessChange { server: edge(cut.branch), state, began: at - 2_000 };
+                        events.push(Event { at, what: What::Process(change) });
                     }
                     let (node, connector) = (edge(cut.branch), root_in(region));
                     let Some(noticed) = self.product.notices_after else { continue };
@@ -287,7 +319,13 @@ impl Story {
         for _ in 0..3 {
             let begun = at;
             at = hop(&mut login.hops, at, "GET", format!("{}/", host(&app(branch))), 20);
-            at = hop(&mut login.hops, at, "GET", format!("{}/oauth2/auth", host(&edge(branch))), 30);
+            let url = format!("{}/oauth2/auth", host(&edge(branch)));
+            if self.product.falls_over_under_fault && self.cut_since(branch, "dc1", at).is_some() {
+                at = dead_hop(&mut login.hops, at, url, 10 * SECOND);
+                login.acts.restarts += 1;
+                continue;
+            }
+            at = hop(&mut login.hops, at, "GET", url, 30);
             let Ok(((root, region), looks)) = self.choice(branch, begun) else {
                 return self.nobody_left(login, at);
             };
@@ -301,7 +339,7 @@ impl Story {
             login.acts.reloads += 1;
             login.acts.restarts += 1;
         }
-        login.acts.restarts -= 1;
+        login.acts.restarts = login.acts.restarts.saturating_sub(1);
         Event { at, what: What::Login(Box::new(login)) }
     }
 
@@ -346,6 +384,7 @@ impl Story {
         }
         login.seen = Seen::SignedIn;
         login.acts.passwords += u32::from(fault && product.asks_twice_under_fault);
+        login.acts.passwords += u32::from(self.twins && product.asks_browsers_twice);
         login.who = Some(self.who(&login.person, root, fault, &login.region));
         at.max(login.start + BASE)
     }
@@ -387,96 +426,20 @@ impl Story {
     }
 }
 
-fn hop(hops: &mut Vec<Hop>, at: Micros, method: &str, url: String, millis: u64) -> Micros {
-    let took = millis * MILLISECOND;
-    hops.push(Hop {
-        start: at,
-        took,
-        method: method.into(),
-        url,
-        status: Some(302),
-        error: None,
-        reference: None,
-    });
-    at + took
+fn twin_of(person: &str) -> String {
+    format!("{person}-twin")
 }
 
-fn dead_hop(hops: &mut Vec<Hop>, at: Micros, url: String, took: Micros) -> Micros {
-    hops.push(Hop {
-        start: at,
-        took,
-        method: "GET".into(),
-        url,
-        status: None,
-        error: Some(Trouble::Timeout),
-        reference: None,
-    });
-    at + took
-}
-
-fn host(name: &str) -> String {
-    format!("{name}.mesh.test")
-}
-
-fn edge(branch: &str) -> String {
-    branch.replace("branch", "edge")
-}
-
-fn app(branch: &str) -> String {
-    branch.replace("branch", "app")
-}
-
-fn root_in(region: &str) -> String {
-    format!("root-{region}")
-}
-
-/// The mesh on paper.
-pub(crate) fn mesh() -> Run {
-    let probing = Some(Probing {
-        interval_us: SECOND,
-        timeout_us: SECOND,
-        unhealthy_threshold: 2,
-        healthy_threshold: 1,
-    });
-    let server = |name: &str, region: &str, kind, upstreams: &[&str]| Server {
-        name: name.into(),
-        region: region.into(),
-        kind,
-        hosts: vec![host(name)],
-        upstreams: upstreams.iter().map(|name| (*name).to_owned()).collect(),
-        vouches: kind == ServerKind::Idp,
-        by_browser: true,
-        knows: None,
-        connectors: upstreams.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect(),
-        probing,
-    };
-    let mut servers = vec![server("corp", "cloud", ServerKind::Idp, &[])];
-    servers.extend(ROOTS.map(|(root, region)| server(root, region, ServerKind::Root, &["corp"])));
-    for branch in BRANCHES {
-        servers.push(server(&edge(branch), branch, ServerKind::Edge, &["root-dc1", "root-dc2"]));
-        servers.push(server(&app(branch), branch, ServerKind::App, &[&edge(branch)]));
+/// The same login by the person's simulated twin, who is asked what everybody is asked.
+fn twin(real: &Event) -> Event {
+    let mut event = real.clone();
+    if let What::Login(login) = &mut event.what {
+        login.person = twin_of(&login.person);
+        login.acts.passwords = 1;
+        if let Some(who) = &mut login.who {
+            who.lab_person = who.lab_person.as_deref().map(twin_of);
+            who.sub = twin_of(&who.sub);
+        }
     }
-    let pairs = [("cloud", "dc1"), ("cloud", "dc2"), ("dc1", "dc2")];
-    let branches = BRANCHES.iter().flat_map(|branch| ["cloud", "dc1", "dc2"].map(|other| (*branch, other)));
-    let links = pairs.into_iter().chain(branches);
-    let people = BRANCHES.iter().flat_map(|branch| {
-        (0..23).map(move |number| Person {
-            name: format!("{branch}-{number}"),
-            region: (*branch).into(),
-            app: app(branch),
-            keeps_session: number >= 20,
-            twin_of: None,
-        })
-    });
-    Run {
-        topology: "branch-cut-from-one-root".into(),
-        sentence:
-            "Branch A loses its link to DC1. Nobody in branch A signs in twice; branch B notices nothing."
-                .into(),
-        seed: 1,
-        regions: ["cloud", "dc1", "dc2", "branch-a", "branch-b"].map(str::to_owned).to_vec(),
-        links: links.map(|(a, b)| Link { a: a.into(), b: b.into(), delay_us: 10_000 }).collect(),
-        servers,
-        people: people.collect(),
-    }
+    event
 }
