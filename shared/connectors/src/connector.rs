@@ -231,6 +231,14 @@ impl Connector {
         }
     }
 
+    /// The same when nobody else is left: past a custom endpoint that is silent, never past one that says no.
+    pub async fn look_at_last(&self, patience: Duration) -> Look {
+        match self {
+            Self::Oidc(c) => c.look_at_last(patience).await,
+            Self::Local(_) | Self::NotBuilt(_) => self.look(patience).await,
+        }
+    }
+
     /// Whether the upstream can meet what an application requires of a login, as far as is known.
     pub fn may_meet(&self, ask: &Ask) -> bool {
         let Some(wanted) = ask.acr_values.as_deref() else { return true };
@@ -281,6 +289,7 @@ mod tests {
         can_move_between_threads(connector.verify_password("", ""));
         can_move_between_threads(connector.probe());
         can_move_between_threads(connector.look(Duration::ZERO));
+        can_move_between_threads(connector.look_at_last(Duration::ZERO));
         can_move_between_threads(connector.rehearse());
     }
 }

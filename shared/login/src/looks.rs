@@ -41,6 +41,15 @@ const SHARED_FOR: Duration = Duration::from_secs(1);
 /// A look under way; every clone drives it.
 pub(crate) type Flight = Shared<BoxFuture<'static, Look>>;
 
+/// What a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// To send somebody there, with others to send them to.
+    BeforeLeaving,
+    /// Because nobody else is left, where an endpoint judges the connector.
+    AtLast,
+}
+
 /// The look at one connector that is under way, and the last one that ended.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
@@ -123,7 +132,7 @@ pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member
 pub(crate) async fn within(time: Duration, member: &Arc<Member>, keeper: &Keeper) -> Option<Look> {
     let flight = member.look(member.patience());
     let found = timeout(time, flight.clone()).await.ok();
-    if found.is_none() && !std::mem::replace(&mut member.looks().kept, true) {
+    if found.is_none() && !std::mem::replace(&mut member.looks(Kind::BeforeLeaving).kept, true) {
         keeper.keep(flight);
     }
     found
@@ -143,7 +152,7 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
         .iter()
         .map(|(name, member)| {
             let seen = member.seen_since(now);
-            let flight = seen.is_none().then(|| member.really_look(MOST_PATIENCE));
+            let flight = seen.is_none().then(|| member.look_at_last(MOST_PATIENCE));
             async move {
                 match (seen, flight) {
                     (Some(look), _) => (*name, look),
@@ -185,47 +194,67 @@ impl Member {
     /// Whether it may be slow rather than gone: its last look ran out of time, and what has more patience has not given it
     /// up. One that is not probed is given up by logins alone.
     pub(crate) fn may_be_slow(&self, now: Moment) -> bool {
-        let ran_out = matches!(self.looks().last, Some((_, Look::Failed { timed_out: true, .. })));
+        let ran_out =
+            matches!(self.looks(Kind::BeforeLeaving).last, Some((_, Look::Failed { timed_out: true, .. })));
         let health = self.health();
         let policy = health.policy();
         let lately = health.last_success().is_some_and(|at| now.since(at) < policy.interval + policy.timeout);
         ran_out && health.standing(now).state.usable() && (lately || !policy.probed)
     }
 
-    /// Joins the look that is under way, or begins one. A simulated outage is all that it sees while that is on.
+    /// A look before leaving. A simulated outage is all that it sees while that is on.
     fn look(self: &Arc<Self>, patience: Duration) -> Flight {
         let now = ambient::now();
         if !self.is_simulated(now) {
-            return self.really_look(patience);
+            return self.join(Kind::BeforeLeaving, patience);
         }
         let why = SIMULATED.to_owned();
         self.observe(&Sample::LookFailed { why: why.clone() }, now);
         futures::future::ready(Look::Failed { why, timed_out: false }).boxed().shared()
     }
 
-    /// The same whatever is simulated.
-    pub(crate) fn really_look(self: &Arc<Self>, patience: Duration) -> Flight {
-        let mut looks = self.looks();
+    /// A look when nobody else is left, or somebody is there already: past what is simulated, and past an endpoint that judges
+    /// the connector and is silent.
+    pub(crate) fn look_at_last(self: &Arc<Self>, patience: Duration) -> Flight {
+        self.join(self.kind_at_last(), patience)
+    }
+
+    /// Where no endpoint judges, the two kinds are one and share their flights.
+    fn kind_at_last(&self) -> Kind {
+        if self.health().policy().custom_endpoint { Kind::AtLast } else { Kind::BeforeLeaving }
+    }
+
+    /// Joins the look that is under way, or begins one.
+    fn join(self: &Arc<Self>, kind: Kind, patience: Duration) -> Flight {
+        let mut looks = self.looks(kind);
         if let Some(flight) = looks.flight.as_ref().and_then(WeakShared::upgrade) {
             return flight;
         }
         let member = Arc::clone(self);
-        let flight = async move { member.look_once(patience).await }.boxed().shared();
+        let flight = async move { member.look_once(kind, patience).await }.boxed().shared();
         looks.flight = flight.downgrade();
         flight
     }
 
-    async fn look_once(self: Arc<Self>, patience: Duration) -> Look {
+    async fn look_once(self: Arc<Self>, kind: Kind, patience: Duration) -> Look {
+        let looking = async {
+            match kind {
+                Kind::BeforeLeaving => self.connector.look(patience).await,
+                Kind::AtLast => self.connector.look_at_last(patience).await,
+            }
+        };
         // The connector keeps the deadline itself; this one is for what it does twice.
-        let look = timeout(patience + GRACE, self.connector.look(patience)).await;
+        let look = timeout(patience + GRACE, looking).await;
         let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
         let now = ambient::now();
-        if let Look::Answered { took } = &look {
-            self.health().took(*took);
+        // What the provider says past its judge is no sample.
+        if kind == Kind::BeforeLeaving || matches!(look, Look::Refused { .. }) {
+            if let Look::Answered { took } = &look {
+                self.health().took(*took);
+            }
+            self.observe(&sample_of(&look), now);
         }
-        let sample = sample_of(&look);
-        self.observe(&sample, now);
-        let mut looks = self.looks();
+        let mut looks = self.looks(kind);
         *looks = Looks { flight: None, last: Some((now, look.clone())), kept: false };
         look
     }
@@ -237,16 +266,21 @@ impl Member {
 
     /// Something newer is known than what the last look found.
     pub(crate) fn forget_look(&self) {
-        self.looks().last = None;
+        self.looks(Kind::BeforeLeaving).last = None;
+        self.looks(Kind::AtLast).last = None;
     }
 
     fn seen_since(&self, now: Moment) -> Option<Look> {
-        let looks = self.looks();
+        let looks = self.looks(self.kind_at_last());
         looks.last.as_ref().filter(|(at, _)| now.since(*at) < SHARED_FOR).map(|(_, look)| look.clone())
     }
 
-    fn looks(&self) -> MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn looks(&self, kind: Kind) -> MutexGuard<'_, Looks> {
+        let looks = match kind {
+            Kind::BeforeLeaving => &self.looks,
+            Kind::AtLast => &self.looks_at_last,
+        };
+        looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

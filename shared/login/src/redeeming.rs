@@ -31,8 +31,7 @@ pub(crate) async fn unless_it_is_gone(
     if !another() {
         return finishing.await;
     }
-    // A login that is under way is no business of a rehearsal.
-    let looking = member.really_look(member.patience());
+    let looking = member.look_at_last(member.patience());
     let look = tokio::select! {
         biased;
         finished = &mut finishing => return finished,

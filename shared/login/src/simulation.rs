@@ -102,7 +102,8 @@ impl Member {
                         simulated = true,
                         "SIMULATED OUTAGE is over: the connector returns by good probes"
                     );
-                    return;
+                    // A task that ends ends the node.
+                    return std::future::pending().await;
                 }
             };
             tokio::time::sleep(left).await;

@@ -40,6 +40,7 @@ pub(crate) struct Member {
     health: Mutex<Health>,
     wake: Notify,
     pub(crate) looks: Mutex<Looks>,
+    pub(crate) looks_at_last: Mutex<Looks>,
 }
 
 /// A connector's health, for an operator.
@@ -99,6 +100,7 @@ impl Watch {
                 health,
                 wake: Notify::new(),
                 looks: Mutex::default(),
+                looks_at_last: Mutex::default(),
             };
             (connector.name().to_owned(), Arc::new(member))
         });

@@ -17,9 +17,22 @@ use crate::http::{HttpError, Limits, NoAnswer};
 
 impl Oidc {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
-        if let Some(endpoint) = &self.endpoint {
-            return endpoint.look(patience).await;
+        match &self.endpoint {
+            Some(endpoint) => endpoint.look(patience).await,
+            None => self.look_itself(patience).await,
         }
+    }
+
+    /// A look when nobody else is left: an endpoint that is silent has not said no, so the provider itself is asked as well.
+    pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
+        let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };
+        match futures::join!(endpoint.look(patience), self.look_itself(patience)) {
+            (Look::Failed { .. }, seen) => seen,
+            (judged, _) => judged,
+        }
+    }
+
+    async fn look_itself(&self, patience: Duration) -> Look {
         let began = ambient::now();
         let limits = Limits { connect: patience, total: patience, ..Limits::DOCUMENT };
         let glancing = async {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mangrove_connectors::{Ask, Blame, Connector, ProbeResult};
+use mangrove_connectors::{Ask, Blame, Connector, Look, ProbeResult};
 use serde_json::{Value, json};
 
 use crate::lying_idp::{Idp, rewritten};
@@ -183,6 +183,25 @@ async fn a_custom_endpoint_that_answers_and_does_not_match_says_no() {
     assert!(failed(&healthy).await.1, "one that does not answer is no answer");
     assert_eq!(idp.hits(DISCOVERY), 0, "it is asked instead of the provider");
     assert!(healthy.health_policy().custom_endpoint);
+}
+
+#[tokio::test]
+async fn at_last_an_endpoint_that_is_silent_is_looked_past_and_one_that_says_no_is_not() {
+    let idp = Idp::start().await;
+    let endpoint = format!("{}/health", idp.issuer);
+    let connector = connector(&idp, |written| {
+        impatient(written);
+        written["healthCheck"]["customEndpoint"] = json!({ "type": "http", "endpoint": endpoint });
+    });
+    let patience = Duration::from_millis(300);
+    idp.lies(|lies| lies.silent.push("/health"));
+    assert!(matches!(connector.look(patience).await, Look::Failed { .. }));
+    assert!(matches!(connector.look_at_last(patience).await, Look::Answered { .. }));
+    idp.lies(|lies| {
+        lies.silent.clear();
+        lies.instead.insert("/health", (503, "", String::new()));
+    });
+    assert!(matches!(connector.look_at_last(patience).await, Look::Refused { .. }));
 }
 
 #[tokio::test]

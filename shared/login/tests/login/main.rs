@@ -7,6 +7,7 @@ mod support;
 mod attacks;
 mod failover;
 mod handed_back;
+mod judged;
 mod logout;
 mod looks;
 mod loops;

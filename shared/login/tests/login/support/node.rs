@@ -116,8 +116,9 @@ impl Node {
         }
     }
 
-    /// Ends every task, and all of them do end.
+    /// Ends every task, and all of them do end; none has ended by itself, which would end a node.
     pub(crate) async fn stops(&mut self) {
+        assert!(self.tasks.try_join_next().is_none(), "a task ended by itself");
         self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
