@@ -97,7 +97,7 @@ impl Browser {
         }
     }
 
-    /// What the person does who sees no page come: the button for loading it once more.
+    /// The button for loading once more what stands in the window.
     ///
     /// # Errors
     /// Why again no page came.

@@ -1,12 +1,13 @@
 //! One login by one person: types the application's address, fills in what asks to be filled in, and when a page does
-//! not come, does what patient people do: waits, reloads once, goes back to the application and starts again.
+//! not come, does what patient people do: waits, reloads once, goes back to the application and starts again. Where nothing has
+//! come since the address was typed there is nothing to reload: typing it again is starting again.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
-use super::browser::{Browser, Navigation};
+use super::browser::{Browser, How, Navigation};
 use super::page::{Content, Form, Page, Purpose};
 use super::spec::PersonSpec;
 use crate::history::{self, Acts, Login, Micros, Seen, Trouble, Who};
@@ -17,6 +18,9 @@ const MOST_PAGES: usize = 20;
 const READING: Duration = Duration::from_secs(3);
 /// A password typed so often in one start is not going to be taken.
 const MOST_PASSWORDS: u32 = 3;
+
+/// Until somebody whose patience is over has pressed a key.
+const REACTION: Duration = Duration::from_millis(500);
 
 /// How patient people are here.
 #[derive(Debug, Clone, Copy)]
@@ -135,9 +139,10 @@ impl<'a> Attempt<'a> {
         Pass::Failed(Seen::GaveUp { trouble: Trouble::Redirects })
     }
 
-    /// Opens a page; where none comes, waits until the patience is over and reloads once.
+    /// Opens a page; where none comes, waits until the patience is over and reloads once what stands in the window.
     async fn open_patiently(&mut self, going: Navigation) -> Result<Page, Trouble> {
         let began = Instant::now();
+        let typed = going.how == How::Types;
         let first = self.browser.open(going, self.patience.page).await;
         let worth_a_reload = match &first {
             Ok(page) => page.status >= 500 && page.status != 503,
@@ -146,7 +151,10 @@ impl<'a> Attempt<'a> {
         if !worth_a_reload {
             return first;
         }
-        sleep_until(began + self.patience.page).await;
+        sleep_until(began + self.patience.page + REACTION).await;
+        if typed && matches!(first, Err(Trouble::Timeout)) {
+            return first;
+        }
         self.acts.reloads += 1;
         self.browser.reload(self.patience.page).await
     }
@@ -183,9 +191,9 @@ impl<'a> Attempt<'a> {
         if page.status < 500
             && let Some(form) = content.forms.first()
         {
-            // A person who had to start again takes the other way.
+            // A person for whom a page did not come takes the other way.
             self.acts.choices += 1;
-            let button = usize::try_from(self.acts.restarts).unwrap_or(0);
+            let button = usize::try_from(self.acts.restarts + self.acts.reloads).unwrap_or(0);
             return Next::Go(Navigation::filled(form, &self.person.username, "", button, &page.url));
         }
         let (status, says) = (page.status, content.says);

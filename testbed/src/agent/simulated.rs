@@ -25,8 +25,8 @@ pub struct Simulated {
     jar: Jar,
     /// Every request so far, in order.
     pub hops: Vec<Hop>,
-    /// What the last navigation asked for last: what a reload repeats.
-    last: Option<Navigation>,
+    /// What led to the page in the window, or to the browser's own page about a failure: what a reload repeats.
+    stands: Option<Navigation>,
 }
 
 impl Navigation {
@@ -61,34 +61,42 @@ impl Navigation {
 impl Simulated {
     /// A browser nobody used yet.
     pub fn new(wire: &Wire) -> Self {
-        Self { connections: wire.connections(), jar: Jar::default(), hops: Vec::new(), last: None }
+        Self { connections: wire.connections(), jar: Jar::default(), hops: Vec::new(), stands: None }
     }
 
     /// Goes there and follows redirects until there is a page, with this much patience for all of it.
     pub async fn open(&mut self, to: Navigation, patience: Duration) -> Result<Page, Trouble> {
-        let deadline = Instant::now() + patience;
         let mut at = to;
-        for _ in 0..=MOST_REDIRECTS {
-            self.last = Some(at.clone());
-            let answer = self.hop(&at, deadline).await?;
-            let status = answer.status.as_u16();
-            match redirect(&answer, &at.url) {
-                Some(next) => at = at.redirected(status, next),
-                None => return Ok(page(at.url, &answer)),
-            }
+        let result = self.follow(&mut at, Instant::now() + patience).await;
+        // While nothing comes, the page before stands where it stood.
+        if !matches!(result, Err(Trouble::Timeout)) {
+            self.stands = Some(at);
         }
-        Err(Trouble::Redirects)
+        result
     }
 
-    /// Asks once more for what the last navigation asked for last.
+    /// Loads once more what stands in the window: a page, or one of the browser's own about a failure. That is the address
+    /// that failed, but where nothing came at all: then it is the page before.
     ///
     /// # Errors
     /// Why no page came.
     pub async fn reload(&mut self, patience: Duration) -> Result<Page, Trouble> {
-        match self.last.clone() {
-            Some(last) => self.open(last, patience).await,
+        match self.stands.clone() {
+            Some(stands) => self.open(stands, patience).await,
             None => Err(Trouble::Garbage),
         }
+    }
+
+    async fn follow(&mut self, at: &mut Navigation, deadline: Instant) -> Result<Page, Trouble> {
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.hop(at, deadline).await?;
+            let status = answer.status.as_u16();
+            match redirect(&answer, &at.url) {
+                Some(next) => *at = at.redirected(status, next),
+                None => return Ok(page(at.url.clone(), &answer)),
+            }
+        }
+        Err(Trouble::Redirects)
     }
 
     async fn hop(&mut self, at: &Navigation, deadline: Instant) -> Result<Answer, Trouble> {

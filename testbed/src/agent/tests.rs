@@ -34,6 +34,7 @@ enum Manner {
     Honest,
     SaysNo,
     HangsAtFirst,
+    HangsAfterThePassword,
     Confuses,
 }
 
@@ -120,12 +121,19 @@ impl StandIn {
             "/.well-known/openid-configuration" => self.discovery(),
             "/keys" => self.keys(),
             "/auth" => {
-                if self.manner == Manner::HangsAtFirst && self.asked.fetch_add(1, Ordering::SeqCst) < 2 {
+                if self.manner == Manner::HangsAtFirst && self.asked.fetch_add(1, Ordering::SeqCst) < 1 {
                     std::future::pending::<()>().await;
                 }
                 self.auth(&query, cookie.as_deref())
             }
-            "/sign-in" => self.sign_in(&query, &body),
+            "/sign-in" => {
+                if self.manner == Manner::HangsAfterThePassword
+                    && self.asked.fetch_add(1, Ordering::SeqCst) < 1
+                {
+                    std::future::pending::<()>().await;
+                }
+                self.sign_in(&query, &body)
+            }
             "/token" => self.token(&body),
             "/userinfo" => {
                 self.userinfo(&parts.headers["authorization"].to_str().unwrap()["Bearer ".len()..])
@@ -322,13 +330,22 @@ async fn a_clear_no_ends_the_login_at_once() {
 }
 
 #[tokio::test]
-async fn a_page_that_hangs_costs_a_reload_and_then_a_restart() {
+async fn whose_first_page_hangs_types_the_address_again() {
     let events = run(Manner::HangsAtFirst, true, 1).await;
     let login = logins(&events)[0];
     assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
-    assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (1, 1, 1));
-    assert_eq!(login.hops[1].url, login.hops[2].url, "the reload repeats the address that failed");
-    assert!(login.hops[2].error.is_some());
+    assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (0, 1, 1));
+    assert!(login.hops[1].error.is_some() && login.hops[2].url == login.hops[0].url, "{login:?}");
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_behind_a_form_reloads_the_form() {
+    let events = run(Manner::HangsAfterThePassword, true, 1).await;
+    let login = logins(&events)[0];
+    assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
+    assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (1, 0, 2));
+    assert!(login.hops[2].path() == "/sign-in" && login.hops[2].error.is_some(), "{login:?}");
+    assert!(login.hops[3].method == "GET" && login.hops[3].url == login.hops[1].url, "{login:?}");
 }
 
 #[tokio::test]

@@ -69,3 +69,6 @@ impl Chromium {
         Window::open_new(&self.devtools).await
     }
 }
+
+#[cfg(test)]
+mod tests;

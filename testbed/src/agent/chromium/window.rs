@@ -36,9 +36,6 @@ pub struct Window {
     events: UnboundedReceiver<Value>,
     /// The page that is coming, or that has come last.
     arrival: Option<Arrival>,
-    /// What the address bar says, and whether a page from there, or a page about its failure, stands in the window.
-    typed: Option<Url>,
-    stands: bool,
     /// Every request for a page so far, in order.
     pub hops: Vec<Hop>,
 }
@@ -70,8 +67,7 @@ impl Window {
         let page = text(&devtools.call(None, "Target.attachToTarget", &how).await?, "sessionId");
         let events = devtools.hear(&page);
         let (devtools, hops) = (devtools.clone(), Vec::new());
-        let window =
-            Self { devtools, context, page, frame, events, arrival: None, typed: None, stands: false, hops };
+        let window = Self { devtools, context, page, frame, events, arrival: None, hops };
         window.call("Page.enable", &json!({})).await?;
         window.call("Network.enable", &json!({})).await?;
         window.call("Page.setLifecycleEventsEnabled", &json!({ "enabled": true })).await?;
@@ -85,7 +81,10 @@ impl Window {
     pub async fn open(&mut self, to: &Navigation, patience: Duration) -> Result<Page, Trouble> {
         let deadline = Instant::now() + patience;
         match &to.how {
-            How::Types => self.types(&to.url),
+            How::Types => {
+                let how = json!({ "url": to.url.as_str(), "transitionType": "typed" });
+                self.devtools.tell(Some(&self.page), "Page.navigate", &how);
+            }
             How::ItGoesOn => {}
             How::Fills { form, typed, button } => {
                 self.fill(*form, typed, *button).await.map_err(|_| Trouble::Garbage)?;
@@ -94,24 +93,14 @@ impl Window {
         self.arrive(deadline).await
     }
 
-    /// Loads the page once more. Where none has come since the address was typed, the address is typed again.
+    /// Loads once more what stands in the window.
     ///
     /// # Errors
-    /// Why again no page came.
+    /// Why no page came.
     pub async fn reload(&mut self, patience: Duration) -> Result<Page, Trouble> {
         let deadline = Instant::now() + patience;
-        match self.typed.clone().filter(|_| !self.stands) {
-            Some(typed) => self.types(&typed),
-            None => self.devtools.tell(Some(&self.page), "Page.reload", &json!({})),
-        }
+        self.devtools.tell(Some(&self.page), "Page.reload", &json!({}));
         self.arrive(deadline).await
-    }
-
-    fn types(&mut self, url: &Url) {
-        self.typed = Some(url.clone());
-        self.stands = false;
-        let how = json!({ "url": url.as_str(), "transitionType": "typed" });
-        self.devtools.tell(Some(&self.page), "Page.navigate", &how);
     }
 
     async fn fill(&self, form: usize, typed: &[(String, String)], button: usize) -> Result<(), String> {
@@ -174,7 +163,6 @@ impl Window {
                 self.arrival = None;
                 // One that was given up for another one is no trouble: the other one comes.
                 if let Some(trouble) = trouble {
-                    self.stands = true;
                     return Err(trouble);
                 }
             }
@@ -208,7 +196,6 @@ impl Window {
     }
 
     async fn look(&mut self) -> Result<Page, Trouble> {
-        self.stands = true;
         let body = self.run(SOURCE, &json!([])).await.map_err(|_| Trouble::Garbage)?;
         let arrival = self.arrival.as_ref().ok_or(Trouble::Garbage)?;
         Ok(Page {
