@@ -17,6 +17,7 @@ use crate::{
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+const LONGEST_FOR_KEYS: Duration = Duration::from_secs(24 * 3600);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Thresholds and times are such that a verdict can come.
@@ -168,6 +169,20 @@ fn matcher_is_sound(
             findings
                 .at(Problem, context.tree, &at, "no answer can have such a header")
                 .hint("a name has no spaces and colons, a value stands in one line of ASCII");
+        }
+    }
+}
+
+/// Keys are believed through an outage, and not for ever.
+pub(super) fn keys_are_not_believed_for_ever(context: &Context<'_>, findings: &mut Findings) {
+    for (trail, connector) in context.connectors() {
+        let Connector::Oidc(oidc) = connector else { continue };
+        if oidc.keys_max_age.is_some_and(|age| age.0 > LONGEST_FOR_KEYS) {
+            let message =
+                "a key that the provider takes back while it cannot be reached is believed for so long";
+            findings
+                .at(Warning, context.tree, &trail.then("keysMaxAge"), message)
+                .hint("write `keysMaxAge: 24h` or less");
         }
     }
 }

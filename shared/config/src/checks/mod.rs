@@ -43,6 +43,7 @@ const CHECKS: &[Check] = &[
     groups::attributes_are_mapped_for_members,
     groups::subjects_are_said,
     health::health_checks_can_decide,
+    health::keys_are_not_believed_for_ever,
     health::members_are_watched,
     urls::the_nodes_own_urls_are_sound,
     urls::redirect_urls_of_connectors_are_sound,

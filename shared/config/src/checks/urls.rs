@@ -276,13 +276,14 @@ pub(super) fn endpoints_are_on_this_node(context: &Context<'_>, findings: &mut F
     }
 }
 
-/// Two providers that answer at one URL can be mixed up (RFC 9700 section 4.4), unless each says who it is.
+/// Two providers that answer at one URL can be mixed up (RFC 9700 section 4.4), unless each says who it is. It is the path that
+/// tells answers apart: a node has one origin.
 pub(super) fn redirect_urls_are_not_shared(context: &Context<'_>, findings: &mut Findings) {
-    let mut first: std::collections::HashMap<&Url, &str> = std::collections::HashMap::new();
+    let mut first: std::collections::HashMap<&str, &str> = std::collections::HashMap::new();
     for (trail, connector) in context.connectors() {
         let (Connector::Oidc(oidc), Some(url)) = (connector, connector.redirect_url()) else { continue };
-        let Some(other) = first.get(url) else {
-            first.insert(url, &oidc.name);
+        let Some(other) = first.get(url.path()) else {
+            first.insert(url.path(), &oidc.name);
             continue;
         };
         let message = format!(

@@ -37,6 +37,15 @@ fn thresholds_and_times_are_such_that_a_verdict_can_come() {
 }
 
 #[test]
+fn keys_are_believed_through_an_outage_and_not_for_ever() {
+    let kept = |age: &str| {
+        edge("    oauthClientID: edge\n", &format!("    oauthClientID: edge\n    keysMaxAge: {age}\n"))
+    };
+    warning(&kept("25h"), 7, "connectors[0].keysMaxAge", &["takes back"]);
+    assert!(!check(&kept("24h")).to_string().contains("takes back"));
+}
+
+#[test]
 fn a_rehearsed_outage_has_an_end_is_noticed_and_is_said() {
     let with = |simulation: &str| {
         edge("timeout: 10s", &format!("timeout: 10s, simulation: {{enabled: true, {simulation}}}"))

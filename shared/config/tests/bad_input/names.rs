@@ -160,6 +160,14 @@ fn members_that_resolve_to_one_address_are_warned_of_when_names_are_resolved() {
 }
 
 #[test]
+fn redirect_urls_whose_paths_are_the_same_are_shared() {
+    for same in ["https://edge.example.com/oidc/a", "https://edge.example.com/oidc/a?b"] {
+        let shared = edge("https://edge.example.com/oidc/b", same);
+        warning(&shared, 15, "connectors[1].oauthRedirectURL", &["share one redirect URL", "`iss`"]);
+    }
+}
+
+#[test]
 fn who_could_vouch_for_whom_is_said() {
     let report = check(EDGE);
     says(
