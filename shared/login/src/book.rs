@@ -226,8 +226,5 @@ fn mark_key(flow: &str, member: &str) -> String {
 }
 
 fn ticket_key(state: &str, secret: &str) -> String {
-    {
-        let _ = secret;
-        digest::text("ticket", &[state.as_bytes()])
-    }
+    digest::text("ticket", &[state.as_bytes(), secret.as_bytes()])
 }

@@ -8,7 +8,7 @@ use mangrove_continuity::{Moment, Sample};
 use super::at_mesh::{AtMesh, issuer, observe, path};
 use super::desk::Desk;
 use super::mesh::{
-    Answered, Asks, AuthRequest, Issued, Mesh, Possible, Run, SignedInAs, Who, browser, cookies,
+    Answered, Asks, AuthRequest, Issued, Jar, Mesh, Possible, Run, SignedInAs, Who, browser, cookies,
 };
 use super::{MEMBERS, Parts};
 use crate::book::Flow;
@@ -146,7 +146,8 @@ pub(crate) fn after<P: Parts>(mesh: &Mesh, action: Action) -> Mesh {
         Action::Forges(who, answer) => {
             mesh.left.forgeries -= 1;
             mesh.seen.forged = true;
-            asks::<P>(mesh, who, Asks::Answer(answer))
+            let planted = (who == Who::Mallory).then(|| planted(&answer.state));
+            asks_with::<P>(mesh, who, Asks::Answer(answer), planted)
         }
         Action::Redeems(code) => {
             mesh.left.redeems -= 1;
@@ -187,9 +188,21 @@ fn code(who: Who, request: &AuthRequest) -> String {
     format!("{} at {} for {}", who.name(), request.member, request.state)
 }
 
+/// The login cookie for a `state`, as an attacker sets it in their own browser: its name is known, its secret is not.
+fn planted(state: &str) -> (String, String) {
+    let cookie = LoginCookie { made: 0, flow: "a-guess", secret: "a-guess" };
+    let mut jar = Jar::default();
+    jar.eat(cookies().set_login(&browser(&[]), state, &cookie));
+    jar.cookies.pop().expect("it was just set")
+}
+
+fn asks<P: Parts>(mesh: Mesh, who: Who, asks: Asks) -> Mesh {
+    asks_with::<P>(mesh, who, asks, None)
+}
+
 /// A browser sends a request, which goes as far as the end of its first wait. It is named after what it asks, and after how
-/// many like it are under way.
-fn asks<P: Parts>(mut mesh: Mesh, who: Who, asks: Asks) -> Mesh {
+/// many like it are under way. A planted cookie goes along where the browser has none of that name.
+fn asks_with<P: Parts>(mut mesh: Mesh, who: Who, asks: Asks, planted: Option<(String, String)>) -> Mesh {
     let what = match &asks {
         Asks::Start => format!("starts-{}", mesh.left.starts_of(who)),
         Asks::Answer(Answered { member, state, says }) => {
@@ -201,7 +214,9 @@ fn asks<P: Parts>(mut mesh: Mesh, who: Who, asks: Asks) -> Mesh {
     let names = (1..).map(|number| format!("{}-{what}-{number}", who.name()));
     let name =
         names.into_iter().find(|name| !mesh.runs.contains_key(name)).expect("there are numbers enough");
-    let run = Run { who, asks, cookies: mesh.browsers[&who].cookies.clone(), told: Vec::new() };
+    let mut cookies = mesh.browsers[&who].cookies.clone();
+    cookies.extend(planted.filter(|(name, _)| !cookies.iter().any(|(known, _)| known == name)));
+    let run = Run { who, asks, cookies, told: Vec::new() };
     mesh.runs.insert(name.clone(), run);
     goes_on::<P>(mesh, &name)
 }
@@ -273,6 +288,8 @@ fn flow(name: &str, over_a_node: bool) -> Flow {
         tried: Vec::new(),
         away: None,
         avoid: Vec::new(),
+        attempts: Vec::new(),
+        place: None,
         is_new: true,
         rounds: 0,
         browser: name.to_owned(),

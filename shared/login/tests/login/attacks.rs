@@ -106,6 +106,21 @@ async fn two_members_that_share_a_redirect_url_keep_their_answers_apart() {
 }
 
 #[tokio::test]
+async fn an_answer_in_another_browser_that_made_itself_a_cookie_for_it_is_refused() {
+    let (idp, node) = one().await;
+    let (mut alice, mut mallory) = (Person::new(), Person::new());
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let back = idp.signs_in(page.leads_to());
+    // The cookie's name follows from the `state`, which an address bar shows; what it holds does not.
+    let name = alice.login_cookies()[0].to_owned();
+    let flow = alice.cookies[&name].split('.').nth(1).unwrap().to_owned();
+    mallory.cookies.insert(name, format!("1.{flow}.guessed"));
+    assert_eq!(mallory.opens(&node, &back).await.status, StatusCode::BAD_REQUEST);
+    assert!(mallory.session_cookie().is_none());
+    assert_eq!(alice.opens(&node, &back).await.told()["member"], "first", "it is still good in its own");
+}
+
+#[tokio::test]
 async fn an_answer_without_a_usable_state_is_turned_away_with_a_way_back() {
     let (idp, node) = one().await;
     let mut alice = Person::new();
