@@ -7,7 +7,9 @@ use maud::{Markup, html};
 
 use super::clock;
 use super::moments::{Moment, State, spans};
-use crate::history::{Micros, NamesState, PathState, ProcessState, Run, SECOND, Server, ServerKind};
+use crate::history::{
+    IdpState, Micros, NamesState, PathState, ProcessState, Run, SECOND, Server, ServerKind,
+};
 use crate::verdict::Verdict;
 use crate::verdict::world::Span;
 
@@ -50,7 +52,7 @@ pub fn phases(verdict: &Verdict<'_>, moments: &[Moment]) -> Markup {
             }
         }
         @if left_out > 0 { p.small { (left_out) " more are not drawn; move over the time line to see them." } }
-        p.small { "✕: cut. An arrow: open this way only. Dotted: worse than usual. Only regions that a line joins ever reach each other." }
+        p.small { "✕: cut. An arrow: open this way only. Dotted: worse than usual. ✕, ‖, … and ! at a server: gone, paused, starting, not doing its work as it should. Only regions that a line joins ever reach each other." }
     }
 }
 
@@ -163,7 +165,7 @@ impl<'r> Plan<'r> {
                 @for (line, (index, name)) in self.servers(region).enumerate() {
                     g class={ "s-" (letter(&codes.servers, index)) } data-at=(index) {
                         text.server y=(29.0 - height / 2.0 + 13.0 * line as f64) {
-                            tspan.of { (cut(name)) } tspan.gone { " ✕" } tspan.paused { " ‖" } tspan.starting { " …" }
+                            tspan.of { (cut(name)) } tspan.gone { " ✕" } tspan.paused { " ‖" } tspan.starting { " …" } tspan.ill { " !" }
                         }
                     }
                 }
@@ -186,7 +188,7 @@ fn distance(run: &Run, server: &Server, deepest: usize) -> usize {
 pub struct Codes {
     /// `o`pen, `i`mpaired, `c`ut, `t`here only, `b`ack only.
     pub links: String,
-    /// `r`unning, `s`topped, `p`aused, s`t`arting.
+    /// `r`unning, `i`ll, `s`topped, `p`aused, s`t`arting.
     pub servers: String,
     /// `r`ight, `d`ead, `l`ying, `o`ut of date.
     pub names: String,
@@ -202,7 +204,9 @@ impl Codes {
             (false, true) => 'b',
             (false, false) => 'c',
         };
-        let server = |server: &ProcessState| match server {
+        let well = |index: usize| state.conduct[index].0 == IdpState::Right && state.clocks[index] == 0;
+        let server = |(index, server): (usize, &ProcessState)| match server {
+            ProcessState::Running if !well(index) => 'i',
             ProcessState::Running => 'r',
             ProcessState::Stopped => 's',
             ProcessState::Paused => 'p',
@@ -216,7 +220,7 @@ impl Codes {
         };
         Self {
             links: state.links.iter().map(link).collect(),
-            servers: state.servers.iter().map(server).collect(),
+            servers: state.servers.iter().enumerate().map(server).collect(),
             names: state.names.iter().map(names).collect(),
         }
     }

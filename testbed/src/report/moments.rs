@@ -2,7 +2,9 @@
 //! The maps draw it and the bands say it. From what the supervisor did to the lab only; what it means for a login is the
 //! verdict's to say.
 
-use crate::history::{Event, MILLISECOND, Micros, NamesState, PathState, ProcessState, Run, StepKind, What};
+use crate::history::{
+    Event, IdpState, MILLISECOND, Micros, NamesState, PathState, ProcessState, Run, StepKind, What,
+};
 use crate::verdict::world::{Span, World};
 
 /// Changes so close together are one for a reader: those of one step.
@@ -26,6 +28,10 @@ pub struct State {
     pub links: Vec<[PathState; 2]>,
     /// What each server of the run does.
     pub servers: Vec<ProcessState>,
+    /// How each server of the run does its work, and about which nodes if not about all.
+    pub conduct: Vec<(IdpState, Vec<String>)>,
+    /// How many seconds the clock of each server is ahead.
+    pub clocks: Vec<i64>,
     /// How the DNS of each region of the run answers, and about which hosts if not about all.
     pub names: Vec<(NamesState, Vec<String>)>,
 }
@@ -54,6 +60,8 @@ pub fn moments(world: &World<'_>, events: &[Event]) -> Vec<Moment> {
     let mut state = State {
         links: vec![[PathState::Open, PathState::Open]; run.links.len()],
         servers: vec![ProcessState::Running; run.servers.len()],
+        conduct: vec![(IdpState::Right, Vec::new()); run.servers.len()],
+        clocks: vec![0; run.servers.len()],
         names: vec![(NamesState::Right, Vec::new()); run.regions.len()],
     };
     let mut moments = vec![Moment { at: world.begin, state: state.clone() }];
@@ -119,6 +127,7 @@ fn unseen<'w>(world: &'w World<'_>) -> impl Iterator<Item = Row> + 'w {
 impl State {
     /// Takes note; whether it changed anything.
     fn take(&mut self, run: &Run, event: &Event) -> bool {
+        let server = |name: &String| run.servers.iter().position(|server| server.name == *name);
         match &event.what {
             What::Path(path) => {
                 let ends = |link: &crate::history::Link| match (&link.a, &link.b) {
@@ -131,9 +140,16 @@ impl State {
                 self.links[index][way] = path.state.clone();
             }
             What::Process(process) => {
-                let index = run.servers.iter().position(|server| server.name == process.server);
-                let Some(index) = index else { return false };
+                let Some(index) = server(&process.server) else { return false };
                 self.servers[index] = process.state;
+            }
+            What::Idp(idp) => {
+                let Some(index) = server(&idp.server) else { return false };
+                self.conduct[index] = (idp.state, idp.about.clone());
+            }
+            What::Clock(clock) => {
+                let Some(index) = server(&clock.server) else { return false };
+                self.clocks[index] = clock.ahead;
             }
             What::Names(names) => {
                 let index = run.regions.iter().position(|region| *region == names.region);
@@ -165,6 +181,22 @@ impl State {
             };
             troubles.push(trouble(server.name.clone(), how));
         }
+        for (server, (state, about)) in run.servers.iter().zip(&self.conduct) {
+            let how = match state {
+                IdpState::Right => continue,
+                IdpState::Errors => "answers status 500",
+                IdpState::Garbage => "answers garbage",
+                IdpState::ExpiredCertificate => "its certificate has expired",
+                IdpState::SlowPages => "answers slowly",
+                IdpState::KeysRolled => "its keys are others than before",
+                IdpState::SecretExpired => "client secret expired",
+            };
+            troubles.push(trouble(server.name.clone(), &format!("{how}{}", to("for", about))));
+        }
+        for (server, ahead) in run.servers.iter().zip(&self.clocks).filter(|(_, ahead)| **ahead != 0) {
+            let way = if *ahead > 0 { "ahead" } else { "behind" };
+            troubles.push(trouble(server.name.clone(), &format!("clock {} s {way}", ahead.unsigned_abs())));
+        }
         for (region, (state, about)) in run.regions.iter().zip(&self.names) {
             let how = match state {
                 NamesState::Right => continue,
@@ -172,8 +204,7 @@ impl State {
                 NamesState::Lying => "lies",
                 NamesState::Stale => "out of date",
             };
-            let about = if about.is_empty() { String::new() } else { format!(" about {}", about.join(", ")) };
-            troubles.push(trouble(format!("DNS of {region}"), &format!("{how}{about}")));
+            troubles.push(trouble(format!("DNS of {region}"), &format!("{how}{}", to("about", about))));
         }
         troubles
     }
@@ -202,6 +233,11 @@ fn met(state: &PathState) -> Option<&str> {
         PathState::BlackHole => Some("packets vanish"),
         PathState::Refused => Some("connections are refused"),
     }
+}
+
+/// Whom something is about, if not everybody.
+fn to(word: &str, about: &[String]) -> String {
+    if about.is_empty() { String::new() } else { format!(" {word} {}", about.join(", ")) }
 }
 
 /// Things with the same trouble, in words.

@@ -3,7 +3,8 @@
 use super::moments::{Row, moments, rows};
 use super::{html, summary};
 use crate::history::{
-    Event, MILLISECOND, PathState, ProcessChange, ProcessState, SECOND, Step, StepKind, What, sort,
+    ClockChange, Event, IdpChange, IdpState, MILLISECOND, PathState, ProcessChange, ProcessState, SECOND,
+    Step, StepKind, What, sort,
 };
 use crate::language::{Bound, Expectation, Limit, Measure};
 use crate::verdict::judge;
@@ -141,6 +142,23 @@ fn a_root_that_dies_is_dead_on_a_map_and_the_moment_of_its_start_is_none_of_its_
         ["r", "s", "t"],
         "the script has it"
     );
+}
+
+#[test]
+fn an_identity_provider_that_is_ill_and_a_clock_that_is_wrong_are_said_and_marked() {
+    let mut events = Story { cuts: Vec::new(), ..Story::one_root_cut() }.tell();
+    let began = BEGIN + 20 * SECOND;
+    let about = vec!["root-dc1".to_owned()];
+    let ill = IdpChange { server: "corp".to_owned(), state: IdpState::SecretExpired, about, began };
+    let wrong = ClockChange { server: "root-dc2".to_owned(), ahead: -90, began };
+    events.push(Event { at: began + 1, what: What::Idp(ill) });
+    events.push(Event { at: began + 2, what: What::Clock(wrong) });
+    sort(&mut events);
+    let page = html(&judge(&events, &[lost(None)], 30).unwrap(), &events, &[]);
+    let data = data(&page);
+    let said = "corp: client secret expired for root-dc1; root-dc2: clock 90 s behind";
+    assert_eq!(map_at(&data, 21_000), ("ooooooooo", said));
+    assert_eq!(data["moments"][1][2].as_str().unwrap()[..3], *"iri", "corp, root-dc1, root-dc2");
 }
 
 #[test]
