@@ -13,6 +13,7 @@ demo: build ## a data center disappears while people in two branches go on signi
 	$(BIN)/mangrove-testbed run topologies/tier3-branch-cut-from-one-root.yaml --out $(OUT)/demo
 
 test: tools ## formatting, lints, documentation, every test of every room
+	@scripts/tools slapd
 	scripts/budget test
 
 build: tools

@@ -14,9 +14,9 @@ pub enum Connector {
     Oidc(Oidc),
     /// Any SAML 2.0 identity provider; not built yet.
     Saml(Saml),
-    /// A directory by LDAP; not built yet.
+    /// A directory by LDAP.
     Ldap(Ldap),
-    /// Active Directory by LDAP; not built yet.
+    /// Active Directory by LDAP.
     ActiveDirectory(Ldap),
     /// A file of users on this node.
     Local(Local),
@@ -164,12 +164,13 @@ pub struct Saml {
 pub struct Ldap {
     /// Unique name.
     pub name: String,
-    /// One URL or several, tried in order.
+    /// One URL or several of the same directory, tried in order: `ldaps://host`, or `ldap://host` with StartTLS where `tls`
+    /// names a profile.
     pub url: OneOrMany,
     /// Where users are searched.
     #[serde(rename = "baseDN")]
     pub base_dn: String,
-    /// The service account.
+    /// The service account, which searches users. Needed unless `userRDNKey` finds them.
     #[serde(rename = "bindDN", alias = "serviceAccountUsername")]
     #[schemars(extend("x-aliases" = ["serviceAccountUsername"]))]
     pub bind_dn: Option<String>,
@@ -177,10 +178,13 @@ pub struct Ldap {
     #[serde(alias = "serviceAccountPassword")]
     #[schemars(extend("x-aliases" = ["serviceAccountPassword"]))]
     pub bind_password: Option<Secret>,
-    /// Attribute that holds the user name. Defaults to `uid`, for Active Directory `sAMAccountName`.
+    /// Whose password the sign-in page asks for. Defaults to the connector's name.
+    pub title: Option<String>,
+    /// Attribute that holds the user name. Defaults to `uid`; for Active Directory to `userPrincipalName` where an `@` is
+    /// typed, else `sAMAccountName`.
     pub username_search_key: Option<String>,
-    /// Attribute of a user's own name under `baseDN`: binds as that name without a search. Defaults to none: a search
-    /// by `usernameSearchKey`.
+    /// Attribute of a user's own name right under `baseDN`: binds as that name without a search, so that no service account
+    /// is needed. Has no effect beside `usernameSearchKey`. Defaults to none: a search.
     #[serde(rename = "userRDNKey")]
     pub user_rdn_key: Option<String>,
     /// How deep under `baseDN` users are searched. Defaults to `wholeSubtree`.
@@ -189,12 +193,20 @@ pub struct Ldap {
     /// Name of an attribute here, and of the directory's. Attributes that are not named keep their names.
     #[serde(default)]
     pub attribute_mapping: BTreeMap<String, String>,
-    /// What joins several values of one attribute into one text. Defaults to none: a list; for Active Directory `,`.
+    /// What joins several values of one attribute into one text. Defaults to none: a list.
     pub attribute_delimiter: Option<String>,
-    /// Path of the sign-in page. Defaults to `/.ldap-login`.
+    /// Where groups are searched; their names become the claim `groups`. Defaults to none: the names in `memberOf`.
+    #[serde(rename = "groupBaseDN")]
+    pub group_base_dn: Option<String>,
+    /// Attribute of a group that holds its members' DNs; `member:1.2.840.113556.1.4.1941:` finds members of members in Active
+    /// Directory. Defaults to `member`.
+    pub group_search_key: Option<String>,
+    /// Attribute that is a group's name. Defaults to `cn`.
+    pub group_name_key: Option<String>,
+    /// Accepted; has no effect: the sign-in page is the node's own.
     #[serde(rename = "loginURL")]
     pub login_url: Option<String>,
-    /// Allows passwords over `ldap://` without TLS. Defaults to false.
+    /// Allows passwords over `ldap://` in the clear where `tls` names no profile. Defaults to false.
     #[serde(default)]
     pub allow_plaintext: bool,
     /// Believe the directory's e-mail addresses. Defaults to false.
@@ -204,6 +216,12 @@ pub struct Ldap {
     pub tls: Option<String>,
     /// How the connector is watched.
     pub health_check: Option<HealthCheck>,
+}
+
+/// Whether a text can be the name of an attribute (RFC 4512 section 2.5), so that it means nothing else in a filter or a DN.
+pub fn is_attribute(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
 }
 
 /// How deep a directory is searched.

@@ -8,6 +8,7 @@ use mangrove_continuity::HealthPolicy;
 use url::Url;
 
 use crate::http::HttpBuildError;
+use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
 use crate::not_built::NotBuilt;
 use crate::oidc::Oidc;
@@ -18,6 +19,8 @@ use crate::{Answer, Ask, Begin, Failure, HttpClient, Identity, Pending};
 pub enum Connector {
     /// An OpenID provider.
     Oidc(Box<Oidc>),
+    /// A directory.
+    Ldap(Box<Ldap>),
     /// A file of users on this node.
     Local(Local),
     /// Configured, and not built in this version.
@@ -121,7 +124,12 @@ impl Connector {
                 }
                 Written::Local(local) => Self::Local(Local::build(local, &queue)),
                 Written::Saml(_) => not_built("SAML"),
-                Written::Ldap(_) | Written::ActiveDirectory(_) => not_built("LDAP"),
+                Written::Ldap(ldap) => {
+                    Self::Ldap(Box::new(Ldap::build(ldap, false, config, parts).map_err(refuse)?))
+                }
+                Written::ActiveDirectory(ldap) => {
+                    Self::Ldap(Box::new(Ldap::build(ldap, true, config, parts).map_err(refuse)?))
+                }
                 Written::Continuity(_) => continue,
             }));
         }
@@ -132,6 +140,7 @@ impl Connector {
     pub fn name(&self) -> &str {
         match self {
             Self::Oidc(c) => c.name(),
+            Self::Ldap(c) => c.name(),
             Self::Local(c) => c.name(),
             Self::NotBuilt(c) => &c.name,
         }
@@ -144,6 +153,7 @@ impl Connector {
     pub fn able(&self) -> Result<(), String> {
         match self {
             Self::Oidc(c) => c.able(),
+            Self::Ldap(_) => Ok(()),
             Self::Local(c) => c.able(),
             Self::NotBuilt(c) => Err(c.why()),
         }
@@ -153,6 +163,7 @@ impl Connector {
     pub fn health_policy(&self) -> HealthPolicy {
         match self {
             Self::Oidc(c) => c.health_policy(),
+            Self::Ldap(c) => c.health_policy(),
             Self::Local(_) | Self::NotBuilt(_) => HealthPolicy { probed: false, ..HealthPolicy::default() },
         }
     }
@@ -166,7 +177,7 @@ impl Connector {
     pub fn redirect_path(&self) -> Option<&str> {
         match self {
             Self::Oidc(c) => c.redirect_path(),
-            Self::Local(_) | Self::NotBuilt(_) => None,
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => None,
         }
     }
 
@@ -177,6 +188,7 @@ impl Connector {
     pub async fn begin(&self, ask: &Ask) -> Result<Begin, Failure> {
         match self {
             Self::Oidc(c) => c.begin(ask).await,
+            Self::Ldap(c) => Ok(c.begin()),
             Self::Local(c) => Ok(c.begin()),
             Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
         }
@@ -189,7 +201,7 @@ impl Connector {
     pub async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
         match self {
             Self::Oidc(c) => c.finish(pending, answer).await,
-            Self::Local(_) => {
+            Self::Ldap(_) | Self::Local(_) => {
                 Err(Failure::protocol("an answer from a browser to a connector that redirects nobody"))
             }
             Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
@@ -199,9 +211,11 @@ impl Connector {
     /// Checks a password that this node asked for.
     ///
     /// # Errors
-    /// `Rejected` for a wrong user name or password alike; `Unavailable` when too many are being checked.
+    /// `Rejected` for a wrong user name or password alike, and where the account may not be used; `Unavailable` when too many
+    /// are being checked, or the directory does not answer.
     pub async fn verify_password(&self, username: &str, password: &str) -> Result<Identity, Failure> {
         match self {
+            Self::Ldap(c) => c.verify_password(username, password).await,
             Self::Local(c) => c.verify_password(username, password).await,
             Self::Oidc(_) => Err(Failure::protocol("a password for a connector that takes none")),
             Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
@@ -212,20 +226,22 @@ impl Connector {
     pub async fn probe(&self) -> ProbeResult {
         match self {
             Self::Oidc(c) => c.probe().await,
+            Self::Ldap(c) => c.probe().await,
             Self::Local(c) => c.probe(),
             Self::NotBuilt(c) => ProbeResult::Failed { why: c.why(), no_answer: false },
         }
     }
 
-    /// Whether a look can tell anything: whoever takes passwords on this node has no page to be dead.
+    /// Whether a look can tell anything: whoever takes passwords from a file of this node has nothing to be dead.
     pub fn has_a_page(&self) -> bool {
-        matches!(self, Self::Oidc(_))
+        matches!(self, Self::Oidc(_) | Self::Ldap(_))
     }
 
     /// A cheap look, within `patience`, just before a browser is sent there. Verdicts are for [`probe`](Self::probe).
     pub async fn look(&self, patience: Duration) -> Look {
         match self {
             Self::Oidc(c) => c.look(patience).await,
+            Self::Ldap(c) => c.look(patience).await,
             Self::Local(_) => Look::Answered { took: Duration::ZERO },
             Self::NotBuilt(c) => Look::Misconfigured { why: c.why() },
         }
@@ -244,18 +260,19 @@ impl Connector {
         let Some(wanted) = ask.acr_values.as_deref() else { return true };
         match self {
             Self::Oidc(c) => c.may_meet(wanted),
-            Self::Local(_) | Self::NotBuilt(_) => wanted.trim().is_empty(),
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => wanted.trim().is_empty(),
         }
     }
 
     /// Looks whether the upstream knows this node, by what only this node can ask: at an OpenID provider a code that nobody
-    /// issued must be answered `invalid_grant`. For connectors that are Misconfigured, about once a minute.
+    /// issued must be answered `invalid_grant`, a directory must let the service account in and show its base. For connectors that are Misconfigured, about once a minute.
     ///
     /// # Errors
     /// What a login would meet now.
     pub async fn rehearse(&self) -> Result<(), Failure> {
         match self {
             Self::Oidc(c) => c.rehearse().await,
+            Self::Ldap(c) => c.rehearse().await,
             Self::Local(_) => Ok(()),
             Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
         }
@@ -265,7 +282,7 @@ impl Connector {
     pub fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
         match self {
             Self::Oidc(c) => c.logout(identity, back_to),
-            Self::Local(_) | Self::NotBuilt(_) => None,
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => None,
         }
     }
 }

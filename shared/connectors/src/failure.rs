@@ -2,6 +2,9 @@
 
 use mangrove_continuity::Blame;
 
+/// What a person reads whose user name or password is wrong, whichever it is: which names exist is nobody's business.
+pub const WRONG_PASSWORD: &str = "This user name and password do not belong together. Try again.";
+
 /// A login that an upstream did not finish. Carries two messages: `outside` may be shown to a person, `log` may not.
 /// Neither holds secrets, tokens or bodies of answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
@@ -11,6 +14,8 @@ pub struct Failure {
     pub blame: Blame,
     /// The back channel was refused or timed out: the only failure that is a sample of health.
     pub no_answer: bool,
+    /// This node has too much to do and has not asked anybody: the same again, a little later, may work.
+    pub busy: bool,
     /// `Misconfigured` until somebody acts: the provider does not know this node, or is not who it should be. Without it a
     /// `Misconfigured` is that login's only, such as a token whose times are wrong.
     pub keeps_out: bool,
@@ -59,6 +64,7 @@ impl Failure {
         Self {
             blame,
             no_answer: false,
+            busy: false,
             keeps_out: false,
             oauth_error: None,
             outside: outside.into(),

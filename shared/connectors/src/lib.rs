@@ -1,7 +1,7 @@
 //! Upstream: every way in which somebody else vouches for a person, and all of them end in one [`Identity`].
 //!
 //! A [`Connector`] can start a login, finish it, be probed and name a logout page. Which connector is asked, and whom to
-//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `local` reads a file of users, `http` is the one outgoing
+//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `ldap` asks a directory, `local` reads a file of users, `http` is the one outgoing
 //! HTTP client of the process and `dns` the names it resolves.
 
 pub mod connector;
@@ -11,6 +11,7 @@ pub mod failure;
 mod front;
 pub mod http;
 pub mod identity;
+pub mod ldap;
 pub mod local;
 mod not_built;
 pub mod oidc;

@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use mangrove_connectors::failure::WRONG_PASSWORD;
 use mangrove_connectors::{Failure, Identity};
 use mangrove_continuity::Blame;
 use mangrove_keys::ambient;
@@ -20,7 +21,6 @@ use url::form_urlencoded;
 use crate::Browser;
 use crate::book::{Flow, How, Ticket};
 use crate::decisions::{Fault, What};
-use crate::ending::Failed;
 use crate::guessing::{self, Attempt, Verdict};
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
@@ -30,7 +30,6 @@ use crate::steps::{self, Astray};
 const LONGEST_USERNAME: usize = 256;
 const LONGEST_PASSWORD: usize = 1024;
 
-const WRONG: &str = "This user name and password do not belong together. Try again.";
 const EMPTY: &str = "Type your user name and your password.";
 const BUSY: &str = "Too many people are signing in right now. Wait a moment, then try again.";
 
@@ -74,13 +73,19 @@ impl Typed {
         Some(Self { state: state?, username: username?, password })
     }
 
+    /// Whose password it is, for those who count: directories do not tell upper from lower case, and a guesser must not
+    /// have a fresh count for each way to write a name.
+    fn account(&self) -> String {
+        self.username.trim().to_lowercase()
+    }
+
     /// What can be said about it without asking anybody.
     fn obvious(&self) -> Option<&'static str> {
         if self.username.trim().is_empty() || self.password.is_empty() {
             return Some(EMPTY);
         }
         let too_long = self.username.len() > LONGEST_USERNAME || self.password.len() > LONGEST_PASSWORD;
-        too_long.then_some(WRONG)
+        too_long.then_some(WRONG_PASSWORD)
     }
 }
 
@@ -113,7 +118,7 @@ impl Login {
         if let Some(error) = typed.obvious() {
             return page(StatusCode::FORBIDDEN, error);
         }
-        let verdict = self.admit(browser, &ticket.member, &typed.username).await;
+        let verdict = self.admit(browser, &ticket.member, &typed.account()).await;
         let guess = match verdict {
             Verdict::Wait(delay, guess) => {
                 tokio::time::sleep(delay).await;
@@ -138,9 +143,9 @@ impl Login {
         let outcome = seat.connector.verify_password(typed.username.trim(), &typed.password).await;
         match self.weigh(outcome, guess) {
             Weighed::Right(identity) => self.right(browser, flow, &typed, *identity).await,
-            Weighed::Wrong => {
-                self.record(&flow, What::WrongPassword { member: ticket.member });
-                page(StatusCode::FORBIDDEN, WRONG)
+            Weighed::Refused(failure) => {
+                self.record(&flow, What::WrongPassword { member: ticket.member, why: failure.log });
+                page(StatusCode::FORBIDDEN, &failure.outside)
             }
             Weighed::Busy => {
                 self.too_busy(&flow);
@@ -150,8 +155,7 @@ impl Login {
                 if let Err(astray) = self.use_up(browser, &typed.state).await {
                     return astray;
                 }
-                let failed = Failed { member: ticket.member, failure };
-                let step = steps::failed(&self.at(browser), flow, failed).await;
+                let step = steps::came_of(&self.at(browser), flow, ticket.member, Err(failure)).await;
                 self.show_or_fail(browser, step).await
             }
         }
@@ -168,15 +172,14 @@ impl Login {
         );
     }
 
-    async fn admit(&self, browser: &Browser, connector: &str, username: &str) -> Verdict {
+    async fn admit(&self, browser: &Browser, connector: &str, account: &str) -> Verdict {
         let device = self.cookies.device(browser);
-        let device = self.devices.known(device, connector, username, ambient::unix_now());
-        let attempt =
-            Attempt { connector, account: username, address: browser.address, device: device.as_deref() };
+        let device = self.devices.known(device, connector, account, ambient::unix_now());
+        let attempt = Attempt { connector, account, address: browser.address, device: device.as_deref() };
         self.guessing.admit_in_turn(&attempt).await
     }
 
-    /// Says to the counters what an outcome was: only a wrong password counts.
+    /// Says to the counters what an outcome was: only a refused password counts.
     fn weigh(&self, outcome: Result<Identity, Failure>, guess: guessing::Ticket) -> Weighed {
         match outcome {
             Ok(identity) => {
@@ -185,12 +188,11 @@ impl Login {
             }
             Err(failure) if failure.blame == Blame::Rejected => {
                 drop(guess);
-                Weighed::Wrong
+                Weighed::Refused(failure)
             }
             Err(failure) => {
                 guess.unseen();
-                let busy = failure.blame == Blame::Unavailable && !failure.no_answer;
-                if busy { Weighed::Busy } else { Weighed::Failed(failure) }
+                if failure.busy { Weighed::Busy } else { Weighed::Failed(failure) }
             }
         }
     }
@@ -201,8 +203,8 @@ impl Login {
         }
         let member = identity.connector.clone();
         let known = self.cookies.device(browser);
-        let device = self.devices.remember(known, &member, &typed.username, ambient::unix_now());
-        let step = steps::vouched(&self.at(browser), flow, &member, identity).await;
+        let device = self.devices.remember(known, &member, &typed.account(), ambient::unix_now());
+        let step = steps::came_of(&self.at(browser), flow, member, Ok(identity)).await;
         let response = self.show_or_fail(browser, step).await;
         with_crumbs(response, vec![self.cookies.set_device(&device)])
     }
@@ -221,7 +223,7 @@ impl Login {
 /// What came of a password.
 enum Weighed {
     Right(Box<Identity>),
-    Wrong,
+    Refused(Failure),
     Busy,
     Failed(Failure),
 }
@@ -248,6 +250,6 @@ mod tests {
         assert_eq!(typed.obvious(), Some(EMPTY));
         let typed =
             Typed::parse(format!("state=s&username=a&password={}", "x".repeat(2000)).as_bytes()).unwrap();
-        assert_eq!(typed.obvious(), Some(WRONG));
+        assert_eq!(typed.obvious(), Some(WRONG_PASSWORD));
     }
 }

@@ -187,7 +187,21 @@ pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Ste
     };
     flow.away.take_if(|away| away.member == member);
     world.answered_by(&flow, &member).await;
-    match world.finish(&flow, &member, &pending, answer).await {
+    let outcome = world.finish(&flow, &member, &pending, answer).await;
+    came_of(world, flow, member, outcome).await
+}
+
+/// What came of a member on the back channel, an attempt being used up: somebody vouched, or the login goes on or ends.
+///
+/// # Errors
+/// The cache fails.
+pub(crate) async fn came_of<W: World>(
+    world: &W,
+    flow: Flow,
+    member: String,
+    outcome: Result<Identity, Failure>,
+) -> Result<Step, CacheError> {
+    match outcome {
         Ok(identity) => {
             world.observe(&member, &Sample::LoginAnswered);
             vouched(world, flow, &member, identity).await
@@ -226,7 +240,7 @@ async fn claim<W: World>(
 ///
 /// # Errors
 /// The cache fails.
-pub(crate) async fn vouched<W: World>(
+async fn vouched<W: World>(
     world: &W,
     flow: Flow,
     member: &str,
@@ -246,7 +260,7 @@ pub(crate) async fn vouched<W: World>(
 ///
 /// # Errors
 /// The cache fails.
-pub(crate) async fn failed<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
+async fn failed<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
     if flow.silent() || !goes_on(world, &flow, &failed) {
         if !world.book().close(&flow.id).await? {
             return Ok(Step::Astray(Astray::Closed));

@@ -7,6 +7,7 @@ mod diversity;
 mod files;
 mod groups;
 mod health;
+mod ldap;
 mod names;
 mod node;
 mod provider;
@@ -51,6 +52,9 @@ const CHECKS: &[Check] = &[
     urls::redirect_urls_of_apps_are_sound,
     urls::endpoints_are_on_this_node,
     urls::redirect_urls_are_not_shared,
+    ldap::servers_are_sound,
+    ldap::users_are_found,
+    ldap::attributes_are_names,
     tls::profiles_are_whole,
     tls::the_listener_has_a_certificate,
     tls::pairs_are_whole,

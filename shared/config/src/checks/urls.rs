@@ -152,47 +152,9 @@ pub(super) fn provider_urls_are_sound(context: &Context<'_>, findings: &mut Find
             Connector::Saml(saml) if saml.metadata_url.scheme() != "file" => {
                 judge(context, &trail.then("samlMetadataURL"), &saml.metadata_url, findings);
             }
-            Connector::Ldap(ldap) | Connector::ActiveDirectory(ldap) => {
-                ldap_urls(context, &trail, ldap, findings);
-            }
             _ => {}
         }
     }
-}
-
-fn ldap_urls(context: &Context<'_>, trail: &Trail, ldap: &crate::connectors::Ldap, findings: &mut Findings) {
-    let one = matches!(ldap.url, crate::connectors::OneOrMany::One(_));
-    if ldap.url.iter().next().is_none() {
-        let trail = trail.then("url");
-        findings
-            .at(Problem, context.tree, &trail, "no server is listed")
-            .hint("write `url: ldaps://host:636`");
-    }
-    for (i, text) in ldap.url.iter().enumerate() {
-        let at = if one { trail.then("url") } else { trail.then("url").then(i) };
-        let shown = context.tree.nearest(&at).shown();
-        match Url::parse(text) {
-            Ok(url) if url.scheme() == "ldaps" && url.host().is_some() => {}
-            Ok(url) if url.scheme() == "ldap" && url.host().is_some() => {
-                if !ldap.allow_plaintext && ldap.tls.is_none() && !is_loopback_name(text) {
-                    findings
-                        .at(Problem, context.tree, &at, format!("{shown} would carry passwords in the clear"))
-                        .hint("write ldaps://, or name a `tls` profile for StartTLS, or say `allowPlaintext: true`");
-                }
-            }
-            _ => {
-                findings
-                    .at(Problem, context.tree, &at, format!("{shown} is not the URL of a directory"))
-                    .hint("write `ldaps://host:636`");
-            }
-        }
-    }
-}
-
-/// Hosts in URLs of unknown schemes are not parsed as addresses.
-fn is_loopback_name(text: &str) -> bool {
-    let http = text.replacen("ldap://", "http://", 1);
-    Url::parse(&http).is_ok_and(|url| is_loopback(&url))
 }
 
 /// Applications' redirect URLs: https, or loopback; applications of a phone or a desktop may have a scheme of their own.

@@ -39,6 +39,41 @@ fn directories_are_validated_whole() {
         "connectors[0].serviceAccountUsername",
         &["two spellings"],
     );
+    problem(&ldap("url: ldaps://a"), 2, "connectors[0]", &["no service account", "userRDNKey"]);
+    problem(
+        &ldap(&format!("url: ldap://127.0.0.1:1389, {bind}")),
+        2,
+        "connectors[0].url",
+        &["allowPlaintext"],
+    );
+    problem(&ldap(&format!("url: ldaps://u:p@a, {bind}")), 2, "connectors[0].url", &["shows in logs"]);
+    problem(
+        &ldap(&format!("url: ldaps://a, usernameSearchKey: 'uid=*)(cn', {bind}")),
+        2,
+        "connectors[0].usernameSearchKey",
+        &["not the name of an attribute"],
+    );
+    problem(
+        &ldap(&format!("url: ldaps://a, attributeMapping: {{email: 'e mail'}}, {bind}")),
+        2,
+        "connectors[0].attributeMapping.email",
+        &["not the name of an attribute"],
+    );
+    let nameless =
+        format!("connectors:\n  - {{name: d, type: ldap, baseDN: example.com, url: ldaps://a, {bind}}}\n");
+    problem(&nameless, 2, "connectors[0].baseDN", &["not a distinguished name"]);
+    check(&ldap("url: ldaps://a, userRDNKey: uid")).start().unwrap();
+    for (keys, path, words) in [
+        ("url: ldap://dc.example.com, allowPlaintext: true", "url", "in the clear"),
+        ("url: ldaps://a, allowPlaintext: true", "allowPlaintext", "no effect"),
+        ("url: 'ldaps://a/dc=x??sub'", "url", "only scheme, host and port"),
+        ("url: [ldaps://a, ldaps://a]", "url[1]", "listed twice"),
+        ("url: ldaps://a, usernameSearchKey: uid, userRDNKey: cn", "userRDNKey", "no effect"),
+        ("url: ldaps://a, groupNameKey: cn", "groupNameKey", "groupBaseDN"),
+        ("url: ldaps://a, loginURL: /in", "loginURL", "no effect"),
+    ] {
+        warning(&ldap(&format!("{keys}, {bind}")), 2, &format!("connectors[0].{path}"), &[words]);
+    }
     let other = ldap(
         "url: [ldaps://a, ldaps://b], serviceAccountUsername: cn=s, serviceAccountPassword: <vault.ldap-password>, \
          usernameSearchKey: uid, userRDNKey: cn, attributeMapping: {mail: email}, loginURL: /in, scope: singleLevel, \

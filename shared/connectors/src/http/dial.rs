@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 use super::error::{HttpBuildError, HttpError, NoAnswer};
@@ -39,7 +40,7 @@ const PROXY_HEAD: usize = 8 * 1024;
 
 /// Opens connections for one client.
 #[derive(Clone)]
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     pub(super) names: Arc<Names>,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) proxy: Option<Arc<Proxy>>,
@@ -57,17 +58,22 @@ impl Dialer {
         if !secure {
             return Ok(Stream { io: TokioIo::new(Box::new(tcp)), h2: false });
         }
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(bare)
-            .map_err(|_| HttpError::Tls("the host is not a name for TLS".into()))?;
-        let stream =
-            TlsConnector::from(self.tls).connect(name, tcp).await.map_err(|why| HttpError::from_io(&why))?;
+        let stream = self.tls(&host, tcp).await?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Stream { io: TokioIo::new(Box::new(stream)), h2 })
     }
 
+    /// Encrypts a connection to `host`.
+    pub(crate) async fn tls(&self, host: &str, tcp: TcpStream) -> Result<TlsStream<TcpStream>, HttpError> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare)
+            .map_err(|_| HttpError::Tls("the host is not a name for TLS".into()))?;
+        let tls = TlsConnector::from(self.tls.clone());
+        tls.connect(name, tcp).await.map_err(|why| HttpError::from_io(&why))
+    }
+
     /// Resolves and connects; addresses race.
-    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+    pub(crate) async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
         let connect = async {
             let found = self.names.addresses(host).await.map_err(|_| HttpError::NoAnswer(NoAnswer::Dns))?;
             let attempts = found.len().max(ATTEMPTS);
@@ -159,7 +165,7 @@ trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection, with TLS or without.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     io: TokioIo<Box<dyn Io>>,
     h2: bool,
 }

@@ -25,7 +25,8 @@ use rustls::RootCertStore;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use self::dial::{Dialer, Proxy};
+pub(crate) use self::dial::Dialer;
+use self::dial::Proxy;
 pub use self::error::{HttpBuildError, HttpError, NoAnswer};
 use crate::dns::{Names, is_localhost};
 
@@ -117,6 +118,16 @@ impl HttpClient {
         let dialer = Dialer { names: shared.names.clone(), tls, proxy };
         let kept = Arc::new(ArcSwap::from_pointee(hyper(dialer.clone())));
         Ok(Self { shared, dialer, kept })
+    }
+
+    /// What opens connections for another protocol: the same names, races and trust, no proxy.
+    ///
+    /// # Errors
+    /// The profile's files cannot be read or used.
+    pub(crate) fn dialer(&self, profile: Option<&TlsProfile>) -> Result<Dialer, HttpBuildError> {
+        let mut tls = (*tls::client_config(&self.shared.roots, profile)?).clone();
+        tls.alpn_protocols.clear();
+        Ok(Dialer { names: self.shared.names.clone(), tls: Arc::new(tls), proxy: None })
     }
 
     /// Sends one request and reads the whole answer, whatever its status.

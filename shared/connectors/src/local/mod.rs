@@ -21,6 +21,7 @@ pub use self::hash::hash_password;
 pub(crate) use self::queue::Queue;
 use self::store::Store;
 use self::users::User;
+use crate::failure::WRONG_PASSWORD;
 use crate::{Begin, Failure, Identity, ProbeResult};
 
 /// Longest user name and password that are looked at; nobody has longer ones in the file.
@@ -71,6 +72,7 @@ impl Local {
             return Err(wrong("nobody is in the users file"));
         };
         let matches = self.queue.verify(expected, password).await.map_err(|busy| Failure {
+            busy: true,
             outside: "Too many people are signing in at this moment. Please try again.".into(),
             ..Failure::unavailable(busy.to_string())
         })?;
@@ -112,7 +114,7 @@ impl Local {
 
 /// One answer to the person for all of them: which names exist is nobody's business.
 fn wrong(log: &str) -> Failure {
-    Failure::rejected("User name or password is wrong.", log)
+    Failure::rejected(WRONG_PASSWORD, log)
 }
 
 #[cfg(test)]

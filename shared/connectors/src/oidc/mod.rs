@@ -24,6 +24,7 @@ use url::Url;
 pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use self::provider::Provider;
 use self::settings::Settings;
+pub(crate) use self::settings::policy;
 use crate::endpoint::Endpoint;
 use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 

@@ -208,9 +208,11 @@ async fn at_last_an_endpoint_that_is_silent_is_looked_past_and_one_that_says_no_
 async fn what_is_not_built_says_so() {
     let idp = Idp::start().await;
     let connector = connector(&idp, |written| {
-        *written =
-            json!({ "type": "ldap", "name": "dir", "url": "ldaps://dir.example", "baseDN": "dc=example" });
+        *written = json!({
+            "type": "saml", "name": "saml", "samlMetadataURL": "https://idp.example/metadata", "samlEntityID": "https://node",
+            "samlConsumerServiceURL": "https://node.example/acs",
+        });
     });
-    assert_eq!(connector.able(), Err("LDAP is not built yet".into()));
+    assert_eq!(connector.able(), Err("SAML is not built yet".into()));
     assert!(!failed(&connector).await.1);
 }

@@ -123,7 +123,7 @@ impl Line {
                 self.to_ref = Some(to_ref.clone());
             }
             What::PasswordAsked { member: asked } => member(Kind::PasswordAsked, asked),
-            What::WrongPassword { member: judge } => {
+            What::WrongPassword { member: judge, .. } => {
                 member(Kind::WrongPassword, judge);
                 self.blame = Some(Fault::Person);
             }

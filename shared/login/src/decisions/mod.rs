@@ -64,10 +64,12 @@ pub enum What {
         /// The connector that will judge it.
         member: String,
     },
-    /// A password was wrong.
+    /// A password was wrong, or the account may not be used.
     WrongPassword {
         /// The connector that judged it.
         member: String,
+        /// What the connector says, in words for the log.
+        why: String,
     },
     /// After wrong passwords the next one was not even looked at.
     MadeToWait {

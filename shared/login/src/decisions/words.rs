@@ -24,8 +24,8 @@ impl What {
             Self::PasswordAsked { member } => {
                 format!("Showed the person the sign-in page of {member}, here.")
             }
-            Self::WrongPassword { member } => {
-                format!("The password typed for {member} was wrong. The person may try again.")
+            Self::WrongPassword { member, why } => {
+                format!("The password typed for {member} was not accepted: {why}. The person may try again.")
             }
             Self::MadeToWait { member, seconds } => {
                 format!(

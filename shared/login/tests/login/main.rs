@@ -5,6 +5,7 @@
 mod support;
 
 mod attacks;
+mod directory;
 mod failover;
 mod handed_back;
 mod judged;

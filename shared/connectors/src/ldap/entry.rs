@@ -1,0 +1,261 @@
+//! From an entry of the directory to what it says about a person.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ldap3::SearchEntry;
+use serde_json::{Map, Value};
+
+use super::settings::Settings;
+
+/// Attributes that hold passwords or keys: not told to anybody, even where the service account may read them.
+const SECRET: &[&str] = &[
+    "authpassword",
+    "dbcspwd",
+    "ipanthash",
+    "krbprincipalkey",
+    "lmpwdhistory",
+    "ms-mcs-admpwd",
+    "mslaps-password",
+    "ntpwdhistory",
+    "sambalmpassword",
+    "sambantpassword",
+    "supplementalcredentials",
+    "unicodepwd",
+    "userpassword",
+];
+/// Attributes that are not text even where their octets happen to be UTF-8.
+const BINARY: &[&str] = &[
+    "audio",
+    "jpegphoto",
+    "msexchmailboxguid",
+    "ms-ds-consistencyguid",
+    "objectguid",
+    "objectsid",
+    "photo",
+    "sidhistory",
+    "thumbnailphoto",
+    "usercertificate",
+    "usersmimecertificate",
+];
+/// Attributes that are lists however many values there are.
+const LISTS: &[&str] = &["memberof"];
+/// What identifies an entry and is never given to another, in order of preference.
+const IDENTIFIERS: &[&str] = &["entryUUID", "objectGUID", "nsUniqueId"];
+/// Longest value that becomes a claim, in bytes: pictures do not travel in tokens.
+const LONGEST_VALUE: usize = 8 * 1024;
+/// Most values of one attribute, and most attributes.
+const MOST_VALUES: usize = 2_000;
+const MOST_ATTRIBUTES: usize = 200;
+
+/// What is asked of an entry: all that users' attributes are, and those that have to be named.
+pub(super) fn attributes(settings: &Settings) -> Vec<String> {
+    let mut wanted: Vec<String> = ["*", "memberOf", "entryUUID"].map(str::to_owned).into();
+    wanted.extend(settings.mapping.iter().map(|(_, theirs)| theirs.clone()));
+    wanted
+}
+
+/// An entry, read.
+#[derive(Debug)]
+pub(super) struct Person {
+    dn: String,
+    /// By lower-case name: the name as the directory writes it, and its values.
+    values: BTreeMap<String, (String, Vec<Vec<u8>>)>,
+}
+
+impl Person {
+    pub(super) fn read(entry: SearchEntry) -> Self {
+        let texts = entry
+            .attrs
+            .into_iter()
+            .map(|(name, values)| (name, values.into_iter().map(String::into_bytes).collect::<Vec<_>>()));
+        let mut values = BTreeMap::new();
+        for (name, found) in texts.chain(entry.bin_attrs) {
+            // `memberOf;range=0-1499`: a part of what there is. Other options make attributes of their own.
+            let name = name.split(";range=").next().unwrap_or_default().to_owned();
+            if !found.is_empty() && values.len() < MOST_ATTRIBUTES {
+                values.insert(name.to_ascii_lowercase(), (name, found));
+            }
+        }
+        Self { dn: entry.dn, values }
+    }
+
+    pub(super) fn dn(&self) -> &str {
+        &self.dn
+    }
+
+    /// Whether the entry has this name under this attribute, whatever the case. Directories find more than that (other
+    /// widths, other accents); each would be one more name to guess under.
+    pub(super) fn is_called(&self, attribute: &str, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.of(attribute)
+            .iter()
+            .any(|value| std::str::from_utf8(value).is_ok_and(|value| value.to_lowercase() == name))
+    }
+
+    /// The first value as text.
+    pub(super) fn text(&self, attribute: &str) -> Option<&str> {
+        self.of(attribute).first().and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// What identifies the entry; its DN where the directory has nothing better.
+    pub(super) fn identifier(&self) -> String {
+        let mut found = IDENTIFIERS.iter().filter_map(|name| match self.of(name) {
+            [one] => Some(single(&name.to_ascii_lowercase(), one)),
+            _ => None,
+        });
+        found.next().unwrap_or_else(|| self.dn.clone())
+    }
+
+    /// The names of the groups in `memberOf`: the first value of each DN.
+    pub(super) fn groups(&self) -> Vec<String> {
+        let dns = self.of("memberOf").iter().filter_map(|dn| std::str::from_utf8(dn).ok());
+        dns.filter_map(first_name).take(MOST_VALUES).collect()
+    }
+
+    /// All that is told about the person, under the names that the configuration wants.
+    pub(super) fn claims(&self, settings: &Settings) -> Map<String, Value> {
+        let renamed = |key: &str| settings.mapping.iter().any(|(_, theirs)| theirs.eq_ignore_ascii_case(key));
+        let kept =
+            self.values.iter().filter(|(key, _)| !renamed(key)).map(|(key, (name, _))| (name, key.clone()));
+        let mapped = settings.mapping.iter().map(|(ours, theirs)| (ours, theirs.to_ascii_lowercase()));
+        let mut claims = Map::new();
+        for (name, key) in kept.chain(mapped) {
+            if let Some((_, values)) = self.values.get(&key)
+                && let Some(value) = value(&key, values, settings.delimiter.as_deref())
+            {
+                claims.insert(name.clone(), value);
+            }
+        }
+        claims
+    }
+
+    fn of(&self, attribute: &str) -> &[Vec<u8>] {
+        self.values.get(&attribute.to_ascii_lowercase()).map_or(&[], |(_, values)| values)
+    }
+}
+
+fn value(key: &str, values: &[Vec<u8>], delimiter: Option<&str>) -> Option<Value> {
+    let bare = key.split(';').next().unwrap_or_default();
+    if SECRET.contains(&bare) {
+        return None;
+    }
+    let short = values.iter().filter(|value| value.len() <= LONGEST_VALUE).take(MOST_VALUES);
+    let mut texts: Vec<String> = short.map(|value| single(key, value)).collect();
+    match (texts.len(), delimiter) {
+        (0, _) => None,
+        (_, None) if LISTS.contains(&bare) => Some(texts.into()),
+        (1, _) => texts.pop().map(Value::from),
+        (_, Some(delimiter)) => Some(texts.join(delimiter).into()),
+        (_, None) => Some(texts.into()),
+    }
+}
+
+/// One value as text; in base64 where it is none.
+fn single(key: &str, value: &[u8]) -> String {
+    let bare = key.split(';').next().unwrap_or_default();
+    let binary = BINARY.contains(&bare) || key.ends_with(";binary") || value.contains(&0);
+    match std::str::from_utf8(value) {
+        Ok(text) if !binary => text.to_owned(),
+        _ => STANDARD.encode(value),
+    }
+}
+
+/// The value of a DN's first part (RFC 4514), unescaped: `cn=R\26D,ou=groups` is `R&D`.
+fn first_name(dn: &str) -> Option<String> {
+    let (_, rest) = dn.split_once('=')?;
+    let (mut name, mut octets) = (Vec::new(), rest.bytes());
+    while let Some(octet) = octets.next() {
+        match octet {
+            b',' | b'+' => break,
+            b'\\' => {
+                let first = octets.next()?;
+                match char::from(first).to_digit(16) {
+                    Some(high) => {
+                        let low = char::from(octets.next()?).to_digit(16)?;
+                        name.push(u8::try_from(high << 4 | low).ok()?);
+                    }
+                    None => name.push(first),
+                }
+            }
+            _ => name.push(octet),
+        }
+    }
+    String::from_utf8(name).ok().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(more: &Value) -> Settings {
+        let mut written = json!({ "name": "d", "url": "ldaps://a", "baseDN": "dc=x", "bindDN": "cn=s", "bindPassword": "p" });
+        written.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Settings::read(&serde_json::from_value(written).unwrap(), false).unwrap()
+    }
+
+    fn person() -> Person {
+        let text =
+            |name: &str, values: &[&str]| (name.to_owned(), values.iter().map(|v| (*v).to_owned()).collect());
+        let attrs: HashMap<String, Vec<String>> = HashMap::from([
+            text("uid", &["alice"]),
+            text("mail", &["a@example.com", "alice@example.com"]),
+            text("memberOf", &["cn=staff,ou=groups,dc=x"]),
+            text("userPassword", &["{SSHA}secret"]),
+            text("objectGUID", &["ABCDEFGHIJKLMNOP"]),
+            text("description", &[&"x".repeat(LONGEST_VALUE + 1)]),
+        ]);
+        let bin_attrs = HashMap::from([("jpegPhoto".to_owned(), vec![vec![0xff, 0xd8]])]);
+        Person::read(SearchEntry { dn: "uid=alice,dc=x".into(), attrs, bin_attrs })
+    }
+
+    #[test]
+    fn values_become_texts_lists_and_base64_and_secrets_stay() {
+        let claims = person().claims(&settings(&json!({})));
+        assert_eq!(claims["uid"], "alice");
+        assert_eq!(claims["mail"], json!(["a@example.com", "alice@example.com"]));
+        assert_eq!(claims["memberOf"], json!(["cn=staff,ou=groups,dc=x"]));
+        assert_eq!(claims["jpegPhoto"], "/9g=");
+        assert_eq!(claims["objectGUID"], "QUJDREVGR0hJSktMTU5PUA==", "never text, whatever its octets");
+        assert!(!claims.contains_key("userPassword") && !claims.contains_key("description"));
+    }
+
+    #[test]
+    fn a_mapping_renames_whatever_the_case_and_a_delimiter_joins() {
+        let told = settings(
+            &json!({ "attributeMapping": { "email": "MAIL", "pw": "userPassword" }, "attributeDelimiter": ";" }),
+        );
+        let claims = person().claims(&told);
+        assert_eq!(claims["email"], "a@example.com;alice@example.com");
+        assert!(!claims.contains_key("mail") && !claims.contains_key("pw"));
+    }
+
+    #[test]
+    fn a_person_is_called_as_the_entry_says_but_for_case() {
+        assert!(person().is_called("uid", "ALICE"));
+        assert!(!person().is_called("uid", "ａlice"), "full width");
+        assert!(!person().is_called("uid", "alice "));
+        assert!(!person().is_called("cn", "alice"));
+    }
+
+    #[test]
+    fn an_entry_is_identified_by_what_is_never_given_to_another() {
+        assert_eq!(person().identifier(), "QUJDREVGR0hJSktMTU5PUA==");
+        let bare =
+            SearchEntry { dn: "uid=bob,dc=x".into(), attrs: HashMap::new(), bin_attrs: HashMap::new() };
+        assert_eq!(Person::read(bare).identifier(), "uid=bob,dc=x");
+    }
+
+    #[test]
+    fn groups_are_named_by_the_first_part_of_their_dn() {
+        assert_eq!(person().groups(), ["staff"]);
+        assert_eq!(first_name("CN=R\\26D\\, North,OU=groups").as_deref(), Some("R&D, North"));
+        assert_eq!(first_name("CN=broken\\").as_deref(), None);
+        assert_eq!(first_name("nonsense"), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! What a hostile or broken directory sends ends that login, and nothing else.
+
+use std::time::{Duration, Instant};
+
+use mangrove_connectors::{Blame, Failure, Identity};
+use serde_json::json;
+
+use crate::build;
+use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, result};
+use crate::slapd::Slapd;
+
+/// Alice types her password at a directory that does `lie` where it does not answer honestly.
+async fn alice_at(
+    lie: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
+) -> (Liar, Result<Identity, Failure>) {
+    let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
+    let directory = build(liar.connector(), json!({})).unwrap();
+    let outcome = directory.verify_password("alice", "correct horse").await;
+    (liar, outcome)
+}
+
+fn is_alices(request: &Request) -> bool {
+    matches!(request, Request::Bind { name, .. } if name == "cn=alice")
+}
+
+/// `reply` to Alice's bind.
+async fn bound(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Result<Identity, Failure> {
+    alice_at(move |request| is_alices(request).then(&reply)).await.1
+}
+
+fn nested(octets: usize) -> Vec<u8> {
+    let mut octets_left = octets;
+    let mut nested = Vec::new();
+    while octets_left > 0 {
+        let length = u32::try_from(octets_left.saturating_sub(6)).unwrap().to_be_bytes();
+        nested.extend([0x30, 0x84, length[0], length[1], length[2], length[3]]);
+        octets_left = octets_left.saturating_sub(6);
+    }
+    nested
+}
+
+#[tokio::test]
+async fn honestly_alice_is_in() {
+    let (liar, outcome) = alice_at(|_| None).await;
+    assert_eq!(outcome.unwrap().subject, "cn=alice");
+    assert!(liar.asked().iter().any(is_alices));
+}
+
+#[tokio::test]
+async fn nested_sequences_end_the_bind_and_not_the_process() {
+    for octets in [12_000, 120_000, 1_000_000] {
+        let failure = bound(move || Reply::Raw(nested(octets))).await.unwrap_err();
+        assert_eq!(failure.blame, Blame::Protocol, "{failure}");
+    }
+}
+
+/// A reply, and what it is.
+type Named = (&'static str, Box<dyn Fn() -> Reply + Send + Sync>);
+
+#[tokio::test]
+async fn what_is_no_answer_to_a_bind_lets_nobody_in() {
+    let own_id = |operation: Vec<u8>| Reply::Say(vec![operation]);
+    let replies: Vec<Named> = vec![
+        ("a search result", Box::new(move || own_id(result(0x65, 0, "")))),
+        ("an entry", Box::new(move || own_id(entry("cn=alice", &[])))),
+        ("an extended response", Box::new(move || own_id(result(0x78, 0, "")))),
+        ("an intermediate response", Box::new(move || own_id(result(0x79, 0, "")))),
+        ("no fields", Box::new(move || own_id(element(0x61, b"")))),
+        ("a code of no octets", Box::new(move || own_id(element(0x61, &element(0x0a, b""))))),
+        ("a negative code", Box::new(move || own_id(result(0x61, 0xff, "")))),
+        ("an empty message", Box::new(|| Reply::Raw(vec![0x30, 0]))),
+        ("another id", Box::new(|| Reply::Raw(message(99, &result(0x61, 0, ""))))),
+        ("an indefinite length", Box::new(|| Reply::Raw(vec![0x30, 0x80, 0, 0]))),
+        ("a huge length", Box::new(|| Reply::Raw(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff]))),
+        ("another protocol", Box::new(|| Reply::Raw(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()))),
+        (
+            "words that are no text",
+            Box::new(move || {
+                let fields = [element(0x0a, &[0]), element(0x04, &[0xff]), element(0x04, b"")].concat();
+                own_id(element(0x61, &fields))
+            }),
+        ),
+    ];
+    for (what, reply) in replies {
+        let failure = bound(reply).await.unwrap_err();
+        assert_eq!(failure.blame, Blame::Protocol, "{what}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn only_success_is_success() {
+    for code in [1, 2, 3, 10, 14, 32, 49, 50, 51, 53, 80, 90, 127] {
+        assert!(bound(move || Reply::Say(vec![result(0x61, code, "")])).await.is_err(), "{code}");
+    }
+    let referred = bound(|| Reply::Say(vec![result(0x61, 10, "")])).await.unwrap_err();
+    assert_eq!((referred.blame, referred.keeps_out), (Blame::Misconfigured, false));
+}
+
+#[tokio::test]
+async fn silence_and_half_closed_connections_end_in_time() {
+    for reply in [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang] {
+        let began = Instant::now();
+        let failure = bound(reply).await.unwrap_err();
+        assert!(failure.no_answer && began.elapsed() < Duration::from_secs(7), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_followed_by_the_end_still_counts() {
+    let goodbye = || [message(2, &result(0x61, 0, "")), message(1, &result(0x61, 0, ""))].concat();
+    // Alice's connection asks once: the answer to id 1 comes, whatever else does.
+    assert!(
+        bound(move || Reply::Raw(goodbye())).await.is_err(),
+        "an answer to nothing that was asked, before it"
+    );
+    let notice = || [message(1, &result(0x61, 0, "")), message(0, &result(0x78, 52, ""))].concat();
+    assert!(bound(move || Reply::Raw(notice())).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_entry_without_a_name_binds_nobody() {
+    let (liar, outcome) = alice_at(|request| {
+        let found = || vec![entry("", &[("uid", "alice")]), result(0x65, 0, "")];
+        (*request == Request::Search).then(|| Reply::Say(found()))
+    })
+    .await;
+    assert_eq!(outcome.unwrap_err().blame, Blame::Protocol);
+    assert!(
+        liar.asked().iter().all(|request| !matches!(request, Request::Bind { name, .. } if name.is_empty()))
+    );
+}
+
+#[tokio::test]
+async fn an_entry_of_somebody_else_lets_nobody_in() {
+    let (liar, outcome) = alice_at(|request| {
+        let found = || vec![entry("cn=bob", &[("uid", "bob")]), result(0x65, 0, "")];
+        (*request == Request::Search).then(|| Reply::Say(found()))
+    })
+    .await;
+    assert_eq!(outcome.unwrap_err().blame, Blame::Rejected);
+    let typed =
+        |request: &Request| matches!(request, Request::Bind { password, .. } if password == "correct horse");
+    assert!(!liar.asked().iter().any(typed), "and her password is not tried as bob's");
+}
+
+#[tokio::test]
+async fn odd_entries_and_floods_of_them_end_that_search() {
+    let flood = || {
+        let one = entry("cn=alice", &[("uid", &"x".repeat(100_000))]);
+        Reply::Say(vec![one; 100])
+    };
+    let odd = || Reply::Say(vec![element(0x64, &element(0x04, b"cn=alice"))]);
+    for reply in [flood as fn() -> Reply, odd] {
+        let (_liar, outcome) = alice_at(move |request| (*request == Request::Search).then(reply)).await;
+        assert_eq!(outcome.unwrap_err().blame, Blame::Protocol);
+    }
+}
+
+#[tokio::test]
+async fn more_entries_than_were_asked_for_are_several() {
+    let (_liar, outcome) = alice_at(|request| {
+        let one = || entry("cn=alice", &[("uid", "alice")]);
+        (*request == Request::Search).then(|| Reply::Say(vec![one(), one(), one(), result(0x65, 4, "")]))
+    })
+    .await;
+    assert_eq!(outcome.unwrap_err().blame, Blame::Rejected);
+}
+
+#[tokio::test]
+async fn referrals_are_never_followed() {
+    let slapd = Slapd::start();
+    let elsewhere = slapd.ldap();
+    let (_liar, outcome) = alice_at(move |request| {
+        let referral = element(0xa3, &element(0x04, elsewhere.as_bytes()));
+        let fields = [element(0x0a, &[10]), element(0x04, b""), element(0x04, b""), referral].concat();
+        let reference = element(0x73, &element(0x04, elsewhere.as_bytes()));
+        (*request == Request::Search).then(|| Reply::Say(vec![reference, element(0x65, &fields)]))
+    })
+    .await;
+    let failure = outcome.unwrap_err();
+    assert_eq!(failure.blame, Blame::Misconfigured);
+    assert!(failure.log.contains("never followed"), "{failure}");
+}
+
+#[tokio::test]
+async fn what_active_directory_says_reaches_the_person() {
+    let words = "80090308: LdapErr: DSID-0C09042A, comment: AcceptSecurityContext error, data 775, v3839\0";
+    let failure = bound(move || Reply::Say(vec![result(0x61, 49, words)])).await.unwrap_err();
+    assert!(failure.outside.contains("locked"), "{}", failure.outside);
+}
+
+#[tokio::test]
+async fn octets_between_starttls_and_tls_are_refused() {
+    let answers: [fn() -> Vec<u8>; 3] = [
+        || [message(1, &result(0x78, 0, "")), message(2, &result(0x61, 0, ""))].concat(),
+        || message(1, &result(0x78, 2, "not here")),
+        || message(1, &result(0x61, 0, "")),
+    ];
+    for answer in answers {
+        let liar = Liar::start(move |_| Reply::Raw(answer())).await;
+        let mut written = liar.connector();
+        written["tls"] = "mesh".into();
+        let directory = build(written, json!({ "mesh": {} })).unwrap();
+        assert!(directory.verify_password("alice", "correct horse").await.is_err());
+        assert!(liar.asked().iter().all(|asked| *asked == Request::Other), "StartTLS is all it was asked");
+    }
+}

@@ -1,0 +1,160 @@
+//! A directory that answers as a test wants, octet by octet.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// What it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    Bind { name: String, password: String },
+    Search,
+    Other,
+}
+
+/// What it does then.
+pub(crate) enum Reply {
+    /// These operations, each in a message with the request's id.
+    Say(Vec<Vec<u8>>),
+    /// These octets, as they are.
+    Raw(Vec<u8>),
+    /// Nothing, and the connection stays.
+    Silence,
+    /// No more answers, but the connection stays open the other way.
+    HalfClose,
+    /// The connection is closed.
+    Hang,
+}
+
+/// A running liar.
+pub(crate) struct Liar {
+    pub(crate) port: u16,
+    asked: Arc<Mutex<Vec<Request>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Liar {
+    pub(crate) async fn start(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = door.local_addr().unwrap().port();
+        let (asked, reply) = (Arc::new(Mutex::new(Vec::new())), Arc::new(reply));
+        let mut tasks = JoinSet::new();
+        let seen = asked.clone();
+        tasks.spawn(async move {
+            let mut visits = JoinSet::new();
+            while let Ok((client, _)) = door.accept().await {
+                visits.spawn(visit(client, seen.clone(), reply.clone()));
+            }
+        });
+        Self { port, asked, _tasks: tasks }
+    }
+
+    /// All it was asked.
+    pub(crate) fn asked(&self) -> Vec<Request> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn connector(&self) -> Value {
+        json!({
+            "type": "ldap", "name": "liar", "url": format!("ldap://127.0.0.1:{}", self.port), "allowPlaintext": true,
+            "baseDN": "dc=x", "bindDN": "cn=service", "bindPassword": "service-password",
+        })
+    }
+}
+
+async fn visit(
+    mut client: TcpStream,
+    seen: Arc<Mutex<Vec<Request>>>,
+    reply: Arc<impl Fn(&Request) -> Reply + Send + Sync>,
+) {
+    let mut half_closed = false;
+    while let Some((id, request)) = next(&mut client).await {
+        seen.lock().unwrap().push(request.clone());
+        let octets = match reply(&request) {
+            Reply::Say(operations) => {
+                operations.iter().flat_map(|operation| message(id, operation)).collect()
+            }
+            Reply::Raw(octets) => octets,
+            Reply::Silence => continue,
+            Reply::HalfClose => {
+                client.shutdown().await.ok();
+                half_closed = true;
+                continue;
+            }
+            Reply::Hang => return,
+        };
+        if half_closed || client.write_all(&octets).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads one request; ours are shorter than 64 KiB.
+async fn next(client: &mut TcpStream) -> Option<(u8, Request)> {
+    client.read_u8().await.ok()?;
+    let mut length = usize::from(client.read_u8().await.ok()?);
+    if length >= 0x80 {
+        let octets = length & 0x7f;
+        length = 0;
+        for _ in 0..octets {
+            length = length << 8 | usize::from(client.read_u8().await.ok()?);
+        }
+    }
+    let mut body = vec![0; length];
+    client.read_exact(&mut body).await.ok()?;
+    let (id, operation) = (body[2], &body[3..]);
+    let request = match operation[0] {
+        0x60 => {
+            let at = 2 + 3; // the operation's head, the version
+            let name = usize::from(operation[at + 1]);
+            let name_ends = at + 2 + name;
+            let password = usize::from(operation[name_ends + 1]);
+            let text = |from: usize, length: usize| {
+                String::from_utf8(operation[from..from + length].to_vec()).unwrap()
+            };
+            Request::Bind { name: text(at + 2, name), password: text(name_ends + 2, password) }
+        }
+        0x63 => Request::Search,
+        _ => Request::Other,
+    };
+    Some((id, request))
+}
+
+pub(crate) fn element(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&[tag, 0x84, length[0], length[1], length[2], length[3]], body].concat()
+}
+
+pub(crate) fn message(id: u8, operation: &[u8]) -> Vec<u8> {
+    element(0x30, &[&element(0x02, &[id]), operation].concat())
+}
+
+/// A result under an operation's tag: 0x61 of a bind, 0x65 of a search.
+pub(crate) fn result(tag: u8, code: u8, words: &str) -> Vec<u8> {
+    element(tag, &[element(0x0a, &[code]), element(0x04, b""), element(0x04, words.as_bytes())].concat())
+}
+
+pub(crate) fn entry(dn: &str, attributes: &[(&str, &str)]) -> Vec<u8> {
+    let attributes = attributes.iter().flat_map(|(name, value)| {
+        let values = element(0x31, &element(0x04, value.as_bytes()));
+        element(0x30, &[element(0x04, name.as_bytes()), values].concat())
+    });
+    let attributes: Vec<u8> = attributes.collect();
+    element(0x64, &[element(0x04, dn.as_bytes()), element(0x30, &attributes)].concat())
+}
+
+/// What an honest directory with one Alice answers.
+pub(crate) fn honestly(request: &Request) -> Reply {
+    Reply::Say(match request {
+        Request::Bind { name, password } => {
+            let known = [("cn=service", "service-password"), ("cn=alice", "correct horse")];
+            let right = known.contains(&(name, password));
+            vec![result(0x61, if right { 0 } else { 49 }, "")]
+        }
+        Request::Search => vec![entry("cn=alice", &[("uid", "alice")]), result(0x65, 0, "")],
+        Request::Other => return Reply::Silence,
+    })
+}

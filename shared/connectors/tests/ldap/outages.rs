@@ -1,0 +1,125 @@
+//! Servers that die, come back, or are only half there.
+
+use std::time::{Duration, Instant};
+
+use mangrove_connectors::{Blame, Look, ProbeResult};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, copy, split};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::slapd::Slapd;
+use crate::{as_written, build, connector};
+
+#[tokio::test]
+async fn kept_connections_survive_a_restart() {
+    let mut slapd = Slapd::start();
+    let directory = connector(&slapd, as_written());
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    slapd.dies();
+    let refused = directory.verify_password("alice", "correct horse").await.unwrap_err();
+    assert_eq!((refused.blame, refused.no_answer), (Blame::Unavailable, true), "{refused}");
+    slapd.comes_back();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    slapd.dies();
+    slapd.comes_back();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok(), "without a failure between");
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_a_deadline_and_the_next_login_works() {
+    let slapd = Slapd::start();
+    let directory = connector(&slapd, as_written());
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    slapd.falls_silent();
+    let began = Instant::now();
+    let refused = directory.verify_password("alice", "correct horse").await.unwrap_err();
+    assert!(refused.no_answer && began.elapsed() < Duration::from_secs(7), "{refused}");
+    let patience = Duration::from_millis(300);
+    assert!(matches!(directory.look(patience).await, Look::Failed { timed_out: true, .. }));
+    slapd.wakes_up();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(matches!(directory.look(patience).await, Look::Answered { .. }));
+}
+
+#[tokio::test]
+async fn with_a_second_server_a_dead_or_silent_first_one_costs_little() {
+    let (mut first, second) = (Slapd::start(), Slapd::start());
+    let mut written = first.connector("directory");
+    written["url"] = json!([first.ldap(), second.ldap()]);
+    written["allowPlaintext"] = true.into();
+    written["tls"] = json!(null);
+    let directory = build(written, json!({})).unwrap();
+    let takes = async || {
+        let began = Instant::now();
+        directory.verify_password("alice", "correct horse").await.unwrap();
+        began.elapsed()
+    };
+    takes().await;
+    first.falls_silent();
+    assert!(takes().await < Duration::from_secs(4), "patience with one server, while there is another");
+    assert!(takes().await < Duration::from_secs(1), "and the next person does not wait for it");
+    match directory.probe().await {
+        ProbeResult::Answered { .. } => {}
+        other => panic!("one server is enough: {other:?}"),
+    }
+    first.dies();
+    assert!(takes().await < Duration::from_secs(1));
+}
+
+/// Lets everything through to `port`, until somebody binds as `victim`: then the server is gone, bind and all.
+async fn dies_when_bound(port: u16, victim: &'static str, tasks: &mut JoinSet<()>) -> u16 {
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = door.local_addr().unwrap().port();
+    tasks.spawn(async move {
+        let (dead, mut died) = tokio::sync::mpsc::channel(1);
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                Ok((client, _)) = door.accept() => { running.spawn(carry(client, port, victim, dead.clone())); }
+                _ = died.recv() => return,
+            }
+        }
+    });
+    at
+}
+
+async fn carry(client: TcpStream, port: u16, victim: &str, dead: tokio::sync::mpsc::Sender<()>) {
+    let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (split(client), split(server));
+    let requests = async {
+        let mut buffer = vec![0; 4096];
+        loop {
+            let read = from_client.read(&mut buffer).await.unwrap_or(0);
+            let is_it = String::from_utf8_lossy(&buffer[..read]).contains(victim);
+            if read == 0 || is_it {
+                if is_it {
+                    dead.send(()).await.ok();
+                }
+                return;
+            }
+            tokio::io::AsyncWriteExt::write_all(&mut to_server, &buffer[..read]).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = requests => {}
+        _ = copy(&mut from_server, &mut to_client) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_server_killed_in_the_middle_of_a_bind_is_followed_by_the_next() {
+    let (first, second) = (Slapd::start(), Slapd::start());
+    let mut tasks = JoinSet::new();
+    let dying = dies_when_bound(first.port, "correct horse", &mut tasks).await;
+    let mut written = first.connector("directory");
+    written["url"] = json!([format!("ldap://127.0.0.1:{dying}"), second.ldap()]);
+    written["allowPlaintext"] = true.into();
+    written["tls"] = json!(null);
+    let directory = build(written, json!({})).unwrap();
+    assert!(directory.verify_password("bob", "bob-password").await.is_ok());
+    let began = Instant::now();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    tasks.join_next().await.expect("the first server is dead").unwrap();
+}
