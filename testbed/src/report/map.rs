@@ -87,10 +87,11 @@ impl<'r> Plan<'r> {
     pub fn of(run: &'r Run) -> Self {
         let mut rows: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for region in &run.regions {
-            let people = run.people.iter().any(|person| person.region == *region);
-            let asking = run.servers.iter().filter(|server| server.region == *region);
-            let row = asking.map(|server| distance(run, server, DEEPEST)).max().unwrap_or_default();
-            rows.entry(if people { DEEPEST } else { row }).or_default().push(region);
+            let here = || run.servers.iter().filter(|server| server.region == *region);
+            let branch = here().any(|server| server.kind == ServerKind::Edge)
+                || run.people.iter().any(|person| person.region == *region);
+            let row = here().map(|server| distance(run, server, DEEPEST)).max().unwrap_or_default();
+            rows.entry(if branch { DEEPEST } else { row }).or_default().push(region);
         }
         let names = run.regions.iter().chain(run.servers.iter().map(|server| &server.name));
         let letters = names.map(|name| name.chars().count().min(LETTERS)).max().unwrap_or_default();

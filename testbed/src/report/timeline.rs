@@ -54,7 +54,8 @@ pub fn draw(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: 
     let mut rows = rows(&verdict.world, moments);
     let hidden = rows.len().saturating_sub(MOST_ROWS);
     rows.truncate(MOST_ROWS);
-    let lanes = TOP + (rows.len() as f64 + 0.6) * ROW;
+    let wrong = TOP + if verdict.world.rounds.is_empty() { 0.0 } else { ROW };
+    let lanes = wrong + (rows.len() as f64 + 0.6) * ROW;
     let lanes_end = lanes + regions.len() as f64 * (LANE + GAP);
     let bottom = lanes_end + strips.len() as f64 * STRIP;
     let height = bottom + 40.0;
@@ -63,9 +64,10 @@ pub fn draw(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: 
             (patterns())
             (sheet.shades(&rows, lanes, bottom))
             (sheet.steps(lanes, bottom))
-            @if !rows.is_empty() { text.small.label x=(LEFT - 6.0) y=(TOP + 12.0) text-anchor="end" { "what was wrong" } }
-            @if hidden > 0 { text.small x=(LEFT - 6.0) y=(TOP + 27.0) text-anchor="end" { (hidden) " more not drawn" } }
-            @for (index, row) in rows.iter().enumerate() { (sheet.row(row, TOP + index as f64 * ROW)) }
+            (sheet.rounds())
+            @if !rows.is_empty() { text.small.label x=(LEFT - 6.0) y=(wrong + 12.0) text-anchor="end" { "what was wrong" } }
+            @if hidden > 0 { text.small x=(LEFT - 6.0) y=(wrong + 27.0) text-anchor="end" { (hidden) " more not drawn" } }
+            @for (index, row) in rows.iter().enumerate() { (sheet.row(row, wrong + index as f64 * ROW)) }
             @for (index, region) in regions.iter().enumerate() {
                 (sheet.lane(region, lanes + index as f64 * (LANE + GAP) + 8.0, marks))
             }
@@ -139,6 +141,20 @@ impl Sheet<'_, '_> {
                     text y="4" text-anchor="middle" { (index + 1) }
                     title { (clock(self.verdict, step.span.until)) ": " (step.words) }
                 }
+            }
+        }
+    }
+
+    /// Which rounds were with the time line, and which without.
+    fn rounds(&self) -> Markup {
+        html! {
+            @for (round, span) in &self.verdict.world.rounds {
+                @let x = self.x(span.from);
+                rect.frame x=(x) y=(TOP + 1.0) width=(rounded(self.x(span.until) - x)) height=(ROW - 4.0) {}
+                text.small x=(x + 4.0) y=(TOP + 12.5) { "pair " (round.pair) @if round.faults { ", with faults" } @else { ", without" } }
+            }
+            @if !self.verdict.world.rounds.is_empty() {
+                text.small x=(LEFT - 6.0) y=(TOP + 12.0) text-anchor="end" { "rounds" }
             }
         }
     }
