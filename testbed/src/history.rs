@@ -427,13 +427,22 @@ pub struct Lateness {
     pub late: u64,
     /// How late the latest was.
     pub worst: Micros,
+    /// How late all of them were together.
+    #[serde(default)]
+    pub total: Micros,
 }
 
 impl Lateness {
     /// Counts another while as well.
     pub fn add(&mut self, other: Self) {
         let worst = self.worst.max(other.worst);
-        *self = Self { all: self.all + other.all, late: self.late + other.late, worst };
+        let total = self.total + other.total;
+        *self = Self { all: self.all + other.all, late: self.late + other.late, worst, total };
+    }
+
+    /// How late one of them was on average, in microseconds.
+    pub fn mean(&self) -> f64 {
+        self.total as f64 / self.all.max(1) as f64
     }
 
     /// Share of those that were late.

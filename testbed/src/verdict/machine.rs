@@ -1,14 +1,18 @@
 //! Whether the machine was fit to judge on: how late the switch delivered and how late threads were woken, over the whole
 //! run. A run on a machine that was too busy passes nothing, and none of its times fails anything.
 
-use crate::history::{Event, LATE_PACKET, LATE_WAKE, Lateness, Micros, What};
+use crate::history::{Event, LATE_PACKET, LATE_WAKE, Lateness, MILLISECOND, Micros, What};
 
 use super::judge::in_words;
 
-/// So large a share of late packets, or of late wake-ups, is a machine too busy. A login takes some ninety packets, half of
-/// them one after the other, and some thirty wake-ups: at a tenth a login takes about 30 ms longer, which is the least
-/// difference that the verdict would call slower.
-const MOST_LATE: f64 = 0.1;
+/// So many packets between regions of a login wait for each other: four pages across a link, each with a connection and a
+/// handshake of its own, and what nodes ask each other meanwhile.
+const PACKETS_IN_TURN: f64 = 45.0;
+/// So many times in a login a process waits to be woken: for each of these packets, and within regions.
+const WAKES_IN_TURN: f64 = 60.0;
+/// A machine that makes a login longer by more than this is too busy. The shortest time that topologies ask of a single login is 300 ms
+/// added: a sixth of it may be the machine's. (An idle one has some 10 ms, one with a build beside the run some 20.)
+const MOST_LONGER: f64 = 50.0 * MILLISECOND as f64;
 
 /// How punctual a run was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,9 +36,14 @@ impl Machine {
         all
     }
 
+    /// By how much it made a login longer on average, in microseconds.
+    fn longer(&self) -> f64 {
+        PACKETS_IN_TURN * self.packets.mean() + WAKES_IN_TURN * self.wakes.mean()
+    }
+
     /// Whether it was too busy to judge on.
     pub fn busy(&self) -> bool {
-        self.packets.share() > MOST_LATE || self.wakes.share() > MOST_LATE
+        self.longer() > MOST_LONGER
     }
 
     /// In words.
@@ -52,7 +61,8 @@ impl Machine {
             return "how late the machine was is not in the history".to_owned();
         }
         format!(
-            "{}; {}",
+            "it made a login about {} longer; {}, {}",
+            in_words(self.longer() as Micros),
             told("packets between regions", &self.packets, LATE_PACKET),
             told("wake-ups", &self.wakes, LATE_WAKE)
         )

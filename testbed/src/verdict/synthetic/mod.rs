@@ -176,7 +176,12 @@ impl Story {
         self.faults(&mut events);
         self.probes(&mut events);
         for second in 1..=self.lasts {
-            let late = Lateness { all: 100, late: self.late, worst: 12 * MILLISECOND };
+            let late = Lateness {
+                all: 100,
+                late: self.late,
+                worst: 12 * MILLISECOND,
+                total: self.late * 6 * MILLISECOND,
+            };
             let machine = What::Machine { packets: late, wakes: late };
             events.push(Event { at: BEGIN + second * SECOND, what: machine });
         }
