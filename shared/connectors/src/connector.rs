@@ -251,6 +251,7 @@ impl Connector {
     pub async fn look_at_last(&self, patience: Duration) -> Look {
         match self {
             Self::Oidc(c) => c.look_at_last(patience).await,
+            Self::Ldap(c) => c.look_at_last(patience).await,
             Self::Local(_) | Self::NotBuilt(_) => self.look(patience).await,
         }
     }

@@ -153,6 +153,19 @@ impl Ldap {
         if let Some(endpoint) = &self.endpoint {
             return endpoint.look(patience).await;
         }
+        self.look_itself(patience).await
+    }
+
+    /// A silent endpoint is not the directory: when nobody else is left, the directory itself is looked at beside it.
+    pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
+        let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };
+        match futures::join!(endpoint.look(patience), self.look_itself(patience)) {
+            (Look::Failed { .. }, seen) => seen,
+            (judged, _) => judged,
+        }
+    }
+
+    async fn look_itself(&self, patience: Duration) -> Look {
         match self.servers.any(patience).await {
             Ok(took) => Look::Answered { took },
             Err(why) if why.is_the_accounts() => Look::Misconfigured { why: self.said(&why) },
