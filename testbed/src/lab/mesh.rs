@@ -14,7 +14,7 @@ use super::ca::{Authority, Leaf};
 use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::Member;
-use super::{chromium, clock, configs, describe, foreign, idp};
+use super::{chromium, clock, configs, describe, disk, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
 use crate::language::{AppKind, DOMAIN, IdpKind, Role, Topology, host};
@@ -45,6 +45,8 @@ pub struct Program {
     pub expiry: Option<Expiry>,
     /// Where it reads how wrong its clock is, if that may go wrong.
     pub clock: Option<PathBuf>,
+    /// Its state directory, where that is a disk that can be full.
+    pub disk: Option<PathBuf>,
     /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
     pub keys: Vec<PathBuf>,
 }
@@ -216,26 +218,31 @@ impl Draft<'_> {
     fn programs(&self) -> Result<Vec<Program>, MeshError> {
         let mut programs = Vec::new();
         for provider in &self.topology.idps {
-            programs.extend(self.idp(provider)?.map(|program| self.with_clock(program)));
+            programs.extend(self.idp(provider)?);
         }
         for node in &self.topology.nodes {
             // Nodes run with `/` as their directory, as services do.
             let program = self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?);
-            programs.extend(program.map(|program| self.with_clock(program)));
+            programs.extend(program);
         }
-        Ok(programs)
+        programs.into_iter().map(|program| Ok(self.equipped(program)?)).collect()
     }
 
-    /// A program with a clock that can go wrong, if it has to.
-    fn with_clock(&self, mut program: Program) -> Program {
+    /// A program with a clock that can go wrong and a disk that can be full, if it has to be.
+    fn equipped(&self, mut program: Program) -> io::Result<Program> {
+        let home = self.home(&program.name);
         if self.topology.skews(&program.name)
             && let Some(library) = clock::library()
         {
-            let file = self.home(&program.name).join("clock");
+            let file = home.join("clock");
             program.environment.extend(clock::environment(&library, &file));
             program.clock = Some(file);
         }
-        program
+        if self.topology.fills(&program.name) {
+            disk::give(&home.join("state"))?;
+            program.disk = Some(home.join("state"));
+        }
+        Ok(program)
     }
 
     pub(super) fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
@@ -263,6 +270,7 @@ impl Draft<'_> {
             front: None,
             expiry: None,
             clock: None,
+            disk: None,
             keys: Vec::new(),
         })
     }

@@ -9,6 +9,7 @@ pub mod chromium;
 pub mod clock;
 pub mod configs;
 mod describe;
+pub mod disk;
 pub mod dns;
 pub mod expiry;
 pub mod foreign;

@@ -14,12 +14,12 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::clock;
 use super::front::{Front, Manner};
 use super::log::{listen, log_file};
 use super::mesh::Program;
 use super::region::Region;
 use super::sys;
+use super::{clock, disk};
 use crate::history::{Event, IdpChange, IdpState, Micros, ProcessChange, ProcessState, What, now};
 
 /// All processes of a run.
@@ -174,6 +174,18 @@ impl Processes {
         clock::set(file, ahead)?;
         process.ahead = ahead;
         Ok(Some(now()))
+    }
+
+    /// Fills the disk of a process, or takes away what filled it.
+    ///
+    /// # Errors
+    /// When the disk refuses otherwise.
+    pub fn fill(&mut self, name: &str, full: bool) -> io::Result<()> {
+        match self.servers.get(name).and_then(|process| process.program.disk.as_ref()) {
+            Some(directory) if full => disk::fill(directory),
+            Some(directory) => disk::empty(directory),
+            None => Ok(()),
+        }
     }
 
     /// Lets the client secrets of a node expire at an IdP, which is restarted for it.

@@ -1,4 +1,4 @@
-//! Faults of one thing rather than of a way: a region's DNS, an identity provider, a clock. What ends them, and how to read them.
+//! Faults of one thing rather than of a way: a region's DNS, an identity provider, a clock, a disk. What ends them, and how to read them.
 
 use std::time::Duration;
 
@@ -20,10 +20,12 @@ pub enum Healed {
     Idp(String),
     /// The clock of this node or IdP.
     Clock(String),
+    /// The full disk of this node or IdP.
+    Disk(String),
 }
 
 /// Keys of a `heal` that names one thing.
-pub(super) const HEALED: [&str; 3] = ["dns", "idp", "clock"];
+pub(super) const HEALED: [&str; 4] = ["dns", "idp", "clock", "disk"];
 
 /// The name of a DNS's state in a file.
 fn word(state: NamesState) -> &'static str {
@@ -116,6 +118,7 @@ pub(super) fn read_heal(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Ver
     let name = name?;
     let (what, text) = match key {
         "dns" => (Healed::Dns(name.clone()), format!("heal the dns of {name}")),
+        "disk" => (Healed::Disk(name.clone()), format!("heal the disk of {name}")),
         "clock" => (Healed::Clock(name.clone()), format!("heal the clock of {name}")),
         _ => (Healed::Idp(name.clone()), format!("heal {name}")),
     };

@@ -225,14 +225,14 @@ fn one_at_a_time(topology: &Topology, reader: &mut Reader<'_>) {
 
 /// Who misbehaves in the way of identity providers is one.
 fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
-    if let Verb::Skew { node, .. } = &step.verb
+    if let Verb::Skew { node, .. } | Verb::Fill { node } = &step.verb
         && !topology.nodes.iter().any(|it| it.name == *node)
         && !topology.idps.iter().any(|it| it.name == *node && it.kind == IdpKind::Local)
         && processes(topology).contains(&node.as_str())
     {
-        let what = format!("the clock of `{node}` cannot be put wrong");
+        let what = format!("`{node}` has neither clock nor disk of its own");
         let hint = "only programs of Mangrove's own: nodes, and IdPs of kind `local`";
-        reader.problem(at(step.line), "timeline.skew", &what, hint);
+        reader.problem(at(step.line), "timeline", &what, hint);
     }
     if let Verb::Break { of: Some(node), .. } = &step.verb
         && !topology.nodes.iter().any(|it| it.name == *node)

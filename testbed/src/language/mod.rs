@@ -230,6 +230,12 @@ impl Topology {
         self.by_hand || self.timeline.iter().any(|step| step.verb.skews() && step.verb.node() == Some(server))
     }
 
+    /// Whether some step may fill the disk of this server.
+    pub fn fills(&self, server: &str) -> bool {
+        let fills = |verb: &Verb| matches!(verb, Verb::Fill { node } if node == server);
+        self.by_hand || self.timeline.iter().any(|step| fills(&step.verb))
+    }
+
     /// Index of a region: the number in its addresses is this plus one.
     pub fn region_index(&self, name: &str) -> Option<usize> {
         self.regions.iter().position(|region| region == name)

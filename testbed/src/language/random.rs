@@ -103,6 +103,9 @@ fn end(fault: &Step) -> Option<(Verb, String)> {
         Verb::Skew { node, .. } => {
             (Verb::HealOne { what: Healed::Clock(node.clone()) }, format!("heal the clock of {node}"))
         }
+        Verb::Fill { node } => {
+            (Verb::HealOne { what: Healed::Disk(node.clone()) }, format!("heal the disk of {node}"))
+        }
         Verb::Dns { region, .. } => {
             (Verb::HealOne { what: Healed::Dns(region.clone()) }, format!("heal the dns of {region}"))
         }

@@ -341,11 +341,13 @@ timeline:
   - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }
   - { after: 6s, skew: { node: edge, by: -10m } }
   - { after: 7s, heal: { clock: edge } }
+  - { after: 8s, fill: edge }
+  - { after: 9s, heal: { disk: edge } }
 expect: [{ logins lost: 0 }]
 ";
 
 #[test]
-fn an_identity_provider_breaks_in_its_own_way_and_only_then_has_a_front() {
+fn what_fails_in_its_own_way_is_read_and_only_that_is_made_ready_for_it() {
     let topology = read(BROKEN).unwrap();
     let corp = || "corp".to_owned();
     let verbs: Vec<_> = topology.timeline.iter().map(|step| step.verb.clone()).collect();
@@ -362,8 +364,13 @@ fn an_identity_provider_breaks_in_its_own_way_and_only_then_has_a_front() {
         "break spare: secret expired of edge",
         "skew edge by -10m",
         "heal the clock of edge",
+        "fill edge",
+        "heal the disk of edge",
     ];
     assert_eq!(texts, words);
+    assert_eq!(verbs[5], Verb::Skew { node: "edge".into(), ahead: -600 });
+    assert!(topology.skews("edge") && !topology.skews("corp"));
+    assert!(topology.fills("edge") && !topology.fills("corp"));
     let without =
         BROKEN.replace("  - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }\n", "");
     let without = read(&without).unwrap();

@@ -72,6 +72,11 @@ pub enum Verb {
         /// Seconds ahead of the right time; negative: behind it.
         ahead: i64,
     },
+    /// The disk with the state directory of a node or IdP is full.
+    Fill {
+        /// Whose.
+        node: String,
+    },
     /// SIGKILL.
     Kill {
         /// The node or IdP.
@@ -149,7 +154,9 @@ impl Verb {
             | Self::Start { node }
             | Self::Restart { node }
             | Self::Pause { node }
-            | Self::Resume { node } => Some(node),
+            | Self::Resume { node }
+            | Self::Fill { node }
+            | Self::HealOne { what: Healed::Disk(node) } => Some(node),
             Self::Break { idp, .. } | Self::HealOne { what: Healed::Idp(idp) } => Some(idp),
             Self::Skew { node, .. } | Self::HealOne { what: Healed::Clock(node) } => Some(node),
             _ => None,
@@ -201,6 +208,7 @@ pub(super) const VERBS: &[&str] = &[
     "dns",
     "break",
     "skew",
+    "fill",
     "random",
 ];
 
@@ -269,6 +277,7 @@ fn read_verb(
         "restart" => node().map(|node| Verb::Restart { node }),
         "pause" => node().map(|node| Verb::Pause { node }),
         "resume" => node().map(|node| Verb::Resume { node }),
+        "fill" => node().map(|node| Verb::Fill { node }),
         "dns" => return ailments::read_dns(reader, argument),
         "break" => return ailments::read_break(reader, argument),
         "skew" => return ailments::read_skew(reader, argument),

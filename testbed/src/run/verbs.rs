@@ -65,6 +65,8 @@ impl Stage<'_> {
                 }
                 (_, None) => self.conduct(idp, Manner { state: *how, by: *by }, began),
             },
+            Verb::HealOne { what: Healed::Disk(node) } => self.fill(node, false)?,
+            Verb::Fill { node } => self.fill(node, true)?,
             Verb::HealOne { what: Healed::Clock(node) } => self.skew(node, 0, began)?,
             Verb::Skew { node, ahead } => self.skew(node, *ahead, began)?,
             Verb::Dns { region, how, about } => {
@@ -101,8 +103,13 @@ impl Stage<'_> {
         }
         for name in self.processes.names() {
             self.skew(&name, 0, began)?;
+            self.fill(&name, false)?;
         }
         self.topology.idps.iter().try_for_each(|idp| self.heal_idp(&idp.name, began))
+    }
+
+    fn fill(&mut self, server: &str, full: bool) -> Result<(), String> {
+        self.processes.fill(server, full).map_err(|error| format!("the disk of {server}: {error}"))
     }
 
     fn skew(&mut self, server: &str, ahead: i64, began: Micros) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::judge::{Outcome, Ruling};
 use super::synthetic::Story;
 use super::{End, Verdict, judge};
-use crate::history::{Event, MILLISECOND, SECOND, What};
+use crate::history::{ClockChange, Event, IdpChange, IdpState, MILLISECOND, SECOND, What};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
 fn expect(measure: Measure, bound: Bound) -> Expectation {
@@ -331,4 +331,27 @@ fn a_machine_too_busy_to_judge_passes_nothing_and_none_of_its_times_fails() {
     assert_eq!(code(&busy(slow), &both).0, 2, "it may have been the machine");
     let loses = Story::one_root_cut().with(|product| product.notices_after = None);
     assert_eq!(code(&busy(loses), &both).0, 1, "no machine is so busy that a login is lost by it");
+}
+
+#[test]
+fn a_chain_over_a_provider_that_is_broken_or_has_the_wrong_time_is_not_live() {
+    let lives = |change: Option<What>| {
+        let mut events = Story::one_root_cut().tell();
+        let begin = events.iter().find(|event| event.what == What::Begin).unwrap().at;
+        events.extend(change.map(|what| Event { at: begin, what }));
+        crate::history::sort(&mut events);
+        let verdict = judge(&events, &[], 30).unwrap();
+        verdict.ends.logins.iter().filter(|login| login.live).count()
+    };
+    let idp = |state| {
+        let (server, about) = ("corp".to_owned(), Vec::new());
+        What::Idp(IdpChange { server, state, about, began: 0 })
+    };
+    let clock = |ahead| What::Clock(ClockChange { server: "corp".to_owned(), ahead, began: 0 });
+    let usual = lives(None);
+    assert!(usual > 100);
+    assert_eq!(lives(Some(idp(IdpState::SlowPages))), usual);
+    assert_eq!(lives(Some(clock(30))), usual);
+    assert_eq!(lives(Some(idp(IdpState::Errors))), 0);
+    assert_eq!(lives(Some(clock(600))), 0);
 }

@@ -1,6 +1,8 @@
 //! Faults beyond cuts and signals really happen: seen by probes, and by what is asked from inside a region.
 
-use mangrove_testbed::history::{Event, MILLISECOND, Micros, NamesState, Probe, Step, Trouble, What};
+use mangrove_testbed::history::{
+    Event, IdpState, MILLISECOND, Micros, NamesState, Probe, Step, Trouble, What,
+};
 
 use super::stand_in::{Run, TOPOLOGY};
 
@@ -126,4 +128,39 @@ timeline:
     };
     assert_eq!(asked("branch-01"), 1, "what a browser knows it keeps");
     assert_eq!(asked("branch-02"), 1, "a lie too");
+}
+
+#[test]
+fn a_provider_that_is_there_and_broken_is_met_by_probes_and_told() {
+    let timeline = "
+settings: { duration: 5s, patience: 1s }
+timeline:
+  - { after: 500ms, break: { idp: corp } }
+  - { after: 1s, break: { idp: corp, how: expired certificate } }
+  - { after: 1500ms, heal: { idp: corp } }
+  - { after: 1600ms, fill: corp }
+  - { after: 1750ms, kill: corp }
+  - { after: 3250ms, break: { idp: corp, how: garbage } } # dead, and broken when it comes back
+  - { after: 3750ms, start: corp }
+  - { after: 4750ms, heal: all }
+";
+    let events = happened(timeline, &[]);
+    let states: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Idp(change) => Some((change.server.as_str(), change.state)),
+            _ => None,
+        })
+        .collect();
+    use IdpState::{Errors, ExpiredCertificate, Garbage, Right};
+    assert_eq!(states, [Errors, ExpiredCertificate, Right, Garbage, Right].map(|state| ("corp", state)));
+    let steps = steps(&events);
+    let connected = |from: usize, until: usize| {
+        let met = probes(&events, steps[from].0, steps[until].1.began);
+        assert!(!met.is_empty(), "no probe between steps {from} and {until}");
+        met.iter().map(|(probe, _)| probe.connected).collect::<Vec<_>>()
+    };
+    assert!(connected(0, 4).iter().all(|connected| *connected), "it is there");
+    assert!(connected(4, 6).iter().all(|connected| !connected), "its front ends with it");
+    assert!(connected(6, 7).contains(&true), "and comes back with it");
 }
