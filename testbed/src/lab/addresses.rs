@@ -37,14 +37,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Gives every node, IdP and application an address in its region, in the file's order.
+    /// Gives every node, IdP, application and endpoint an address in its region, in the file's order.
     pub fn of(topology: &Topology) -> Self {
         let idps = topology.idps.iter().map(|it| (&it.name, &it.region));
         let nodes = topology.nodes.iter().map(|it| (&it.name, &it.region));
         let apps = topology.apps.iter().map(|it| (&it.name, &it.region));
         let mut next = vec![10u8; topology.regions.len()];
         let mut servers = BTreeMap::new();
-        for (name, region) in idps.chain(nodes).chain(apps) {
+        let endpoints = topology.endpoints.iter().map(|it| (&it.name, &it.region));
+        for (name, region) in idps.chain(nodes).chain(apps).chain(endpoints) {
             let Some(region) = topology.region_index(region) else { continue };
             let [a, b, c, _] = own(region).octets();
             servers.insert(name.clone(), Ipv4Addr::new(a, b, c, next[region]));

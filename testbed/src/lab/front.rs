@@ -110,7 +110,8 @@ impl Drop for Front {
     }
 }
 
-fn tls(leaf: &Leaf) -> io::Result<TlsAcceptor> {
+/// TLS that shows this certificate.
+pub(super) fn tls(leaf: &Leaf) -> io::Result<TlsAcceptor> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(leaf.certificate_pem.as_bytes()).collect();
     let chain = chain.map_err(io::Error::other)?;
     let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes()).map_err(io::Error::other)?;

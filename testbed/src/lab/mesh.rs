@@ -11,13 +11,14 @@ use mangrove_config::{Config, Environment, Loader};
 
 use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
+use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::Member;
 use super::{chromium, clock, configs, describe, disk, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
-use crate::language::{AppKind, DOMAIN, IdpKind, Role, Topology, host};
+use crate::language::{AppKind, DOMAIN, Endpoint, IdpKind, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -59,6 +60,8 @@ pub struct Mesh {
     pub programs: Vec<Program>,
     /// What to tell each region's process of people and applications, in the order of the regions.
     pub specs: Vec<Spec>,
+    /// Status endpoints to open.
+    pub endpoints: Vec<EndpointSpec>,
     /// The first line of the history.
     pub run: Run,
 }
@@ -124,7 +127,8 @@ impl Mesh {
         chromium::prepare(&mut specs, folder).map_err(MeshError::Lab)?;
         let run = describe::run(topology, &draft.members, &draft.configs);
         if draft.problems.is_empty() {
-            return Ok(Self { plan: draft.plan, programs, specs, run });
+            let endpoints = draft.endpoints();
+            return Ok(Self { plan: draft.plan, programs, specs, endpoints, run });
         }
         Err(MeshError::Configurations(draft.problems))
     }
@@ -213,6 +217,19 @@ impl Draft<'_> {
     pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
         let fronted = self.topology.idps.iter().any(|idp| idp.name == name) && self.topology.breaks(name);
         Some(SocketAddr::from((self.plan.address(name)?, if fronted { PORT_BEHIND } else { PORT })))
+    }
+
+    fn endpoints(&self) -> Vec<EndpointSpec> {
+        let spec = |endpoint: &Endpoint| {
+            Some(EndpointSpec {
+                name: endpoint.name.clone(),
+                region: self.topology.region_index(&endpoint.region)?,
+                listen: self.address(&endpoint.name)?,
+                leaf: self.leaves.get(&endpoint.name)?.clone(),
+                says: endpoint.says.clone(),
+            })
+        };
+        self.topology.endpoints.iter().filter_map(spec).collect()
     }
 
     fn programs(&self) -> Result<Vec<Program>, MeshError> {

@@ -11,6 +11,7 @@ pub mod configs;
 mod describe;
 pub mod disk;
 pub mod dns;
+pub mod endpoint;
 pub mod expiry;
 pub mod foreign;
 pub mod front;

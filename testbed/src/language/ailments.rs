@@ -22,10 +22,12 @@ pub enum Healed {
     Clock(String),
     /// The full disk of this node or IdP.
     Disk(String),
+    /// What this endpoint was flipped to.
+    Endpoint(String),
 }
 
 /// Keys of a `heal` that names one thing.
-pub(super) const HEALED: [&str; 4] = ["dns", "idp", "clock", "disk"];
+pub(super) const HEALED: [&str; 5] = ["dns", "idp", "clock", "disk", "endpoint"];
 
 /// The name of a DNS's state in a file.
 fn word(state: NamesState) -> &'static str {
@@ -118,6 +120,7 @@ pub(super) fn read_heal(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Ver
     let name = name?;
     let (what, text) = match key {
         "dns" => (Healed::Dns(name.clone()), format!("heal the dns of {name}")),
+        "endpoint" => (Healed::Endpoint(name.clone()), format!("flip {name} back")),
         "disk" => (Healed::Disk(name.clone()), format!("heal the disk of {name}")),
         "clock" => (Healed::Clock(name.clone()), format!("heal the clock of {name}")),
         _ => (Healed::Idp(name.clone()), format!("heal {name}")),

@@ -77,7 +77,7 @@ fn at(line: u64) -> Place {
 }
 
 fn sizes(topology: &Topology, reader: &mut Reader<'_>) {
-    let servers = topology.idps.len() + topology.nodes.len() + topology.apps.len();
+    let servers = topology.idps.len() + topology.nodes.len() + topology.apps.len() + topology.endpoints.len();
     if topology.regions.len() > MOST_REGIONS || servers > MOST_SERVERS {
         let what = format!("{} regions and {servers} servers are too many", topology.regions.len());
         let hint = format!("at most {MOST_REGIONS} regions and {MOST_SERVERS} nodes, IdPs and applications");
@@ -91,6 +91,8 @@ fn regions(topology: &Topology, reader: &mut Reader<'_>) {
     let each = |path: &str, name: &str| format!("{path}.{name}.region");
     named.extend(topology.idps.iter().map(|it| (it.line, each("idps", &it.name), it.region.as_str())));
     named.extend(topology.nodes.iter().map(|it| (it.line, each("nodes", &it.name), it.region.as_str())));
+    let endpoints = topology.endpoints.iter();
+    named.extend(endpoints.map(|it| (it.line, each("endpoints", &it.name), it.region.as_str())));
     named.extend(topology.apps.iter().map(|it| (it.line, each("apps", &it.name), it.region.as_str())));
     named.extend(topology.people.iter().map(|it| (it.line, "people.in".to_owned(), it.region.as_str())));
     for link in &topology.links {
@@ -124,9 +126,10 @@ fn names(topology: &Topology, reader: &mut Reader<'_>) {
     let idps = topology.idps.iter().map(|it| (&it.name, it.line));
     let nodes = topology.nodes.iter().map(|it| (&it.name, it.line));
     let apps = topology.apps.iter().map(|it| (&it.name, it.line));
-    for (name, line) in idps.chain(nodes).chain(apps) {
+    let endpoints = topology.endpoints.iter().map(|it| (&it.name, it.line));
+    for (name, line) in idps.chain(nodes).chain(apps).chain(endpoints) {
         if !seen.insert(name) {
-            let hint = "nodes, IdPs and applications share one name space: each is NAME.mesh.test";
+            let hint = "nodes, IdPs, applications and endpoints share one name space: each is NAME.mesh.test";
             reader.problem(at(line), name, &format!("`{name}` is there twice"), hint);
         }
     }
@@ -172,6 +175,7 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             reader.problem(at(step.line), "timeline", &what, &hint);
         }
         unlinked(topology, step, reader);
+        super::endpoints::check(topology, step, reader);
         names_of(topology, step, reader);
         broken(topology, step, reader);
     }

@@ -6,6 +6,7 @@
 pub mod ailments;
 pub mod by_hand;
 pub mod check;
+pub mod endpoints;
 pub mod expect;
 pub mod parse;
 pub mod random;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use ailments::Healed;
+pub use endpoints::Endpoint;
 pub use expect::{Bound, Expectation, Limit, Measure};
 pub use timeline::{Step, Verb};
 pub use ways::{Cut, How};
@@ -42,6 +44,8 @@ pub struct Topology {
     pub idps: Vec<Idp>,
     /// Nodes: real processes with an operator's configuration.
     pub nodes: Vec<Node>,
+    /// Status endpoints that nodes may ask.
+    pub endpoints: Vec<Endpoint>,
     /// Applications: relying parties that people want to use.
     pub apps: Vec<App>,
     /// People, by group.

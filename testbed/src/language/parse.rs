@@ -51,10 +51,21 @@ pub fn load(file: &Path) -> Result<Topology, Problems> {
 fn read(tree: &Tree, text: &str, file: &Path, problems: &mut Problems) -> Topology {
     let mut reader = Reader::new(problems);
     let mut top = reader.section("", tree);
-    let parts = ["regions", "links", "idps", "nodes", "apps", "people", "timeline", "expect", "settings"];
+    let parts = [
+        "regions",
+        "links",
+        "idps",
+        "nodes",
+        "endpoints",
+        "apps",
+        "people",
+        "timeline",
+        "expect",
+        "settings",
+    ];
     let found = parts.map(|part| top.take(part));
     top.finish();
-    let [regions, links, idps, nodes, apps, people, steps, expectations, settings] = found;
+    let [regions, links, idps, nodes, endpoints, apps, people, steps, expectations, settings] = found;
     let mut topology = Topology {
         name: file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
         says: first_comment(text),
@@ -76,6 +87,9 @@ fn read(tree: &Tree, text: &str, file: &Path, problems: &mut Problems) -> Topolo
     }
     for (name, place, tree) in entries(&mut reader, "nodes", nodes) {
         topology.nodes.extend(read_node(&mut reader, name, place, tree, file));
+    }
+    for (name, place, tree) in entries(&mut reader, "endpoints", endpoints) {
+        topology.endpoints.extend(super::endpoints::read(&mut reader, name, place, tree));
     }
     for (name, place, tree) in entries(&mut reader, "apps", apps) {
         topology.apps.extend(read_app(&mut reader, name, place, tree));

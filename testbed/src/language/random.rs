@@ -106,6 +106,9 @@ fn end(fault: &Step) -> Option<(Verb, String)> {
         Verb::Fill { node } => {
             (Verb::HealOne { what: Healed::Disk(node.clone()) }, format!("heal the disk of {node}"))
         }
+        Verb::Flip { endpoint, .. } => {
+            (Verb::HealOne { what: Healed::Endpoint(endpoint.clone()) }, format!("flip {endpoint} back"))
+        }
         Verb::Dns { region, .. } => {
             (Verb::HealOne { what: Healed::Dns(region.clone()) }, format!("heal the dns of {region}"))
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ailments::{self, Healed};
+use super::endpoints::{self, Says};
 use super::random::{self, Plan};
 use super::read::{Reader, Section};
 use super::trace::{self, Condition, Trace};
@@ -132,6 +133,13 @@ pub enum Verb {
         /// What the file says.
         trace: Trace,
     },
+    /// An endpoint says something else from now on.
+    Flip {
+        /// Which.
+        endpoint: String,
+        /// What.
+        says: Says,
+    },
     /// Faults by chance. [`random::spread`] makes the steps.
     Random {
         /// Which, and when.
@@ -207,6 +215,7 @@ pub(super) const VERBS: &[&str] = &[
     "trace",
     "dns",
     "break",
+    "flip",
     "skew",
     "fill",
     "random",
@@ -280,6 +289,7 @@ fn read_verb(
         "fill" => node().map(|node| Verb::Fill { node }),
         "dns" => return ailments::read_dns(reader, argument),
         "break" => return ailments::read_break(reader, argument),
+        "flip" => return endpoints::read_flip(reader, argument),
         "skew" => return ailments::read_skew(reader, argument),
         "random" => return random::read(reader, argument, around),
         "heal" if ailments::HEALED.iter().any(|key| argument.at(key).is_some()) => {

@@ -17,6 +17,7 @@ use super::{Options, isolate, results};
 use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
 use crate::lab::dns::Dns;
+use crate::lab::endpoint::Endpoints;
 use crate::lab::lateness::Clock;
 use crate::lab::log::log_file;
 use crate::lab::mesh::Mesh;
@@ -173,6 +174,7 @@ pub(super) struct Lab<'t> {
     pub(super) regions: Vec<Region>,
     switch: Switch,
     dns: Dns,
+    endpoints: Endpoints,
     processes: Processes,
     crowds: Vec<Crowd>,
     /// What each region's process is going to be told at the start.
@@ -200,6 +202,7 @@ impl<'t> Lab<'t> {
         }
         let switch = Switch::start(tuns, Paths::of(topology), topology.settings.seed)?;
         let dns = Dns::start(&regions, mesh.plan.names())?;
+        let endpoints = Endpoints::open(&mesh.endpoints, &regions)?;
         let (sender, inbox) = channel();
         let logs = folder.join("logs");
         Ok(Self {
@@ -207,6 +210,7 @@ impl<'t> Lab<'t> {
             regions,
             switch,
             dns,
+            endpoints,
             processes: Processes::new(mesh.programs, ground.binaries.clone(), logs.clone(), sender.clone()),
             crowds: Vec::new(),
             specs: mesh.specs,
@@ -264,6 +268,7 @@ impl<'t> Lab<'t> {
             regions: &self.regions,
             switch: &self.switch,
             dns: &self.dns,
+            endpoints: &self.endpoints,
             processes: &mut self.processes,
             events: &self.sender,
         };

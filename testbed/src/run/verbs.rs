@@ -8,6 +8,7 @@ use crate::history::{
     StepKind, What, now,
 };
 use crate::lab::dns::{Dns, Mode};
+use crate::lab::endpoint::Endpoints;
 use crate::lab::front::Manner;
 use crate::lab::paths::{Paths, Way};
 use crate::lab::process::Processes;
@@ -26,6 +27,8 @@ pub struct Stage<'l> {
     pub switch: &'l Switch,
     /// The DNS of every region.
     pub dns: &'l Dns,
+    /// Status endpoints.
+    pub endpoints: &'l Endpoints,
     /// The processes.
     pub processes: &'l mut Processes,
     /// Where events go.
@@ -67,6 +70,8 @@ impl Stage<'_> {
             },
             Verb::HealOne { what: Healed::Disk(node) } => self.fill(node, false)?,
             Verb::Fill { node } => self.fill(node, true)?,
+            Verb::Flip { endpoint, says } => drop(self.endpoints.say(endpoint, Some(says))),
+            Verb::HealOne { what: Healed::Endpoint(name) } => drop(self.endpoints.say(name, None)),
             Verb::HealOne { what: Healed::Clock(node) } => self.skew(node, 0, began)?,
             Verb::Skew { node, ahead } => self.skew(node, *ahead, began)?,
             Verb::Dns { region, how, about } => {
@@ -100,6 +105,9 @@ impl Stage<'_> {
     fn heal_everything_else(&mut self, began: Micros) -> Result<(), String> {
         for region in &self.topology.regions {
             self.names(region, Mode::default(), began);
+        }
+        for endpoint in &self.topology.endpoints {
+            self.endpoints.say(&endpoint.name, None);
         }
         for name in self.processes.names() {
             self.skew(&name, 0, began)?;
