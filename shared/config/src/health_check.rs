@@ -20,10 +20,24 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u32,
     /// Consecutive successful probes that make it Healthy again. Defaults to 2.
     pub healthy_threshold: u32,
+    /// What a probe of an OpenID provider asks. Defaults to `discovery`.
+    pub probe: Probe,
     /// Asks this endpoint instead of the provider.
     pub custom_endpoint: Option<CustomEndpoint>,
     /// Rehearses an outage on a running node.
     pub simulation: Option<Simulation>,
+}
+
+/// What a probe of an OpenID provider asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Probe {
+    /// Its discovery document and keys.
+    #[default]
+    Discovery,
+    /// Also its token endpoint, with a code that nobody issued: `invalid_grant` is as it should be, `invalid_client` says
+    /// that it does not take this node's secret.
+    Token,
 }
 
 /// An endpoint that tells whether the connector is to be used.
@@ -116,6 +130,7 @@ impl Default for HealthCheck {
             timeout: GoDuration::seconds(30),
             unhealthy_threshold: 2,
             healthy_threshold: 2,
+            probe: Probe::Discovery,
             custom_endpoint: None,
             simulation: None,
         }

@@ -43,6 +43,8 @@ pub enum ProbeResult {
     Answered {
         /// How long that took.
         took: Duration,
+        /// It was seen to know this node: its token endpoint takes this node's credentials.
+        knows_this_node: bool,
     },
     /// It did not answer, or not as it should.
     Failed {
@@ -53,6 +55,11 @@ pub enum ProbeResult {
     },
     /// It answered and says itself that it cannot sign people in.
     SaysNo {
+        /// In words, for the log.
+        why: String,
+    },
+    /// It answers and does not know this node: an operator has to act.
+    Misconfigured {
         /// In words, for the log.
         why: String,
     },

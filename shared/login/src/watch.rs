@@ -235,10 +235,14 @@ impl Member {
             no_answer: true,
         });
         let sample = match result {
-            ProbeResult::Answered { took } => {
+            ProbeResult::Answered { took, knows_this_node } => {
                 self.health().took(took);
+                if knows_this_node {
+                    self.observe(&Sample::ConfigurationWorks, ambient::now());
+                }
                 Sample::ProbeSucceeded
             }
+            ProbeResult::Misconfigured { why } => Sample::Misconfigured { why },
             ProbeResult::Failed { why, .. } => Sample::ProbeFailed { why },
             ProbeResult::SaysNo { why } => Sample::ProviderSaysNo { why },
             ProbeResult::EndpointRefused { why } => Sample::EndpointRefused { why },

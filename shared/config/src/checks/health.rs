@@ -9,13 +9,15 @@ use crate::{
         Findings,
         Severity::{Problem, Warning},
     },
-    health_check::{CustomEndpoint, HealthCheck, ResponseMatcher},
+    health_check::{CustomEndpoint, HealthCheck, Probe, ResponseMatcher},
     matching::{JsonPath, pattern},
     trail::Trail,
 };
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// Shortest interval of probes at a token endpoint that raises no eyebrows.
+const MOST_OFTEN_TOKENS: Duration = Duration::from_secs(10);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LONGEST_FOR_KEYS: Duration = Duration::from_secs(24 * 3600);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
@@ -45,6 +47,7 @@ pub(super) fn health_checks_can_decide(context: &Context<'_>, findings: &mut Fin
             }
         }
         timeout_fits(context, &trail, check, findings);
+        probe_has_somebody_to_ask(context, &trail, connector, check, findings);
         simulation_is_meant(context, &trail, check, findings);
         if let Some(endpoint) = &check.custom_endpoint {
             let trail = trail.then("customEndpoint");
@@ -67,6 +70,33 @@ fn timeout_fits(context: &Context<'_>, trail: &Trail, check: &HealthCheck, findi
                 "a probe may take longer than the time between two",
             )
             .hint("make `timeout` shorter than `interval`");
+    }
+}
+
+/// The token endpoint is one of an OpenID provider, and a custom endpoint is asked instead of it. Providers count wrong codes.
+fn probe_has_somebody_to_ask(
+    context: &Context<'_>,
+    trail: &Trail,
+    connector: &Connector,
+    check: &HealthCheck,
+    findings: &mut Findings,
+) {
+    if check.probe != Probe::Token {
+        return;
+    }
+    let trail = trail.then("probe");
+    let mut warn = |message: &str, hint: &str| {
+        findings.at(Warning, context.tree, &trail, message).hint(hint);
+    };
+    if !matches!(connector, Connector::Oidc(_)) {
+        warn("only OpenID providers have a token endpoint: it has no effect here", "remove it");
+    } else if check.custom_endpoint.is_some() {
+        warn("`customEndpoint` is asked instead: it has no effect", "remove one of them");
+    } else if check.interval.0 < MOST_OFTEN_TOKENS {
+        warn(
+            "a wrong code at the token endpoint this often may look like an attack there",
+            "write `interval: 10s` or more, or agree with who runs the provider",
+        );
     }
 }
 

@@ -85,6 +85,22 @@ fn what_no_answer_can_be_or_every_answer_is_has_a_line() {
 }
 
 #[test]
+fn a_probe_of_the_token_endpoint_is_for_openid_providers_and_not_for_every_second() {
+    let at = "connectors[0].healthCheck.probe";
+    let with = |more: &str| edge("timeout: 10s", &format!("timeout: 10s, probe: token{more}"));
+    assert!(!check(&with("")).has(Severity::Warning));
+    warning(
+        &with("").replacen("interval: 30s", "interval: 5s", 1).replacen("timeout: 10s", "timeout: 1s", 1),
+        9,
+        at,
+        &["like an attack"],
+    );
+    let judged = ", customEndpoint: {type: http, endpoint: \"https://status.example/a\"}";
+    warning(&with(judged), 9, at, &["no effect"]);
+    problem(&edge("timeout: 10s", "timeout: 10s, probe: tokens"), 9, at, &["did you mean `token`?"]);
+}
+
+#[test]
 fn an_endpoint_that_nobody_asks_is_said() {
     let off = judged("{}").replacen("enabled: true", "enabled: false", 1);
     warning(&off, 9, "connectors[0].healthCheck.customEndpoint", &["nobody asks"]);

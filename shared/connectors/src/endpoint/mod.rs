@@ -42,7 +42,7 @@ impl Endpoint {
         let began = ambient::now();
         match self.ask(timeout).await {
             Ok(answer) => match self.matcher.mismatch(&answer) {
-                None => ProbeResult::Answered { took: ambient::now().since(began) },
+                None => ProbeResult::Answered { took: ambient::now().since(began), knows_this_node: false },
                 Some(why) => ProbeResult::EndpointRefused { why: said(why) },
             },
             Err(HttpError::TooLarge { limit }) => {
@@ -56,12 +56,13 @@ impl Endpoint {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
         let began = ambient::now();
         match self.probe(patience).await {
-            ProbeResult::Answered { took } => Look::Answered { took },
+            ProbeResult::Answered { took, .. } => Look::Answered { took },
             ProbeResult::EndpointRefused { why } => Look::Refused { why },
             ProbeResult::Failed { why, .. } => {
                 Look::Failed { why, timed_out: ambient::now().since(began) >= patience }
             }
             ProbeResult::SaysNo { why } => Look::SaysNo { why },
+            ProbeResult::Misconfigured { why } => Look::Misconfigured { why },
         }
     }
 

@@ -142,7 +142,7 @@ impl Ldap {
         }
         let patience = self.settings.health.timeout.min(PATIENCE);
         match self.servers.all(patience).await {
-            Ok(took) => ProbeResult::Answered { took },
+            Ok(took) => ProbeResult::Answered { took, knows_this_node: false },
             Err(why) => {
                 ProbeResult::Failed { why: why.to_string(), no_answer: matches!(why, Trouble::NoAnswer(_)) }
             }

@@ -85,7 +85,7 @@ impl Local {
 
     pub(crate) fn probe(&self) -> ProbeResult {
         match self.store.current() {
-            Ok(_) => ProbeResult::Answered { took: Duration::ZERO },
+            Ok(_) => ProbeResult::Answered { took: Duration::ZERO, knows_this_node: false },
             Err(why) => ProbeResult::Failed { why, no_answer: false },
         }
     }

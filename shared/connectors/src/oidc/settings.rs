@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mangrove_config::Secret;
 use mangrove_config::connectors::Oidc as Written;
-use mangrove_config::health_check::HealthCheck;
+use mangrove_config::health_check::{HealthCheck, Probe};
 use mangrove_continuity::HealthPolicy;
 use mangrove_continuity::simulated::SimulatedOutage;
 use mangrove_keys::Algorithm;
@@ -49,6 +49,7 @@ pub(super) struct Settings {
     pub(super) trust_email: bool,
     pub(super) keys_max_age: Duration,
     pub(super) health: HealthPolicy,
+    pub(super) probe: Probe,
 }
 
 impl Settings {
@@ -80,6 +81,7 @@ impl Settings {
             root: written.root,
             trust_email: written.trust_email,
             keys_max_age: written.keys_max_age.map_or(KEYS_MAX_AGE, |age| age.0),
+            probe: check.as_ref().map(|check| check.probe).unwrap_or_default(),
             health: policy(&check.unwrap_or_default()),
         })
     }

@@ -205,6 +205,33 @@ async fn at_last_an_endpoint_that_is_silent_is_looked_past_and_one_that_says_no_
 }
 
 #[tokio::test]
+async fn a_probe_of_the_token_endpoint_tells_a_secret_that_expired_from_a_wrong_code() {
+    let idp = Idp::start().await;
+    let asks_for_tokens = |written: &mut Value| {
+        written["healthCheck"] = json!({ "enabled": true, "probe": "token" });
+    };
+    let (thorough, plain) = (connector(&idp, asks_for_tokens), connector(&idp, |_| ()));
+    let says = |status, error: &str| {
+        let answer = json!({ "error": error }).to_string();
+        idp.lies(|lies| drop(lies.instead.insert("/token", (status, "", answer))));
+    };
+    says(400, "invalid_grant");
+    assert!(matches!(thorough.probe().await, ProbeResult::Answered { knows_this_node: true, .. }));
+    says(401, "invalid_client");
+    let ProbeResult::Misconfigured { why } = thorough.probe().await else { panic!("not noticed") };
+    assert!(why.contains("invalid_client"), "{why}");
+    assert!(matches!(plain.probe().await, ProbeResult::Answered { knows_this_node: false, .. }));
+    says(400, "unsupported_grant_type");
+    assert!(matches!(thorough.probe().await, ProbeResult::Answered { knows_this_node: false, .. }));
+    says(503, "");
+    assert!(!failed(&thorough).await.1, "discovery answers, and nobody could sign in");
+    idp.lies(|lies| drop(lies.instead.insert(DISCOVERY, (503, "", String::new()))));
+    let before = idp.hits("/token");
+    failed(&thorough).await;
+    assert_eq!(idp.hits("/token"), before, "who does not publish anything is not asked further");
+}
+
+#[tokio::test]
 async fn what_is_not_built_says_so() {
     let idp = Idp::start().await;
     let connector = connector(&idp, |written| {
