@@ -86,8 +86,7 @@ impl Navigation {
 }
 
 impl Browser {
-    /// Goes there and follows redirects until there is a page, with this much patience for each server on the way.
-    /// (A person sees whom the browser waits for. So what a slow machine adds before does not shorten the wait.)
+    /// Goes there and follows redirects until there is a page, with this much patience for all of it.
     ///
     /// # Errors
     /// Why no page came.

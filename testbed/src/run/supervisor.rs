@@ -191,8 +191,7 @@ impl<'t> Lab<'t> {
     /// Makes everything; starts nothing.
     pub(super) fn build(ground: &'t Ground) -> Result<Self, Failure> {
         let (topology, folder) = (&ground.topology, &ground.folder);
-        let mut mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
-        chromium::prepare(&mut mesh.specs, folder)?;
+        let mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
         let mut regions = Vec::new();
         let mut tuns = Vec::new();
         for (index, name) in topology.regions.iter().enumerate() {

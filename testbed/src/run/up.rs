@@ -86,10 +86,7 @@ fn stand(options: &Options) -> Result<(), Failure> {
     let mut lab = Lab::build(&ground)?;
     let specs = lab.specs.clone();
     if !options.people {
-        for spec in &mut lab.specs {
-            spec.people.clear();
-            spec.chromium = None;
-        }
+        lab.specs.iter_mut().for_each(|spec| spec.people.clear());
     }
     let mut events = Vec::new();
     lab.start(&mut view, &mut events)?;

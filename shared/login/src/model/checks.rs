@@ -21,7 +21,7 @@ fn attacked() -> Mesh {
 
 /// A person's login in reach of an attacker, while members die and come back.
 fn attacked_and_faulty() -> Mesh {
-    Mesh::new(Left { starts_of_alice: 1, forgeries: 1, faults: 2, repeats: 1, ..Left::default() })
+    Mesh::new(Left { starts_of_alice: 1, forgeries: 1, faults: 2, ..Left::default() })
 }
 
 /// A person's login with all that may befall it, a node that loses its memory included.
@@ -92,7 +92,7 @@ fn with_an_attacker_nothing_breaks() {
 #[test]
 fn with_an_attacker_and_a_fault_nothing_breaks() {
     let possible = &[Possible::SignedInAfterFailover, Possible::TurnedAway, Possible::RefusedWithBlame];
-    holds(attacked_and_faulty(), possible, 20_000);
+    holds(attacked_and_faulty(), possible, 3_000);
 }
 
 #[test]
@@ -138,7 +138,9 @@ fn in_wider_meshes_nothing_breaks() {
         40_000,
     );
     holds(Mesh::new(Left { forgeries: 1, agains: 1, ..one_each }), &[Possible::SignedIn], 100_000);
-    let impatient = Left { starts_of_alice: 1, agains: 1, faults: 2, repeats: 1, ..Left::default() };
+    let alone = Left { starts_of_alice: 1, ..Left::default() };
+    holds(Mesh::new(Left { forgeries: 1, faults: 2, repeats: 1, ..alone }), &[Possible::TurnedAway], 20_000);
+    let impatient = Left { agains: 1, faults: 2, repeats: 1, ..alone };
     holds(Mesh::new(impatient), &[Possible::SignedInAfterFailover, Possible::Waits], 100_000);
 }
 

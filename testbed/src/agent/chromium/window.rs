@@ -74,11 +74,12 @@ impl Window {
         Ok(window)
     }
 
-    /// Goes there and waits until there is a page, with this much patience for each server on the way.
+    /// Goes there and waits until there is a page, with this much patience for all of it.
     ///
     /// # Errors
     /// Why no page came.
     pub async fn open(&mut self, to: &Navigation, patience: Duration) -> Result<Page, Trouble> {
+        let deadline = Instant::now() + patience;
         match &to.how {
             How::Types => {
                 let how = json!({ "url": to.url.as_str(), "transitionType": "typed" });
@@ -89,7 +90,7 @@ impl Window {
                 self.fill(*form, typed, *button).await.map_err(|_| Trouble::Garbage)?;
             }
         }
-        self.arrive(patience).await
+        self.arrive(deadline).await
     }
 
     /// Loads once more what stands in the window.
@@ -97,8 +98,9 @@ impl Window {
     /// # Errors
     /// Why no page came.
     pub async fn reload(&mut self, patience: Duration) -> Result<Page, Trouble> {
+        let deadline = Instant::now() + patience;
         self.devtools.tell(Some(&self.page), "Page.reload", &json!({}));
-        self.arrive(patience).await
+        self.arrive(deadline).await
     }
 
     async fn fill(&self, form: usize, typed: &[(String, String)], button: usize) -> Result<(), String> {
@@ -118,9 +120,8 @@ impl Window {
     }
 
     /// Waits for a page that is coming.
-    async fn arrive(&mut self, patience: Duration) -> Result<Page, Trouble> {
+    async fn arrive(&mut self, deadline: Instant) -> Result<Page, Trouble> {
         self.arrival = None;
-        let (mut deadline, mut asked) = (Instant::now() + patience, None);
         loop {
             let Ok(event) = timeout_at(deadline, self.events.recv()).await else {
                 self.devtools.tell(Some(&self.page), "Page.stopLoading", &json!({}));
@@ -129,10 +130,6 @@ impl Window {
             };
             let event = event.ok_or(Trouble::Reset)?;
             self.take(&event)?;
-            let asks = self.arrival.as_ref().map(|arrival| arrival.start);
-            if asks != asked {
-                (deadline, asked) = (Instant::now() + patience, asks);
-            }
             if self.arrival.as_ref().is_some_and(|arrival| arrival.read && arrival.shown) {
                 return self.look().await;
             }
