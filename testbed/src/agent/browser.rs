@@ -86,7 +86,8 @@ impl Navigation {
 }
 
 impl Browser {
-    /// Goes there and follows redirects until there is a page, with this much patience for all of it.
+    /// Goes there and follows redirects until there is a page, with this much patience for each server on the way.
+    /// (A person sees whom the browser waits for. So what a slow machine adds before does not shorten the wait.)
     ///
     /// # Errors
     /// Why no page came.

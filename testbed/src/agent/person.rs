@@ -151,7 +151,7 @@ impl<'a> Attempt<'a> {
         if !worth_a_reload {
             return first;
         }
-        sleep_until(began + self.patience.page + REACTION).await;
+        sleep_until((began + self.patience.page).max(Instant::now()) + REACTION).await;
         if typed && matches!(first, Err(Trouble::Timeout)) {
             return first;
         }

@@ -64,10 +64,10 @@ impl Simulated {
         Self { connections: wire.connections(), jar: Jar::default(), hops: Vec::new(), stands: None }
     }
 
-    /// Goes there and follows redirects until there is a page, with this much patience for all of it.
+    /// Goes there and follows redirects until there is a page, with this much patience for each server on the way.
     pub async fn open(&mut self, to: Navigation, patience: Duration) -> Result<Page, Trouble> {
         let mut at = to;
-        let result = self.follow(&mut at, Instant::now() + patience).await;
+        let result = self.follow(&mut at, patience).await;
         // While nothing comes, the page before stands where it stood.
         if !matches!(result, Err(Trouble::Timeout)) {
             self.stands = Some(at);
@@ -87,9 +87,9 @@ impl Simulated {
         }
     }
 
-    async fn follow(&mut self, at: &mut Navigation, deadline: Instant) -> Result<Page, Trouble> {
+    async fn follow(&mut self, at: &mut Navigation, patience: Duration) -> Result<Page, Trouble> {
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.hop(at, deadline).await?;
+            let answer = self.hop(at, Instant::now() + patience).await?;
             let status = answer.status.as_u16();
             match redirect(&answer, &at.url) {
                 Some(next) => *at = at.redirected(status, next),

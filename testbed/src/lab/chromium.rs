@@ -54,7 +54,7 @@ pub fn ready(topology: &Topology) -> Result<(), String> {
 ///
 /// # Errors
 /// As [`find`] and [`home`].
-pub(super) fn prepare(specs: &mut [Spec], folder: &Path) -> Result<(), String> {
+pub fn prepare(specs: &mut [Spec], folder: &Path) -> Result<(), String> {
     for spec in specs.iter_mut().filter(|spec| spec.people.iter().any(|person| person.chromium)) {
         let home = home(&folder.join("browsers").join(&spec.region), &folder.join("ca.pem"))?;
         let profile = format!("--user-data-dir={}", home.join("profile").display());

@@ -15,7 +15,7 @@ use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::Member;
-use super::{chromium, clock, configs, describe, disk, foreign, idp};
+use super::{clock, configs, describe, disk, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
 use crate::language::{AppKind, DOMAIN, Endpoint, IdpKind, Role, Topology, host};
@@ -124,7 +124,6 @@ impl Mesh {
         let mut programs = draft.programs()?;
         let mut specs = draft.specs();
         draft.foreign_apps(&mut specs, &mut programs)?;
-        chromium::prepare(&mut specs, folder).map_err(MeshError::Lab)?;
         let run = describe::run(topology, &draft.members, &draft.configs);
         if draft.problems.is_empty() {
             let endpoints = draft.endpoints();

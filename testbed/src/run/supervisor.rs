@@ -191,7 +191,8 @@ impl<'t> Lab<'t> {
     /// Makes everything; starts nothing.
     pub(super) fn build(ground: &'t Ground) -> Result<Self, Failure> {
         let (topology, folder) = (&ground.topology, &ground.folder);
-        let mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
+        let mut mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
+        chromium::prepare(&mut mesh.specs, folder)?;
         let mut regions = Vec::new();
         let mut tuns = Vec::new();
         for (index, name) in topology.regions.iter().enumerate() {

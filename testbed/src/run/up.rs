@@ -86,7 +86,10 @@ fn stand(options: &Options) -> Result<(), Failure> {
     let mut lab = Lab::build(&ground)?;
     let specs = lab.specs.clone();
     if !options.people {
-        lab.specs.iter_mut().for_each(|spec| spec.people.clear());
+        for spec in &mut lab.specs {
+            spec.people.clear();
+            spec.chromium = None;
+        }
     }
     let mut events = Vec::new();
     lab.start(&mut view, &mut events)?;

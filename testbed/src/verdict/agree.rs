@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use super::ends::{End, Judged};
 use super::judge::{Court, Finding, in_words};
 use super::world::Span;
-use crate::history::{Acts, Hop, MILLISECOND, Micros};
+use crate::history::{Acts, Hop, MILLISECOND, Micros, SECOND, Seen};
 use crate::language::Expectation;
 
 /// Logins that began within this time began together.
 const TOGETHER: Micros = 100 * MILLISECOND;
+/// Two who do the same end within this time: a real browser is not slower than that.
+const ENDS_WITHIN: Micros = 5 * SECOND;
 /// What a node says was so a little before it said so.
 const SAYS_WITHIN: Micros = 50 * MILLISECOND;
 
@@ -38,7 +40,7 @@ impl Court<'_, '_> {
                 continue;
             };
             match self.difference(real.0, pair) {
-                _ if self.changed_during(real.0, pair) => apart += 1,
+                _ if self.cannot_compare(real.0, pair) => apart += 1,
                 None => alike += 1,
                 Some(words) => differ.push(words),
             }
@@ -47,20 +49,24 @@ impl Court<'_, '_> {
         let first = differ.first().map(|words| format!(", the first: {words}")).unwrap_or_default();
         let words = format!(
             "{alike} of {attempts} pairs of logins alike, a real browser's and its twin's{first}; {apart} apart, because the mesh changed \
-             meanwhile, {alone} without the other one"
+             or the run ended meanwhile, {alone} without the other one"
         );
         Finding { number: Some(f64::from(u8::from(differ.is_empty()))), words, attempts }
     }
 
-    fn changed_during(&self, real: &Judged<'_>, twin: &Judged<'_>) -> bool {
+    /// Whether the two may have met different meshes, or the run ended before they could differ.
+    fn cannot_compare(&self, real: &Judged<'_>, twin: &Judged<'_>) -> bool {
         let from = real.login.start.min(twin.login.start);
-        let until = real.ended.max(twin.ended);
-        let unfinished = [real.end, twin.end].contains(&End::Apart);
-        let span = Span { from, until };
-        let said = Span { from, until: until + SAYS_WITHIN };
-        unfinished
-            || self.world.changes.iter().any(|change| change.meets(span))
-            || self.world.thinks_otherwise(said)
+        // What came later than this does not explain why one of them had not ended by then.
+        let until = real.ended.max(twin.ended).min(real.ended.min(twin.ended) + ENDS_WITHIN);
+        let (span, said) = (Span { from, until }, Span { from, until: until + SAYS_WITHIN });
+        let unfinished = |login: &Judged<'_>| login.login.seen == Seen::Unfinished;
+        let apart = |login: &Judged<'_>| login.end == End::Apart && !unfinished(login);
+        let both = unfinished(real) && unfinished(twin);
+        let one = unfinished(real) != unfinished(twin) && real.ended.abs_diff(twin.ended) < ENDS_WITHIN;
+        let changed =
+            self.world.changes.iter().any(|change| change.meets(span)) || self.world.thinks_otherwise(said);
+        both || one || apart(real) || apart(twin) || changed
     }
 
     /// In what the two differ, in words.
@@ -181,7 +187,8 @@ mod tests {
                 differs(&mut twin);
             }
             let at = start + 400 * MILLISECOND;
-            events.push(Event { at: at - 200 * MILLISECOND, what: What::Login(Box::new(twin)) });
+            let ended = if twin.seen == Seen::Unfinished { 60 * SECOND } else { at - 200 * MILLISECOND };
+            events.push(Event { at: ended, what: What::Login(Box::new(twin)) });
             events.push(Event { at, what: What::Login(Box::new(login("real", start))) });
         }
         events.extend(happens.map(|what| Event { at: 12 * SECOND + 300 * MILLISECOND, what }));
@@ -222,6 +229,8 @@ mod tests {
         assert!(found.contains("1 passwords and 1 restarts, 1 passwords"), "{found}");
         let found = says(|twin| twin.seen = Seen::GaveUp { trouble: Trouble::Timeout });
         assert!(found.contains("ended signed in and lost"), "{found}");
+        let found = says(|twin| twin.seen = Seen::Unfinished);
+        assert!(found.contains("ended signed in and apart (the run ended first)"), "{found}");
     }
 
     #[test]

@@ -123,3 +123,43 @@ async fn a_server_killed_in_the_middle_of_a_bind_is_followed_by_the_next() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     tasks.join_next().await.expect("the first server is dead").unwrap();
 }
+
+/// Lets everything through to `port`; when told, the connections that stand carry nothing any more, and new ones do.
+async fn goes_stale(port: u16, tasks: &mut JoinSet<()>) -> (u16, tokio::sync::watch::Sender<()>) {
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = door.local_addr().unwrap().port();
+    let (tell, told) = tokio::sync::watch::channel(());
+    tasks.spawn(async move {
+        let mut running = JoinSet::new();
+        while let Ok((mut client, _)) = door.accept().await {
+            let mut told = told.clone();
+            told.mark_unchanged();
+            running.spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                    _ = told.changed() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    (at, tell)
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_half_dead_costs_a_second_and_no_login() {
+    let slapd = Slapd::start();
+    let mut tasks = JoinSet::new();
+    let (door, stale) = goes_stale(slapd.port, &mut tasks).await;
+    let mut written = slapd.connector("directory");
+    written["url"] = format!("ldap://127.0.0.1:{door}").into();
+    written["allowPlaintext"] = true.into();
+    written["tls"] = json!(null);
+    let directory = build(written, json!({})).unwrap();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    stale.send(()).unwrap();
+    let began = Instant::now();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
+}

@@ -142,10 +142,20 @@ async fn the_page_says_whose_password_it_asks_for() {
 #[tokio::test]
 async fn active_directory_is_asked_as_it_names_people() {
     let slapd = Slapd::start();
-    // OpenLDAP has no such attributes: what matters is that nobody is let in by a filter that matches everybody.
     let change = json!({ "type": "activedirectory" });
-    for name in ["alice", "alice@example.com"] {
-        let failure = signs_in(&slapd, change.clone(), name, "correct horse").await.unwrap_err();
-        assert_eq!(failure.blame, Blame::Rejected);
+    for name in ["carol", "CAROL", "carol@corp.example"] {
+        let carol = signs_in(&slapd, change.clone(), name, "carol-password").await.unwrap();
+        assert_eq!(
+            carol.claims["objectGUID"], "QUJDREVGR0hJSktMTU5PUA==",
+            "binary, although its octets are letters"
+        );
+        assert_eq!(carol.claims["objectSid"], "AQUAAAAAAAUVAAAA");
+        assert_eq!(carol.claims["preferred_username"], "carol");
+    }
+    for (name, password) in
+        [("PC1$", "pc-password"), ("alice", "correct horse"), ("carol@elsewhere", "carol-password")]
+    {
+        let failure = signs_in(&slapd, change.clone(), name, password).await.unwrap_err();
+        assert_eq!(failure.blame, Blame::Rejected, "{name}");
     }
 }

@@ -160,6 +160,17 @@ fn configuration(dir: &Path) -> String {
         "include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+attributetype ( 1.2.840.113556.1.4.221 NAME 'sAMAccountName' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.656 NAME 'userPrincipalName' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.2 NAME 'objectGUID' EQUALITY octetStringMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.146 NAME 'objectSid' EQUALITY octetStringMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL
+  MAY ( sAMAccountName $ userPrincipalName $ objectGUID $ objectSid ) )
+objectclass ( 1.2.840.113556.1.3.30 NAME 'computer' SUP user STRUCTURAL )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
@@ -251,6 +262,23 @@ uid: twin
 cn: Twin Two
 sn: Two
 userPassword: twin-password
+
+dn: cn=Carol Carter,ou=people,dc=example,dc=com
+objectClass: user
+cn: Carol Carter
+sn: Carter
+sAMAccountName: carol
+userPrincipalName: carol@corp.example
+objectGUID:: QUJDREVGR0hJSktMTU5PUA==
+objectSid:: AQUAAAAAAAUVAAAA
+userPassword: carol-password
+
+dn: cn=PC1,ou=people,dc=example,dc=com
+objectClass: computer
+cn: PC1
+sn: PC1
+sAMAccountName: PC1$
+userPassword: pc-password
 
 dn: ou=groups,dc=example,dc=com
 objectClass: organizationalUnit

@@ -74,12 +74,11 @@ impl Window {
         Ok(window)
     }
 
-    /// Goes there and waits until there is a page, with this much patience for all of it.
+    /// Goes there and waits until there is a page, with this much patience for each server on the way.
     ///
     /// # Errors
     /// Why no page came.
     pub async fn open(&mut self, to: &Navigation, patience: Duration) -> Result<Page, Trouble> {
-        let deadline = Instant::now() + patience;
         match &to.how {
             How::Types => {
                 let how = json!({ "url": to.url.as_str(), "transitionType": "typed" });
@@ -90,7 +89,7 @@ impl Window {
                 self.fill(*form, typed, *button).await.map_err(|_| Trouble::Garbage)?;
             }
         }
-        self.arrive(deadline).await
+        self.arrive(patience).await
     }
 
     /// Loads once more what stands in the window.
@@ -98,9 +97,8 @@ impl Window {
     /// # Errors
     /// Why no page came.
     pub async fn reload(&mut self, patience: Duration) -> Result<Page, Trouble> {
-        let deadline = Instant::now() + patience;
         self.devtools.tell(Some(&self.page), "Page.reload", &json!({}));
-        self.arrive(deadline).await
+        self.arrive(patience).await
     }
 
     async fn fill(&self, form: usize, typed: &[(String, String)], button: usize) -> Result<(), String> {
@@ -120,8 +118,9 @@ impl Window {
     }
 
     /// Waits for a page that is coming.
-    async fn arrive(&mut self, deadline: Instant) -> Result<Page, Trouble> {
+    async fn arrive(&mut self, patience: Duration) -> Result<Page, Trouble> {
         self.arrival = None;
+        let (mut deadline, mut asked) = (Instant::now() + patience, None);
         loop {
             let Ok(event) = timeout_at(deadline, self.events.recv()).await else {
                 self.devtools.tell(Some(&self.page), "Page.stopLoading", &json!({}));
@@ -130,6 +129,10 @@ impl Window {
             };
             let event = event.ok_or(Trouble::Reset)?;
             self.take(&event)?;
+            let asks = self.arrival.as_ref().map(|arrival| arrival.start);
+            if asks != asked {
+                (deadline, asked) = (Instant::now() + patience, asks);
+            }
             if self.arrival.as_ref().is_some_and(|arrival| arrival.read && arrival.shown) {
                 return self.look().await;
             }
