@@ -39,7 +39,7 @@ async fn a_silent_server_costs_a_deadline_and_the_next_login_works() {
     assert!(matches!(directory.look(patience).await, Look::Failed { timed_out: true, .. }));
     slapd.wakes_up();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
-    assert!(matches!(directory.look(patience).await, Look::Answered { .. }));
+    assert!(matches!(directory.look(Duration::from_secs(5)).await, Look::Answered { .. }));
 }
 
 #[tokio::test]
@@ -58,13 +58,13 @@ async fn with_a_second_server_a_dead_or_silent_first_one_costs_little() {
     takes().await;
     first.falls_silent();
     assert!(takes().await < Duration::from_secs(4), "patience with one server, while there is another");
-    assert!(takes().await < Duration::from_secs(1), "and the next person does not wait for it");
+    assert!(takes().await < Duration::from_millis(1_900), "and the next person does not wait for it");
     match directory.probe().await {
         ProbeResult::Answered { .. } => {}
         other => panic!("one server is enough: {other:?}"),
     }
     first.dies();
-    assert!(takes().await < Duration::from_secs(1));
+    assert!(takes().await < Duration::from_millis(1_900));
 }
 
 /// Lets everything through to `port`, until somebody binds as `victim`: then the server is gone, bind and all.
@@ -161,5 +161,5 @@ async fn a_kept_connection_that_is_half_dead_costs_a_second_and_no_login() {
     let began = Instant::now();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
     let took = began.elapsed();
-    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
+    assert!(took > Duration::from_millis(900) && took < Duration::from_millis(4_500), "{took:?}");
 }

@@ -29,8 +29,17 @@ impl Slapd {
         fs::create_dir(dir.path().join("db")).unwrap();
         certificates(dir.path());
         fs::write(dir.path().join("slapd.conf"), configuration(dir.path())).unwrap();
-        let (port, tls_port) = (free_port(), free_port());
-        let slapd = Self { child: run(dir.path(), port, tls_port), dir, port, tls_port };
+        let mut tries = 0;
+        let slapd = loop {
+            tries += 1;
+            assert!(tries < 10, "slapd ends as soon as it is started");
+            let (port, tls_port) = (free_port(), free_port());
+            let mut child = run(dir.path(), port, tls_port);
+            // Somebody else may have taken one of the ports meanwhile.
+            if listens(&mut child, port) {
+                break Self { child, dir, port, tls_port };
+            }
+        };
         slapd.loads(PEOPLE);
         slapd
     }
@@ -44,7 +53,7 @@ impl Slapd {
     /// Starts it again, where it was.
     pub(crate) fn comes_back(&mut self) {
         self.child = run(self.dir.path(), self.port, self.tls_port);
-        self.answers();
+        assert!(listens(&mut self.child, self.port), "slapd does not come back");
     }
 
     /// Stops it without closing anything: packets are acknowledged and nothing is said.
@@ -64,7 +73,6 @@ impl Slapd {
 
     /// Changes the directory, as its administrator.
     pub(crate) fn loads(&self, ldif: &str) {
-        self.answers();
         let mut add = Command::new("ldapmodify")
             .args([
                 "-a",
@@ -84,15 +92,6 @@ impl Slapd {
         add.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
         let done = add.wait_with_output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    /// Waits until it listens.
-    fn answers(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < until, "slapd does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     pub(crate) fn ca(&self) -> PathBuf {
@@ -136,6 +135,19 @@ fn run(dir: &Path, port: u16, tls_port: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|why| panic!("/usr/sbin/slapd: {why}: run scripts/tools slapd"))
+}
+
+/// Waits until it listens; whether it does.
+fn listens(child: &mut Child, port: u16) -> bool {
+    let until = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return true;
+        }
+        assert!(Instant::now() < until, "slapd does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
 }
 
 fn free_port() -> u16 {
