@@ -41,6 +41,8 @@ pub enum Measure {
     LoginsSignedIn,
     /// `first login after fault`: time added over the fault-free median.
     FirstLoginAfterFault,
+    /// `next logins after fault`: time added, in the mean, for those who came after the first.
+    NextLoginsAfterFault,
     /// `back after heal`: time from the heal to the start of the first login that ends signed in.
     BackAfterHeal,
     /// `acts per login`: most acts beyond those of a login without a fault.
@@ -68,13 +70,14 @@ enum Takes {
     YesNo,
 }
 
-const MEASURES: [(&str, Measure, Takes); 14] = [
+const MEASURES: [(&str, Measure, Takes); 15] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
     ("logins cut off", Measure::LoginsCutOff, Takes::Count),
     ("logins signed in", Measure::LoginsSignedIn, Takes::CountOrShare),
     ("first login after fault", Measure::FirstLoginAfterFault, Takes::Time),
+    ("next logins after fault", Measure::NextLoginsAfterFault, Takes::Time),
     ("back after heal", Measure::BackAfterHeal, Takes::Time),
     ("acts per login", Measure::ActsPerLogin, Takes::Count),
     ("acts at home", Measure::ActsAtHome, Takes::Count),

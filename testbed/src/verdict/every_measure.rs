@@ -67,6 +67,13 @@ fn trial(measure: Measure) -> Trial {
                 }),
             )
         },
+        Measure::NextLoginsAfterFault => usual(
+            within(1),
+            ("everybody looks for themselves, three seconds long", |product| {
+                product.last_look = Some(3 * SECOND);
+                product.notices_after = Some(7 * SECOND);
+            }),
+        ),
         Measure::BackAfterHeal => Trial {
             good: Story::isolated(),
             region: Some("branch-a"),

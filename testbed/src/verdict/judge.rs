@@ -68,6 +68,7 @@ impl Court<'_, '_> {
             Measure::LoginsCutOff => self.count(expected, End::CutOff),
             Measure::LoginsSignedIn => self.signed_in(expected),
             Measure::FirstLoginAfterFault => self.first_login(expected),
+            Measure::NextLoginsAfterFault => self.next_logins(expected),
             Measure::BackAfterHeal => self.back(expected),
             Measure::ActsPerLogin => self.acts(expected),
             Measure::ActsAtHome => self.acts_at_home(expected),
@@ -255,7 +256,7 @@ impl Court<'_, '_> {
         Finding { number: worst.map(|(most, _)| most), words, attempts }
     }
 
-    fn firsts<'l>(&'l self, expected: &'l Expectation, after: Micros) -> Vec<&'l Judged<'l>> {
+    pub(super) fn firsts<'l>(&'l self, expected: &'l Expectation, after: Micros) -> Vec<&'l Judged<'l>> {
         let mut firsts: BTreeMap<&str, &Judged<'_>> = BTreeMap::new();
         let here =
             |login: &&Judged<'_>| expected.region.as_ref().is_none_or(|region| *region == login.login.region);
@@ -371,8 +372,8 @@ impl Court<'_, '_> {
 
 /// Whether a machine that is too busy would change the number itself.
 fn is_a_time(measure: Measure) -> bool {
-    use Measure::{BackAfterHeal, DownNoticed, FirstLoginAfterFault, Slower};
-    matches!(measure, FirstLoginAfterFault | BackAfterHeal | DownNoticed | Slower)
+    use Measure::{BackAfterHeal, DownNoticed, FirstLoginAfterFault, NextLoginsAfterFault, Slower};
+    matches!(measure, FirstLoginAfterFault | NextLoginsAfterFault | BackAfterHeal | DownNoticed | Slower)
 }
 
 fn holds(bound: Bound, number: f64) -> bool {

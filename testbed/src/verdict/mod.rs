@@ -12,6 +12,7 @@ pub mod home;
 pub mod judge;
 pub mod machine;
 pub mod names;
+pub mod next;
 pub mod noticed;
 pub mod slower;
 pub mod stats;

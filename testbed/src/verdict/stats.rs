@@ -12,6 +12,12 @@ pub fn quantile(samples: &[u64], share: f64) -> Option<u64> {
     quantile_of_sorted(&sorted, share)
 }
 
+/// The mean; none of nothing.
+pub fn mean(samples: &[u64]) -> Option<u64> {
+    let count = u64::try_from(samples.len()).ok().filter(|count| *count > 0)?;
+    Some(samples.iter().sum::<u64>() / count)
+}
+
 /// The middle of the samples.
 pub fn median(samples: &[u64]) -> Option<u64> {
     quantile(samples, 0.5)
