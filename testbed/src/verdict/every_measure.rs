@@ -26,6 +26,7 @@ fn one_fault_only(story: &mut Story) {
     story.cuts.truncate(1);
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one row for each measure")]
 fn trial(measure: Measure) -> Trial {
     let none = Bound::Exactly(Limit::Count(0.0));
     let within = |seconds| Bound::AtMost(Limit::Time(Duration::from_secs(seconds)));

@@ -126,7 +126,7 @@ async fn any_node_s_login_id_tells_the_whole_way_whatever_the_clocks_say() {
         ("region", "Sent the person to directory."),
         ("directory", "Asked people: first in order."),
         ("directory", "Showed the person the sign-in page of people, here."),
-        ("directory", "The password typed for people was wrong."),
+        ("directory", "The password typed for people was not accepted: a wrong password."),
         ("directory", "Signed in; people vouched."),
         ("region", "Signed in; directory vouched."),
         ("edge-a", "Signed in; region vouched."),
