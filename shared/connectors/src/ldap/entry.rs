@@ -45,7 +45,7 @@ const LISTS: &[&str] = &["memberof"];
 const IDENTIFIERS: &[&str] = &["entryUUID", "objectGUID", "nsUniqueId"];
 /// Longest value that becomes a claim, in bytes: pictures do not travel in tokens.
 const LONGEST_VALUE: usize = 8 * 1024;
-/// Most values of one attribute, and most attributes.
+/// Most values of one attribute, and most attributes beside those that are mapped, that become claims.
 const MOST_VALUES: usize = 2_000;
 const MOST_ATTRIBUTES: usize = 200;
 
@@ -74,7 +74,7 @@ impl Person {
         for (name, found) in texts.chain(entry.bin_attrs) {
             // `memberOf;range=0-1499`: a part of what there is. Other options make attributes of their own.
             let name = name.split(";range=").next().unwrap_or_default().to_owned();
-            if !found.is_empty() && values.len() < MOST_ATTRIBUTES {
+            if !found.is_empty() {
                 values.insert(name.to_ascii_lowercase(), (name, found));
             }
         }
@@ -117,8 +117,8 @@ impl Person {
     /// All that is told about the person, under the names that the configuration wants.
     pub(super) fn claims(&self, settings: &Settings) -> Map<String, Value> {
         let renamed = |key: &str| settings.mapping.iter().any(|(_, theirs)| theirs.eq_ignore_ascii_case(key));
-        let kept =
-            self.values.iter().filter(|(key, _)| !renamed(key)).map(|(key, (name, _))| (name, key.clone()));
+        let kept = self.values.iter().filter(|(key, _)| !renamed(key)).take(MOST_ATTRIBUTES);
+        let kept = kept.map(|(key, (name, _))| (name, key.clone()));
         let mapped = settings.mapping.iter().map(|(ours, theirs)| (ours, theirs.to_ascii_lowercase()));
         let mut claims = Map::new();
         for (name, key) in kept.chain(mapped) {
@@ -249,6 +249,21 @@ mod tests {
         let bare =
             SearchEntry { dn: "uid=bob,dc=x".into(), attrs: HashMap::new(), bin_attrs: HashMap::new() };
         assert_eq!(Person::read(bare).identifier(), "uid=bob,dc=x");
+    }
+
+    #[test]
+    fn an_entry_with_very_many_attributes_is_the_same_person_each_time() {
+        let many = (0..2 * MOST_ATTRIBUTES).map(|n| (format!("description;x-{n}"), vec!["x".to_owned()]));
+        let own = [("uid", "alice"), ("entryUUID", "u-1"), ("employeeNumber", "7")];
+        let own = own.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        let attrs: HashMap<String, Vec<String>> = many.chain(own).collect();
+        let alice =
+            Person::read(SearchEntry { dn: "uid=alice,dc=x".into(), attrs, bin_attrs: HashMap::new() });
+        assert_eq!(alice.identifier(), "u-1", "and never by its name for once");
+        assert!(alice.is_called("uid", "alice"));
+        let claims = alice.claims(&settings(&json!({ "attributeMapping": { "sub": "employeeNumber" } })));
+        assert_eq!(claims["sub"], "7");
+        assert_eq!(claims.len(), MOST_ATTRIBUTES + 1);
     }
 
     #[test]

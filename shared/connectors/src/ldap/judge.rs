@@ -113,7 +113,7 @@ impl No {
                 "This account may not sign in at this time, or not from here.",
                 "an account that may not sign in now or from here",
             ),
-            Self::Trouble => return super::refused(connector, "bind of a person", said),
+            Self::Trouble => return super::refused(connector, super::BIND_OF_A_PERSON, said),
         };
         Failure::rejected(outside, format!("{connector}: {what}: {said}"))
     }

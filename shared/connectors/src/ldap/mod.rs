@@ -65,6 +65,11 @@ enum Outcome {
     Hidden(String),
 }
 
+/// What was asked, for the log: as the service account, or as whoever typed a password.
+const AS_THE_ACCOUNT: &str = "search";
+const AS_THE_PERSON: &str = "search as the person";
+const BIND_OF_A_PERSON: &str = "bind of a person";
+
 const UNKNOWN: Outcome = Outcome::Unknown { referred: false };
 
 impl Ldap {
@@ -186,7 +191,7 @@ impl Ldap {
             most: 1,
         };
         let found = self.servers.first_that_can(PATIENCE, |server| server.search(&base).boxed()).await;
-        found.and_then(refused_or).map(drop).map_err(|why| self.failure(&why))
+        found.and_then(|found| refused_or(found, AS_THE_ACCOUNT)).map(drop).map_err(|why| self.failure(&why))
     }
 
     async fn sign_in_at(&self, server: &Server, username: &str, password: &str) -> Result<Outcome, Trouble> {
@@ -199,7 +204,7 @@ impl Ldap {
                     return not(no, bound);
                 }
                 let query = self.query(dn, Scope::Base, "(objectClass=*)".into(), 1);
-                match one(self.as_anybody(server, &mut link, &query).await?)? {
+                match one(self.as_anybody(server, &mut link, &query).await?, self.who())? {
                     Ok(person) => (person, link),
                     Err(none_or_several) => return Ok(none_or_several),
                 }
@@ -209,7 +214,7 @@ impl Ldap {
                     self.query(self.settings.base.clone(), self.settings.scope, self.filter(username), 2);
                 let (found, link) = tokio::join!(server.search(&query), server.connect());
                 let (found, mut link) = (found?, link?);
-                let person = match one(found)? {
+                let person = match one(found, AS_THE_ACCOUNT)? {
                     Ok(person) => person,
                     Err(none_or_several) => {
                         nobody_in_particular(&mut link, &self.settings.base).await;
@@ -272,7 +277,7 @@ impl Ldap {
             attributes: vec![groups.name.clone()],
             most: MOST_GROUPS,
         };
-        let found = refused_or(self.as_anybody(server, link, &query).await?)?;
+        let found = refused_or(self.as_anybody(server, link, &query).await?, self.who())?;
         let found = found.entries.into_iter().map(Person::read);
         Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect())
     }
@@ -283,6 +288,11 @@ impl Ldap {
             Some(_) => server.search(query).await,
             None => link.search(query).await,
         }
+    }
+
+    /// As whom [`Self::as_anybody`] searches, for the log.
+    fn who(&self) -> &'static str {
+        if self.settings.account.is_some() { AS_THE_ACCOUNT } else { AS_THE_PERSON }
     }
 
     fn identity(&self, person: &Person, groups: Vec<String>) -> Result<Identity, Failure> {
@@ -340,7 +350,8 @@ impl Ldap {
     }
 }
 
-/// A result that is no success and no word about a person.
+/// A result that is no success and no word about a person. What a person's own bind or search is answered hangs on their
+/// entry and on what they typed, so it ends or moves that login only: nobody's entry keeps the directory out for everybody.
 fn refused(connector: &str, what: &str, said: &Said) -> Failure {
     const REFERRAL: u32 = 10;
     let log = format!("{connector}: {what}: {said}");
@@ -349,7 +360,10 @@ fn refused(connector: &str, what: &str, said: &Said) -> Failure {
         REFERRAL => Failure::misconfigured(format!(
             "{log}: it refers to another server, which is never followed; list that server, or choose another base"
         )),
-        _ => Failure { keeps_out: true, ..Failure::misconfigured(log) },
+        _ => {
+            let keeps_out = !matches!(what, BIND_OF_A_PERSON | AS_THE_PERSON);
+            Failure { keeps_out, ..Failure::misconfigured(log) }
+        }
     }
 }
 
@@ -362,23 +376,23 @@ impl Said {
 
 fn not(no: No, bound: Bound) -> Result<Outcome, Trouble> {
     match no {
-        No::Trouble => Err(Trouble::Refused { what: "bind of a person", said: bound.said }),
+        No::Trouble => Err(Trouble::Refused { what: BIND_OF_A_PERSON, said: bound.said }),
         no => Ok(Outcome::Not(no, bound.said)),
     }
 }
 
 /// What a search found, unless the server refused it.
-fn refused_or(found: Found) -> Result<Found, Trouble> {
+fn refused_or(found: Found, what: &'static str) -> Result<Found, Trouble> {
     const SIZE_LIMIT: u32 = 4;
     match found.said.code {
         0 | SIZE_LIMIT => Ok(found),
-        _ => Err(Trouble::Refused { what: "search", said: found.said }),
+        _ => Err(Trouble::Refused { what, said: found.said }),
     }
 }
 
 /// The one entry that was found.
-fn one(found: Found) -> Result<Result<Person, Outcome>, Trouble> {
-    let mut found = refused_or(found)?;
+fn one(found: Found, what: &'static str) -> Result<Result<Person, Outcome>, Trouble> {
+    let mut found = refused_or(found, what)?;
     let code = found.said.code;
     match (found.entries.pop(), found.entries.is_empty()) {
         (Some(entry), true) if code == 0 => {

@@ -97,6 +97,27 @@ async fn only_success_is_success() {
 }
 
 #[tokio::test]
+async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_for_nobody_else() {
+    for code in [1, 2, 7, 8, 13, 16, 21, 64, 71] {
+        let failure = bound(move || Reply::Say(vec![result(0x61, code, "")])).await.unwrap_err();
+        assert_eq!((failure.blame, failure.keeps_out), (Blame::Misconfigured, false), "{failure}");
+    }
+    let liar = Liar::start(|request| match request {
+        Request::Bind { .. } => Reply::Say(vec![result(0x61, 0, "")]),
+        _ => Reply::Say(vec![result(0x65, 50, "")]),
+    });
+    let liar = liar.await;
+    let mut by_name = liar.connector();
+    for (key, value) in [("bindDN", json!(null)), ("bindPassword", json!(null)), ("userRDNKey", json!("cn"))]
+    {
+        by_name[key] = value;
+    }
+    let failure =
+        build(by_name, json!({})).unwrap().verify_password("alice", "correct horse").await.unwrap_err();
+    assert_eq!((failure.blame, failure.keeps_out), (Blame::Misconfigured, false), "{failure}");
+}
+
+#[tokio::test]
 async fn silence_and_half_closed_connections_end_in_time() {
     for reply in [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang] {
         let began = Instant::now();
