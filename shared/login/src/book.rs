@@ -183,6 +183,17 @@ impl<R: Records> Book<R> {
         Ok(())
     }
 
+    /// Drops what a login that is over leaves behind: its other attempts, and what was noticed about it.
+    pub(crate) async fn clear_after(&self, flow: &Flow) -> Result<(), CacheError> {
+        for key in &flow.attempts {
+            self.cache.take(TICKETS, key).await?;
+        }
+        for member in flow.tried.iter().chain(flow.away.as_ref().map(|away| &away.member)) {
+            self.cache.take(MARKS, &mark_key(&flow.id, member)).await?;
+        }
+        Ok(())
+    }
+
     /// Looks at an attempt.
     pub(crate) async fn look(&self, state: &str, secret: &str) -> Result<Option<Ticket>, CacheError> {
         Ok(read(self.cache.get(TICKETS, &ticket_key(state, secret)).await?))

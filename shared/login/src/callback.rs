@@ -114,7 +114,7 @@ impl Login {
         let entered = self.sessions.enter(before.as_deref(), vouched, &flow.request.app, fresh, now);
         self.tell_ended(&entered.ended).await;
         self.unanswered.answered(&flow.browser, &flow.request.app);
-        self.crowds.leave(flow);
+        self.is_over(flow).await;
         let signed_in = view(&entered.session, &via, &flow.login_id)
             .expect("the session was entered with this identity a moment ago");
         let took = now.since(flow.began);

@@ -76,10 +76,19 @@ impl Login {
             Step::Waits(flow, seconds) => self.ask_to_wait(browser, &flow, seconds),
             Step::Vouched(flow, identity, person) => self.sign_in(browser, &flow, identity, person).await,
             Step::Ended(flow, ending) => {
+                self.is_over(&flow).await;
                 let response = self.tell(&flow, ending).await;
                 with_crumbs(response, self.cookies.clear_logins_of(browser, &flow.id))
             }
             Step::Astray(astray) => self.turned_away(browser, astray).await,
+        }
+    }
+
+    /// A login was closed: whatever it took of the room for logins in progress is free again.
+    pub(crate) async fn is_over(&self, flow: &Flow) {
+        self.crowds.leave(flow);
+        if let Err(why) = self.book.clear_after(flow).await {
+            tracing::warn!(login = flow.login_id, %why, "what a login leaves behind is not cleared away; it expires by itself");
         }
     }
 

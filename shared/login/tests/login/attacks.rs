@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
-use crate::support::person::{Page, Person, asks};
+use crate::support::person::{Page, Person, asks, silently};
 
 async fn one() -> (Idp, Node) {
     let idp = Idp::start().await;
@@ -238,6 +238,39 @@ async fn a_flood_of_started_logins_from_one_address_keeps_nobody_else_from_signi
     for (person, page) in [(&mut bob, begun), (&mut alice, page)] {
         assert_eq!(person.opens(&node, &idp.signs_in(page.leads_to())).await.told()["sub"], "e-1");
     }
+}
+
+#[tokio::test]
+async fn logins_that_ended_with_a_no_take_no_room_from_a_neighbour_at_the_same_address() {
+    let (idp, node) = one().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    for _ in 0..FLOOD {
+        let mut colleague = Person::new();
+        let begun = colleague.is_shown(&node, asks("group", silently())).await;
+        let told = colleague.opens(&node, &idp.refuses(begun.leads_to(), "login_required")).await.told();
+        assert_eq!(told["refused"], "login_required");
+    }
+    assert_eq!(alice.opens(&node, &idp.signs_in(page.leads_to())).await.told()["sub"], "e-1");
+}
+
+#[tokio::test]
+async fn logins_that_ended_after_many_attempts_leave_nothing_that_takes_room() {
+    let (idp, node) = one().await;
+    for _ in 0..FLOOD {
+        let mut mallory = Person { address: [198, 51, 100, 66].into(), ..Person::new() };
+        mallory.is_shown(&node, asks("group", Ask::default())).await;
+        let mut last = None;
+        for _ in 0..3 {
+            let cookie = mallory.login_cookies()[0].rsplit('-').next().unwrap().to_owned();
+            last = Some(mallory.opens(&node, &format!("/login/again?login={cookie}")).await);
+        }
+        let refused = idp.refuses(last.unwrap().leads_to(), "access_denied");
+        assert_eq!(mallory.opens(&node, &refused).await.told()["refused"], "access_denied");
+    }
+    let mut bob = Person::new();
+    let page = bob.is_shown(&node, asks("group", Ask::default())).await;
+    bob.opens(&node, &idp.signs_in(page.leads_to())).await.told();
 }
 
 #[tokio::test]
