@@ -94,6 +94,15 @@ impl Person {
             .any(|value| std::str::from_utf8(value).is_ok_and(|value| value.to_lowercase() == name))
     }
 
+    /// Whether the service account's configured name is this entry's: a DN, or one of Active Directory's other two. That
+    /// account signs in nowhere: whoever guessed at it here could have the directory lock it, and everybody out.
+    pub(super) fn is_known_as(&self, account: &str) -> bool {
+        let parts = |dn: &str| dn.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>();
+        parts(&self.dn) == parts(account)
+            || self.is_called("userPrincipalName", account)
+            || account.split_once('\\').is_some_and(|(_, name)| self.is_called("sAMAccountName", name))
+    }
+
     /// The first value as text.
     pub(super) fn text(&self, attribute: &str) -> Option<&str> {
         self.of(attribute).first().and_then(|value| std::str::from_utf8(value).ok())
@@ -241,6 +250,18 @@ mod tests {
         assert!(!person().is_called("uid", "ａlice"), "full width");
         assert!(!person().is_called("uid", "alice "));
         assert!(!person().is_called("cn", "alice"));
+    }
+
+    #[test]
+    fn the_service_account_is_known_by_all_its_names() {
+        let names = [("userPrincipalName", "m@corp.example"), ("sAMAccountName", "m")];
+        let attrs = names.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into();
+        let dn = "CN=M,OU=Services,DC=x".to_owned();
+        let account = Person::read(SearchEntry { dn, attrs, bin_attrs: HashMap::new() });
+        for name in ["cn=m, ou=services, dc=x", "M@corp.example", "CORP\\M"] {
+            assert!(account.is_known_as(name), "{name}");
+            assert!(!person().is_known_as(name), "{name}");
+        }
     }
 
     #[test]

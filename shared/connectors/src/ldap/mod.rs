@@ -221,6 +221,10 @@ impl Ldap {
                         return Ok(none_or_several);
                     }
                 };
+                if self.settings.account.as_ref().is_some_and(|account| person.is_known_as(&account.dn)) {
+                    nobody_in_particular(&mut link, &self.settings.base).await;
+                    return Ok(UNKNOWN);
+                }
                 if !person.is_called(self.key(username), username) {
                     nobody_in_particular(&mut link, &self.settings.base).await;
                     let hidden = person.text(self.key(username)).is_none();

@@ -118,6 +118,23 @@ async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_f
 }
 
 #[tokio::test]
+async fn the_service_account_cannot_be_guessed_at_and_locked() {
+    let lie = |request: &Request| {
+        let found = vec![entry("CN=service", &[("uid", "service")]), result(0x65, 0, "")];
+        (*request == Request::Search).then(|| Reply::Say(found))
+    };
+    let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
+    let directory = build(liar.connector(), json!({})).unwrap();
+    let failure = directory.verify_password("service", "service-password").await.unwrap_err();
+    assert_eq!(failure.blame, Blame::Rejected, "{failure}");
+    let mut guessed = liar.asked().into_iter().filter(|request| match request {
+        Request::Bind { name, .. } => name == "CN=service",
+        _ => false,
+    });
+    assert_eq!(guessed.next(), None);
+}
+
+#[tokio::test]
 async fn silence_and_half_closed_connections_end_in_time() {
     for reply in [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang] {
         let began = Instant::now();
