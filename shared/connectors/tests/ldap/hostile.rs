@@ -121,7 +121,7 @@ async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_f
 async fn the_service_account_cannot_be_guessed_at_and_locked() {
     let lie = |request: &Request| {
         let found = vec![entry("CN=service", &[("uid", "service")]), result(0x65, 0, "")];
-        (*request == Request::Search).then(|| Reply::Say(found))
+        (*request == Request::Search).then_some(Reply::Say(found))
     };
     let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
     let directory = build(liar.connector(), json!({})).unwrap();
