@@ -42,7 +42,7 @@ pub fn html(verdict: &Verdict<'_>, events: &[Event], lines: &[Line]) -> String {
                 header class={ "code" (verdict.code()) } {
                     p.topology { (run.topology) }
                     h1 { (verdict.sentence()) }
-                    p.sentence { (run.sentence) }
+                    p.sentence { "To be shown: " (run.sentence) }
                 }
                 main {
                     (expectations(verdict))

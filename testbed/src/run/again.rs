@@ -29,7 +29,8 @@ pub fn judge(folder: &Path) -> Result<u8, String> {
     let text = fs::read_to_string(&topology).map_err(|error| missing(&topology, &error))?;
     let (expected, attempts) =
         expectations(&text).map_err(|problems| crate::cli::say(&topology, &problems))?;
-    let verdict = verdict::judge(&events, &expected, attempts)?;
+    let verdict = verdict::judge(&events, &expected, attempts)
+        .map_err(|error| format!("{}: {error}", kept.display()))?;
     results::pages(&verdict, &events, &folder.join("logs"))
         .and_then(|pages| pages.iter().try_for_each(|(name, page)| fs::write(folder.join(name), page)))
         .map_err(|error| format!("{}: the report cannot be written: {error}", folder.display()))?;
@@ -49,7 +50,7 @@ fn expectations(text: &str) -> Result<(Vec<Expectation>, u32), Problems> {
             }
             if let Some(settings) = tree.at("settings") {
                 let mut settings = reader.section("settings", settings);
-                attempts = settings.parsed("attempts", units::count).unwrap_or(attempts);
+                attempts = settings.parsed("attempts", units::at_least_one).unwrap_or(attempts);
             }
         }
         Err((place, what)) => Reader::new(&mut problems).problem(place, "", &what, "the file must be YAML"),

@@ -191,6 +191,7 @@ mod tests {
             events.push(Event { at: ended, what: What::Login(Box::new(twin)) });
             events.push(Event { at, what: What::Login(Box::new(login("real", start))) });
         }
+        events.push(Event { at: 70 * SECOND, what: What::End });
         events.extend(happens.map(|what| Event { at: 12 * SECOND + 300 * MILLISECOND, what }));
         crate::history::sort(&mut events);
         let expected = Expectation {
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn who_did_not_begin_together_is_not_compared() {
-        let outcome = judged(|twin| twin.start += 200 * MILLISECOND, None);
+        let outcome = judged(|twin| twin.start += 150 * MILLISECOND, None);
         assert!(
             outcome.found.contains("29 of 29 pairs") && outcome.found.contains("1 without"),
             "{}",

@@ -11,6 +11,8 @@ use crate::language::{Bound, Expectation, Limit, Measure};
 
 /// Faults that have to be followed by a login where the first one after each is asked for.
 const REPEATS: usize = 3;
+/// One login of so many may be listed apart where it is said that none was lost.
+const FEW_APART: usize = 10;
 
 /// What became of one expectation.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +64,7 @@ impl Court<'_, '_> {
     pub fn judge(&self, expected: &Expectation) -> Outcome {
         let needed = self.needed(expected);
         let mut finding = match expected.measure {
-            Measure::LoginsLost => self.count(expected, End::Lost),
+            Measure::LoginsLost => self.lost(expected),
             Measure::LoginsWrong => self.wrong(expected),
             Measure::LoginsTold => self.told(expected),
             Measure::LoginsCutOff => self.count(expected, End::CutOff),
@@ -79,7 +81,7 @@ impl Court<'_, '_> {
             Measure::BrowsersAgree => self.agree(expected),
         };
         if self.busy && is_a_time(expected.measure) && finding.number.take().is_some() {
-            finding.words = format!("void, the machine was too busy: {}", finding.words);
+            finding.words = format!("void on this machine: {}", finding.words);
         }
         let few = finding.attempts < needed;
         // One login too many is a counterexample and needs no company; too few may be too few tried.
@@ -108,7 +110,7 @@ impl Court<'_, '_> {
             (Measure::FirstLoginAfterFault | Measure::DownNoticed, _) => REPEATS,
             (Measure::LoginsWrong, _) => 1,
             // The number demanded is the number of attempts.
-            (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => count as usize,
+            (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => (count as usize).max(1),
             _ => self.attempts as usize,
         };
         expected.attempts.map_or(usual, |attempts| attempts as usize)
@@ -158,6 +160,26 @@ impl Court<'_, '_> {
         };
         let words = format!("{count} {} of {attempts} logins since the first fault{early}", end.words());
         Finding { number: Some(count as f64), words, attempts }
+    }
+
+    /// Whom nobody could have told is no attempt, and where many are listed apart nobody can say that none of them was lost.
+    fn lost(&self, expected: &Expectation) -> Finding {
+        let mut finding = self.count(expected, End::Lost);
+        let all = self.logins(expected);
+        let (apart, beyond_help) = all.fold((0, 0), |(apart, beyond_help), login| match login.end {
+            End::Apart => (apart + 1, beyond_help),
+            End::CutOff => (apart, beyond_help + 1),
+            _ => (apart, beyond_help),
+        });
+        finding.attempts = finding.attempts.saturating_sub(beyond_help);
+        if apart > 0 {
+            finding.words.push_str(&format!(", {apart} more listed apart"));
+        }
+        if finding.number == Some(0.0) && apart > finding.attempts / FEW_APART {
+            finding.number = None;
+            finding.words.push_str(", too many to say that none of them was lost");
+        }
+        finding
     }
 
     /// Where a number of people has to be told, those without a live path are the attempts.
@@ -223,7 +245,6 @@ impl Court<'_, '_> {
         let mut attempts = 0;
         for fault in faults {
             for login in self.firsts(expected, fault.span.until) {
-                attempts += 1;
                 let usual = self.ends.usual.get(login.login.region.as_str());
                 let usual = usual.and_then(|usual| usual.median(&login.by.join(" › ")));
                 let (added, words) = match (login.end, usual) {
@@ -239,12 +260,14 @@ impl Court<'_, '_> {
                             ),
                         )
                     }
+                    // Nobody knows what is usual here: no attempt.
                     (End::SignedIn, None) => continue,
                     (end, _) => (
                         f64::INFINITY,
                         format!("{} in {} after “{}”", end.words(), login.login.region, fault.words),
                     ),
                 };
+                attempts += 1;
                 if worst.as_ref().is_none_or(|(most, _)| added > *most) {
                     worst = Some((added, words));
                 }

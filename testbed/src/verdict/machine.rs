@@ -12,7 +12,7 @@ const PACKETS_IN_TURN: f64 = 45.0;
 const WAKES_IN_TURN: f64 = 60.0;
 /// A machine that makes a login longer by more than this is too busy. The shortest time that topologies ask of a single login is 300 ms
 /// added: a sixth of it may be the machine's. (An idle one has some 10 ms, one with a build beside the run some 20.)
-const MOST_LONGER: f64 = 50.0 * MILLISECOND as f64;
+const MOST_LONGER: Micros = 50 * MILLISECOND;
 
 /// How punctual a run was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,14 +36,19 @@ impl Machine {
         all
     }
 
-    /// By how much it made a login longer on average, in microseconds.
-    fn longer(&self) -> f64 {
-        PACKETS_IN_TURN * self.packets.mean() + WAKES_IN_TURN * self.wakes.mean()
+    /// By how much it made a login longer on average.
+    pub fn longer(&self) -> Micros {
+        (PACKETS_IN_TURN * self.packets.mean() + WAKES_IN_TURN * self.wakes.mean()) as Micros
     }
 
-    /// Whether it was too busy to judge on.
+    /// Whether the history says how late it was.
+    pub fn measured(&self) -> bool {
+        self.wakes.all > 0
+    }
+
+    /// Whether it was too busy to judge on, for all that is known.
     pub fn busy(&self) -> bool {
-        self.longer() > MOST_LONGER
+        !self.measured() || self.longer() > MOST_LONGER
     }
 
     /// In words.
@@ -57,12 +62,12 @@ impl Machine {
                 in_words(late.worst)
             )
         };
-        if self.wakes.all == 0 {
+        if !self.measured() {
             return "how late the machine was is not in the history".to_owned();
         }
         format!(
             "it made a login about {} longer; {}, {}",
-            in_words(self.longer() as Micros),
+            in_words(self.longer()),
             told("packets between regions", &self.packets, LATE_PACKET),
             told("wake-ups", &self.wakes, LATE_WAKE)
         )

@@ -29,7 +29,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use self::ends::{End, Ends};
+use self::ends::{End, Ends, VisitEnd};
 use self::judge::{Court, Outcome, Ruling};
 use self::machine::Machine;
 use self::world::World;
@@ -77,9 +77,9 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Whether so many disagree that the faults cannot have been what the history says.
+    /// Whether nobody can say that the faults were what the history says: too many disagree, or none was made.
     pub fn doubtful(&self) -> bool {
-        self.disagreed > PROBES_BY_CHANCE.max(self.compared / PROBES_BY_CHANCE_SHARE)
+        self.compared == 0 || self.disagreed > PROBES_BY_CHANCE.max(self.compared / PROBES_BY_CHANCE_SHARE)
     }
 }
 
@@ -94,9 +94,13 @@ pub fn judge<'a>(
     let machine = Machine::of(events);
     let court = Court { world: &world, ends: &ends, attempts, busy: machine.busy() };
     let mut outcomes: Vec<Outcome> = expected.iter().map(|expected| court.judge(expected)).collect();
-    if !expected.iter().any(|expected| expected.measure == Measure::LoginsWrong && expected.region.is_none())
-    {
-        outcomes.push(court.judge(&never_wrong()));
+    let strict = never_wrong();
+    let says_so = |it: &Expectation| {
+        let everywhere = it.region.is_none() && it.after_change.is_none();
+        it.measure == strict.measure && it.bound == strict.bound && everywhere
+    };
+    if !expected.iter().any(says_so) {
+        outcomes.push(court.judge(&strict));
     }
     let counts = counts(&world, &court, &ends);
     let probes = probes(&world, events);
@@ -104,10 +108,13 @@ pub fn judge<'a>(
 }
 
 impl Verdict<'_> {
-    /// 0: everything holds. 1: something does not. 2: it cannot be judged.
+    /// 0: everything holds. 1: something does not. 2: it cannot be judged. Where the faults were not what the history says, what
+    /// was live is not known, and only somebody else's session is a failure.
     pub fn code(&self) -> u8 {
         let any = |ruling| self.outcomes.iter().any(|outcome| outcome.ruling == ruling);
-        if any(Ruling::Fails) {
+        let wrong = self.ends.logins.iter().any(|login| login.end == End::Wrong)
+            || self.ends.visits.iter().any(|visit| visit.end == VisitEnd::Wrong);
+        if any(Ruling::Fails) && (wrong || !self.probes.doubtful()) {
             1
         } else if any(Ruling::CannotJudge) || self.probes.doubtful() || self.machine.busy() {
             2
@@ -135,12 +142,16 @@ impl Verdict<'_> {
         let head = match self.code() {
             0 => format!("Passed: all {all} expectations hold."),
             1 => format!("Failed: {} of {all} expectations do not hold.", ruled(Ruling::Fails)),
+            _ if self.probes.compared == 0 => "Void: no TCP probe checked the faults.".to_owned(),
             _ if self.probes.doubtful() => "Void: the network was not what the faults say.".to_owned(),
-            _ if self.machine.busy() => format!("Void: the machine was too busy ({}).", self.machine.words()),
-            _ => format!(
-                "Cannot judge: {} of {all} expectations were tried too little.",
-                ruled(Ruling::CannotJudge)
-            ),
+            _ if !self.machine.measured() => format!("Void: {}.", self.machine.words()),
+            _ if self.machine.busy() => {
+                let longer = judge::in_words(self.machine.longer());
+                format!(
+                    "Void: the machine was too busy (a login took {longer} longer by it): run it again, alone."
+                )
+            }
+            _ => format!("Cannot judge {} of {all} expectations.", ruled(Ruling::CannotJudge)),
         };
         format!("{head} {}.", parts.join(", "))
     }

@@ -2,12 +2,12 @@
 //! changes that the kernel accepted; a change counts for both sides from when it was begun until it was done, so that
 //! "surely reachable" means surely. From it: whether a login had a live path. Never the product's word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::conduct::Conduct;
 use super::names::Names;
 use crate::history::{
-    Event, MILLISECOND, Micros, Probe, ProcessState, Round, Run, Server, ServerKind, StepKind, What,
+    Event, MILLISECOND, Micros, Probe, ProcessState, Round, Run, SECOND, Server, ServerKind, StepKind, What,
     servers_by_host,
 };
 
@@ -86,7 +86,8 @@ impl<'a> World<'a> {
         let mut world = Self {
             run,
             begin: at(&What::Begin).ok_or("the people never began")?,
-            end: at(&What::End).or(events.iter().map(|event| event.at).max()).unwrap_or_default(),
+            end: at(&What::End)
+                .ok_or("the history has no end: its run was cut short, or its last lines are missing")?,
             steps: Vec::new(),
             rounds: Vec::new(),
             changes: Vec::new(),
@@ -109,7 +110,10 @@ impl<'a> World<'a> {
             world.take(event);
         }
         world.changes.sort_unstable();
-        Ok(world)
+        match impossible(events) {
+            Some(words) => Err(words),
+            None => Ok(world),
+        }
     }
 
     fn take(&mut self, event: &'a Event) {
@@ -285,6 +289,28 @@ impl<'a> World<'a> {
             _ => None,
         }
     }
+}
+
+/// A login or visit that no run has left: one that is there twice, for what is counted must not grow by copies; or one with
+/// times after its end.
+fn impossible(events: &[Event]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    events.iter().find_map(|event| {
+        let (what, person, start, hops) = match &event.what {
+            What::Login(login) => ("login", &login.person, login.start, &login.hops),
+            What::Visit(visit) => ("visit", &visit.person, visit.start, &visit.hops),
+            _ => return None,
+        };
+        // A real browser tells its hops' times by itself, in other units.
+        let soon = event.at.saturating_add(SECOND);
+        let late = start > event.at || hops.iter().any(|hop| hop.start.max(hop.took) > soon);
+        let trouble = match seen.insert((what, person, start)) {
+            false => "twice",
+            true if late => "with times after its end",
+            true => return None,
+        };
+        Some(format!("the history has the {what} of {person} that began at {start} {trouble}"))
+    })
 }
 
 /// The states that were in force at some time of the span: the last one before it, and all that began within.
