@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::lab::mesh::{Mesh, MeshError};
 use crate::language::read::Problems;
-use crate::language::{Topology, parse};
+use crate::language::{Topology, enough, parse};
 use crate::run::{self, Options};
 
 /// Makes a mesh of regions on this machine, lets people sign in while things break, and says what that did to whom.
@@ -60,7 +60,11 @@ pub fn main() -> ExitCode {
             Err(words) => refuse(&words),
         },
         Command::Check { files } => {
-            let wrong: Vec<_> = files.iter().filter_map(|file| check(file).err()).collect();
+            let judgeable = |file: &Path| {
+                let lacks = enough::lacks(&check(file)?);
+                if lacks.0.is_empty() { Ok(()) } else { Err(say(file, &lacks)) }
+            };
+            let wrong: Vec<_> = files.iter().filter_map(|file| judgeable(file).err()).collect();
             if wrong.is_empty() {
                 run::view::print(&format!("{} topologies, nothing wrong\n", files.len()));
                 return ExitCode::SUCCESS;

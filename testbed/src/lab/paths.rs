@@ -212,6 +212,7 @@ mod tests {
             jitter: Duration::ZERO,
             rate: None,
             loss: 0.0,
+            line: 1,
         }
     }
 

@@ -24,6 +24,7 @@ fn lab(link: impl FnOnce(&mut Link)) -> Lab {
         jitter: Duration::ZERO,
         rate: None,
         loss: 0.0,
+        line: 1,
     };
     link(&mut between);
     let topology =

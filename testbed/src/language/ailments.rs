@@ -100,7 +100,7 @@ pub(super) fn read_skew(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Ver
     let node = section.needed("node", "say whose clock, `node: root-dc1`");
     let said = section.needed("by", "say by how much, `by: 10m`, or behind, `by: -10m`");
     let ahead = section.parsed("by", |text| {
-        let time = units::duration(text.strip_prefix('-').unwrap_or(text))?;
+        let time = units::time(text.strip_prefix('-').unwrap_or(text))?;
         let seconds = i64::try_from(time.as_secs()).map_err(|_| "write for example `10m`".to_owned())?;
         if seconds == 0 { Err("a clock is wrong by a second or more".to_owned()) } else { Ok(seconds) }
     });

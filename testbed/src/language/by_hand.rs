@@ -65,6 +65,7 @@ mod tests {
             jitter: std::time::Duration::ZERO,
             rate: None,
             loss: 0.0,
+            line: 1,
         };
         let idp = super::super::Idp {
             name: "corp".to_owned(),

@@ -55,8 +55,13 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
 /// Notes what does not fit of a step that is done now, whatever was done before.
 pub(crate) fn step(step: &Step, topology: &Topology, reader: &mut Reader<'_>) {
     let mut timeline = vec![step.clone()];
-    if let Verb::Start { node } = &step.verb {
-        timeline.insert(0, Step { verb: Verb::Kill { node: node.clone() }, ..step.clone() });
+    let before = match &step.verb {
+        Verb::Start { node } => Some(Verb::Kill { node: node.clone() }),
+        Verb::Resume { node } => Some(Verb::Pause { node: node.clone() }),
+        _ => None,
+    };
+    if let Some(verb) = before {
+        timeline.insert(0, Step { verb, ..step.clone() });
     }
     let now = Topology { timeline, ..topology.clone() };
     regions(&now, reader);
@@ -97,8 +102,8 @@ fn regions(topology: &Topology, reader: &mut Reader<'_>) {
     named.extend(topology.people.iter().map(|it| (it.line, "people.in".to_owned(), it.region.as_str())));
     for link in &topology.links {
         named.extend([
-            (0, "links".to_owned(), link.between.0.as_str()),
-            (0, "links".to_owned(), link.between.1.as_str()),
+            (link.line, "links".to_owned(), link.between.0.as_str()),
+            (link.line, "links".to_owned(), link.between.1.as_str()),
         ]);
     }
     for step in &topology.timeline {
@@ -182,11 +187,18 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
     one_at_a_time(topology, reader);
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
-    let mut dead = BTreeSet::new();
+    let (mut dead, mut asleep) = (BTreeSet::new(), BTreeSet::new());
     for step in ordered {
         match &step.verb {
             Verb::Kill { node } => {
                 dead.insert(node.clone());
+            }
+            Verb::Pause { node } => {
+                asleep.insert(node.clone());
+            }
+            Verb::Resume { node } if !asleep.remove(node) => {
+                let what = format!("`{node}` was not paused before");
+                reader.problem(at(step.line), "timeline.resume", &what, "pause it first, or check the times");
             }
             Verb::Start { node } if !dead.remove(node) => {
                 let hint = "everything runs from the beginning: kill it first, or write `restart`";

@@ -159,9 +159,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
     let mut section = reader.section("expect", entry);
     let region = section.text("in");
     let after_change = section.parsed("after change", units::duration);
-    let attempts = section.parsed("attempts", units::count);
+    let attempts = section.parsed("attempts", units::at_least_one);
+    let shared = |name: &str| ["in", "after change", "attempts"].contains(&name);
+    if fields.iter().all(|(name, ..)| shared(name)) {
+        let hint = "write a measure and its bound beside it, `logins lost: 0`";
+        section.reader.problem(entry.place, "expect", "nothing is measured here", hint);
+    }
     for (name, place, value) in fields {
-        if ["in", "after change", "attempts"].contains(&name.as_str()) {
+        if shared(name) {
             continue;
         }
         let Some((_, measure, takes)) = MEASURES.iter().find(|(known, ..)| known == name) else {
@@ -206,9 +211,9 @@ fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
         Takes::Time => units::duration(rest.strip_suffix("added").unwrap_or(rest).trim()).map(Limit::Time),
         Takes::CountOrShare if rest.ends_with('%') => units::share(rest).map(Limit::Share),
         Takes::Count | Takes::CountOrShare => rest
-            .parse()
-            .map(Limit::Count)
-            .map_err(|_| format!("`{rest}` is not a number; write `0` or `\"<= 1\"`")),
+            .parse::<u32>()
+            .map(|count| Limit::Count(f64::from(count)))
+            .map_err(|_| format!("`{rest}` is not a whole number; write `0` or `\"<= 1\"`")),
     }?;
     Ok(make(limit))
 }

@@ -7,6 +7,7 @@ pub mod ailments;
 pub mod by_hand;
 pub mod check;
 pub mod endpoints;
+pub mod enough;
 pub mod expect;
 pub mod parse;
 pub mod random;
@@ -73,6 +74,8 @@ pub struct Link {
     pub rate: Option<u64>,
     /// Share of packets lost, 0 to 1.
     pub loss: f64,
+    /// Line of the file.
+    pub line: u64,
 }
 
 /// An identity provider that the lab makes; reached as `https://NAME.mesh.test`.

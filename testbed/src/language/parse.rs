@@ -201,7 +201,7 @@ fn read_links(reader: &mut Reader<'_>, tree: &Tree, into: &mut Vec<Link>) {
                 reader.problem(tree.place, "links", &format!("{a} and {b} cannot be linked here"), hint);
                 continue;
             }
-            into.push(Link { between: pair, delay, jitter, rate, loss });
+            into.push(Link { between: pair, delay, jitter, rate, loss, line: tree.place.line });
         }
     }
 }
@@ -315,9 +315,9 @@ fn read_settings(reader: &mut Reader<'_>, tree: Option<&Tree>, topology: &Topolo
     let mut section = reader.section("settings", tree);
     let settings = Settings {
         duration: section.parsed("duration", units::duration).unwrap_or(natural),
-        patience: section.parsed("patience", units::duration).unwrap_or(usual.patience),
+        patience: section.parsed("patience", units::patience).unwrap_or(usual.patience),
         seed: section.parsed("seed", units::count).map_or(usual.seed, u64::from),
-        attempts: section.parsed("attempts", units::count).unwrap_or(usual.attempts),
+        attempts: section.parsed("attempts", units::at_least_one).unwrap_or(usual.attempts),
         rounds: section.parsed("rounds", rounds::read),
     };
     section.finish();

@@ -128,6 +128,11 @@ impl<'t> Section<'_, '_, 't> {
         }
     }
 
+    /// Notes a problem of the section as a whole.
+    pub fn problem(&mut self, what: &str, hint: &str) {
+        self.reader.problem(self.tree.place, &self.path, what, hint);
+    }
+
     /// Says which keys nobody took.
     pub fn finish(self) {
         let Kind::Map(entries) = &self.tree.kind else { return };

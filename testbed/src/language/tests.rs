@@ -87,6 +87,14 @@ fn expectations_share_their_region_and_window() {
     assert_eq!(topology.expect[3].bound, Bound::Exactly(Limit::Yes(false)));
 }
 
+/// The good topology with this written in place of that has this problem.
+fn is_told(good: &str, bad: &str, line: u64, what: &str, hint: &str) {
+    assert!(GOOD.contains(good), "{good}");
+    let found = problems(&GOOD.replacen(good, bad, 1));
+    let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
+    assert!(found.iter().any(fits), "{bad}: {found:#?}");
+}
+
 #[test]
 fn each_mistake_is_told_with_its_line_and_what_to_write() {
     for (good, bad, line, what, hint) in [
@@ -139,10 +147,45 @@ fn each_mistake_is_told_with_its_line_and_what_to_write() {
         ("start: corp", "resume: corp", 22, "still in force", "a step `start: corp`"),
         ("heal: all", "heal: { between: [cloud, dc1] }", 18, "still in force", "a step `heal: all`"),
     ] {
-        assert!(GOOD.contains(good), "{good}");
-        let found = problems(&GOOD.replacen(good, bad, 1));
-        let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
-        assert!(found.iter().any(fits), "{bad}: {found:#?}");
+        is_told(good, bad, line, what, hint);
+    }
+}
+
+#[test]
+fn what_would_pass_empty_or_mean_two_things_is_told_with_its_line() {
+    for (good, bad, line, what, hint) in [
+        ("start: corp", "resume: corp", 23, "`corp` was not paused before", "pause it first"),
+        (
+            "[cloud, dc1, branch-a]",
+            "[cloud, dc1, branch-c]",
+            8,
+            "no region `branch-c`",
+            "did you mean `branch-a`?",
+        ),
+        ("how: refused", "half: [cloud]", 18, "in more than one form", "`half: [a, b]`"),
+        ("from: dc1, to: cloud", "from: dc1, to: cloud, region: dc1", 19, "in more than one form", "one way"),
+        (
+            "logins lost: 0",
+            "logins lost: \"<= inf\"",
+            27,
+            "the bound cannot be read",
+            "`inf` is not a whole number",
+        ),
+        (
+            "logins lost: 0",
+            "logins lost: \">= -1\"",
+            27,
+            "the bound cannot be read",
+            "`-1` is not a whole number",
+        ),
+        ("- logins lost: 0", "- { logins lost: 0, attempts: 0 }", 27, "`0` cannot be read", "no attempt"),
+        ("- logins lost: 0", "- in: branch-a", 27, "nothing is measured here", "`logins lost: 0`"),
+        ("patience: 5s", "patience: 5ms", 25, "`5ms` cannot be read", "a second"),
+        ("patience: 5s", "attempts: 0", 25, "`0` cannot be read", "`1` or more"),
+        ("delay: 20ms", "delay: 900h", 8, "`900h` cannot be read", "24h"),
+        ("  dc1: {}", "  dc1: {}\n  dc1: {}", 6, "the key `dc1` is there twice", ""),
+    ] {
+        is_told(good, bad, line, what, hint);
     }
 }
 

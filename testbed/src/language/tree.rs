@@ -48,7 +48,7 @@ impl Tree {
                 .location()
                 .map_or(Place::default(), |at| Place { line: at.line(), column: at.column() });
             let words = error.without_snippet().to_string();
-            (place, words.lines().next().unwrap_or("not YAML").to_owned())
+            (place, in_an_authors_words(words.lines().next().unwrap_or("not YAML")))
         })
     }
 
@@ -84,6 +84,15 @@ impl Tree {
             Kind::List(items) => items.iter().for_each(|item| item.scalars(into)),
             Kind::Map(entries) => entries.iter().for_each(|(.., tree)| tree.scalars(into)),
         }
+    }
+}
+
+/// What the parser says, without the place, which is told apart, and without its own settings.
+fn in_an_authors_words(words: &str) -> String {
+    let words = words.split(" at line ").next().unwrap_or(words);
+    match words.strip_prefix("duplicate mapping key: ") {
+        Some(rest) => format!("the key `{}` is there twice", rest.split(", set ").next().unwrap_or(rest)),
+        None => words.to_owned(),
     }
 }
 

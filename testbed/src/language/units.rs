@@ -3,12 +3,36 @@
 
 use std::time::Duration;
 
-/// A duration, `250ms` or `1m30s`.
+/// Nothing in a run lasts longer.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// A duration, `250ms` or `1m30s`, of a day at most.
 ///
 /// # Errors
 /// A hint.
 pub fn duration(text: &str) -> Result<Duration, String> {
+    let time = time(text)?;
+    if time > LONGEST { Err("nothing in a run lasts longer than `24h`".to_owned()) } else { Ok(time) }
+}
+
+/// A duration of any length, such as a clock may be wrong by.
+///
+/// # Errors
+/// A hint.
+pub fn time(text: &str) -> Result<Duration, String> {
     text.parse::<mangrove_config::GoDuration>().map(|duration| duration.0)
+}
+
+/// How long a person waits for a page.
+///
+/// # Errors
+/// A hint.
+pub fn patience(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_secs(1) {
+        return Err("nobody gives up before a second is over; write for example `10s`".to_owned());
+    }
+    Ok(time)
 }
 
 /// `every 2s`.
@@ -59,6 +83,17 @@ pub fn share(text: &str) -> Result<f64, String> {
 /// A hint.
 pub fn count(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number"))
+}
+
+/// A whole number of attempts: nothing passes without any.
+///
+/// # Errors
+/// A hint.
+pub fn at_least_one(text: &str) -> Result<u32, String> {
+    match count(text)? {
+        0 => Err("nothing can be said after no attempt; write `1` or more".to_owned()),
+        some => Ok(some),
+    }
 }
 
 /// `yes` or `no`.

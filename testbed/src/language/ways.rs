@@ -51,6 +51,16 @@ pub(super) fn read_ways(section: &mut Section<'_, '_, '_>, regions: &[String]) -
     let to = section.texts("to");
     let half = section.texts("half");
     let ring = section.texts("ring");
+    let forms = [
+        !between.is_empty(),
+        region.is_some(),
+        !half.is_empty(),
+        !ring.is_empty(),
+        !to.is_empty() || (!from.is_empty() && region.is_none()),
+    ];
+    if forms.iter().filter(|form| **form).count() > 1 {
+        section.problem("the ways are named in more than one form", WAYS);
+    }
     if !half.is_empty() {
         let rest: Vec<String> = regions.iter().filter(|other| !half.contains(other)).cloned().collect();
         return (both_ways(&half, &rest), format!("{} | the rest", half.join(", ")));

@@ -1,0 +1,127 @@
+//! Whether an expectation can be tried often enough for a verdict at all: an author hears it from `check`, not after the
+//! run. Counts generously, so that nothing that may come to pass is refused; what really happened the verdict counts.
+
+use super::read::{Problems, Reader};
+use super::tree::Place;
+use super::{Bound, Expectation, Limit, Measure, People, Topology, Verb, rounds};
+
+/// Expectations that cannot have enough attempts. A run of such a topology can fail, and never pass.
+pub fn lacks(topology: &Topology) -> Problems {
+    let mut problems = Problems::default();
+    let mut reader = Reader::new(&mut problems);
+    for expected in &topology.expect {
+        let Some((most, of_what, hint)) = most(topology, expected) else { continue };
+        let needed = u64::from(needed(topology, expected));
+        if most < needed {
+            let what = format!("`{}` needs {needed} attempts, and {most} {of_what}", expected.measure.name());
+            reader.problem(Place { line: expected.line, column: 1 }, "expect", &what, hint);
+        }
+    }
+    problems
+}
+
+/// How many attempts there are at most, in words, and what to do about it; `None` where that depends on the run.
+fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static str, &'static str)> {
+    let here = |people: &&People| expected.region.as_ref().is_none_or(|region| *region == people.region);
+    let people = || topology.people.iter().filter(here);
+    let steps = rounds::steps(topology);
+    // A trace is one fault; what `random` means stands in the timeline already.
+    let faults =
+        || steps.iter().filter(|step| !step.verb.heals() && !matches!(step.verb, Verb::Random { .. }));
+    let heals = || steps.iter().filter(|step| step.verb.heals());
+    let logins = |people: &People| {
+        let turns = topology.settings.total().as_millis() / people.sign_in_every.as_millis().max(1) + 1;
+        let twins = if people.chromium { 2 } else { 1 };
+        u64::try_from(turns).unwrap_or(u64::MAX).saturating_mul(u64::from(people.count) * twins)
+    };
+    let logins = || people().map(logins).fold(0, u64::saturating_add);
+    let more = "let more people sign in, or more often, or longer; or name a smaller number, `attempts: 10`";
+    let regions = || {
+        let mut regions: Vec<_> = people().map(|people| people.region.as_str()).collect();
+        regions.sort_unstable();
+        regions.dedup();
+        regions.len() as u64
+    };
+    match expected.measure {
+        Measure::DownNoticed | Measure::Slower => None,
+        Measure::FirstLoginAfterFault => Some((
+            (faults().count() as u64).saturating_mul(regions()),
+            "can come: one for each fault in each region with people",
+            "let the fault come three times, or write `attempts: 1` beside it",
+        )),
+        Measure::BackAfterHeal if heals().next().is_none() => {
+            Some((0, "can come: nothing is healed", "add a step `heal: all`"))
+        }
+        Measure::SessionsLost if !people().any(|people| people.keep_session) => {
+            Some((0, "can come: nobody keeps a session", "write `keep-session: yes` at a group of `people`"))
+        }
+        // Answers and visits come beside logins.
+        Measure::OneSubject | Measure::SessionsLost if logins() > 0 => None,
+        _ => Some((logins(), "logins at most can come", more)),
+    }
+}
+
+/// How many the verdict will ask for.
+fn needed(topology: &Topology, expected: &Expectation) -> u32 {
+    let usual = match (expected.measure, expected.bound) {
+        (Measure::FirstLoginAfterFault, _) => 3,
+        (Measure::LoginsWrong, _) => 1,
+        (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => (count as u32).max(1),
+        _ => topology.settings.attempts,
+    };
+    expected.attempts.unwrap_or(usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::parse::parse;
+
+    fn lacking(expect: &str, settings: &str) -> Vec<(u64, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("edge.yaml"), "apps: []\n").unwrap();
+        let text = format!(
+            "# A root dies.
+regions: {{ branch: {{}}, office: {{}} }}
+links: [{{ between: [branch, office], delay: 1ms }}]
+nodes: {{ edge: {{ region: branch, role: edge, config: edge.yaml }} }}
+apps: {{ app: {{ region: branch, at: edge, client: app }} }}
+people: [{{ in: branch, count: 5, app: app, sign-in: every 2s }}]
+timeline: [{{ after: 5s, kill: edge }}, {{ after: 9s, start: edge }}]
+settings: {{ duration: 20s{settings} }}
+expect:
+  - {expect}
+"
+        );
+        let topology = parse(&text, &folder.path().join("x.yaml")).unwrap();
+        lacks(&topology).0.into_iter().map(|it| (it.place.line, it.what)).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_tried_often_enough_is_told_with_its_line() {
+        for (expect, settings, what) in [
+            ("logins lost: 0", ", attempts: 100", "needs 100 attempts, and 55 logins at most"),
+            ("{ acts per login: 0, in: office }", "", "needs 30 attempts, and 0 logins at most"),
+            ("logins told: \">= 60\"", "", "needs 60 attempts, and 55 logins"),
+            ("first login after fault: 1s", "", "needs 3 attempts, and 1 can come: one for each fault"),
+            ("sessions lost: 0", "", "nobody keeps a session"),
+        ] {
+            let found = lacking(expect, settings);
+            assert!(found.len() == 1 && found[0].0 == 10 && found[0].1.contains(what), "{expect}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_come_often_enough_is_not_refused() {
+        for (expect, settings) in [
+            ("logins lost: 0", ""),
+            ("first login after fault: 1s", ", rounds: 3"),
+            ("{ first login after fault: 1s, attempts: 1 }", ""),
+            ("back after heal: 4s", ""),
+            ("{ down noticed: 3s, in: office }", ""),
+            ("one person, one subject: yes", ", attempts: 100"),
+        ] {
+            assert_eq!(lacking(expect, settings), [], "{expect}");
+        }
+    }
+}
