@@ -135,6 +135,23 @@ async fn the_service_account_cannot_be_guessed_at_and_locked() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_know_the_service_accounts_password_yet_keeps_nobody_out() {
+    let late = |request: &Request| match request {
+        Request::Bind { .. } => Reply::Say(vec![result(0x61, 49, "")]),
+        _ => honestly(request),
+    };
+    let (late, liar) = (Liar::start(late).await, Liar::start(honestly).await);
+    let mut both = liar.connector();
+    both["url"] = json!([late.connector()["url"], both["url"]]);
+    let alice = build(both, json!({})).unwrap().verify_password("alice", "correct horse").await;
+    assert_eq!(alice.unwrap().subject, "cn=alice");
+    assert!(!late.asked().iter().any(is_alices), "her password went to the other server alone");
+    let alone = build(late.connector(), json!({})).unwrap();
+    let failure = alone.verify_password("alice", "correct horse").await.unwrap_err();
+    assert!(failure.keeps_out, "{failure}");
+}
+
+#[tokio::test]
 async fn silence_and_half_closed_connections_end_in_time() {
     for reply in [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang] {
         let began = Instant::now();
