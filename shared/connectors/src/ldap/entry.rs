@@ -97,8 +97,7 @@ impl Person {
     /// Whether the service account's configured name is this entry's: a DN, or one of Active Directory's other two. That
     /// account signs in nowhere: whoever guessed at it here could have the directory lock it, and everybody out.
     pub(super) fn is_known_as(&self, account: &str) -> bool {
-        let parts = |dn: &str| dn.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>();
-        parts(&self.dn) == parts(account)
+        same_dn(&self.dn, account)
             || self.is_called("userPrincipalName", account)
             || account.split_once('\\').is_some_and(|(_, name)| self.is_called("sAMAccountName", name))
     }
@@ -143,6 +142,12 @@ impl Person {
     fn of(&self, attribute: &str) -> &[Vec<u8>] {
         self.values.get(&attribute.to_ascii_lowercase()).map_or(&[], |(_, values)| values)
     }
+}
+
+/// Whether two DNs are one, as far as letter case and blanks between their parts go.
+pub(super) fn same_dn(one: &str, other: &str) -> bool {
+    let parts = |dn: &str| dn.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>();
+    parts(one) == parts(other)
 }
 
 fn value(key: &str, values: &[Vec<u8>], delimiter: Option<&str>) -> Option<Value> {

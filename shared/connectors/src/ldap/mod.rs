@@ -198,6 +198,9 @@ impl Ldap {
         let (person, mut link) = match &self.settings.by {
             By::Rdn(key) => {
                 let dn = format!("{key}={},{}", dn_escape(username), self.settings.base);
+                if self.settings.account.as_ref().is_some_and(|account| entry::same_dn(&dn, &account.dn)) {
+                    return Ok(UNKNOWN);
+                }
                 let mut link = server.connect().await?;
                 let bound = link.bind(&dn, password).await?;
                 if let Err(no) = judge::judge(&bound) {

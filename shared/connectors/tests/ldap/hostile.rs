@@ -132,6 +132,15 @@ async fn the_service_account_cannot_be_guessed_at_and_locked() {
         _ => false,
     });
     assert_eq!(guessed.next(), None);
+
+    let anybody = |request: &Request| match request {
+        Request::Bind { .. } => Reply::Say(vec![result(0x61, 0, "")]),
+        _ => Reply::Say(vec![entry("cn=service,dc=x", &[("cn", "service")]), result(0x65, 0, "")]),
+    };
+    let mut by_name = Liar::start(anybody).await.connector();
+    (by_name["bindDN"], by_name["userRDNKey"]) = (json!("cn=Service, dc=x"), json!("cn"));
+    let failure = build(by_name, json!({})).unwrap().verify_password("service", "x").await.unwrap_err();
+    assert_eq!(failure.blame, Blame::Rejected, "{failure}");
 }
 
 #[tokio::test]
