@@ -148,6 +148,7 @@ impl Ldap {
         let patience = self.settings.health.timeout.min(PATIENCE);
         match self.servers.all(patience).await {
             Ok(took) => ProbeResult::Answered { took, knows_this_node: false },
+            Err(why) if why.is_the_accounts() => ProbeResult::Misconfigured { why: self.said(&why) },
             Err(why) => {
                 ProbeResult::Failed { why: why.to_string(), no_answer: matches!(why, Trouble::NoAnswer(_)) }
             }

@@ -50,9 +50,7 @@ async fn a_wrong_service_password_is_the_operators_and_keeps_it_out() {
     written.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let directory = build(written, slapd.tls()).unwrap();
     match directory.probe().await {
-        ProbeResult::Failed { why, no_answer } => {
-            assert!(!no_answer && why.contains("service account"), "{why}");
-        }
+        ProbeResult::Misconfigured { why } => assert!(why.contains("service account"), "{why}"),
         other => panic!("{other:?}"),
     }
     assert!(directory.rehearse().await.is_err());
