@@ -254,6 +254,14 @@ impl Connector {
         }
     }
 
+    /// The same while its last sign of life is young: whether its page can be connected to, within `patience`. Asks nothing.
+    pub async fn knock(&self, patience: Duration) -> Look {
+        match self {
+            Self::Oidc(c) => c.knock(patience).await,
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => Look::Answered { took: Duration::ZERO },
+        }
+    }
+
     /// The same when nobody else is left: past a custom endpoint that is silent, never past one that says no.
     pub async fn look_at_last(&self, patience: Duration) -> Look {
         match self {

@@ -117,7 +117,7 @@ impl World for AtNode<'_> {
     }
 
     fn wants_a_look(&self, member: &str) -> bool {
-        self.watched(member).is_some_and(|member| member.wants_a_look(ambient::now()))
+        self.watched(member).is_some_and(|member| member.wants_a_look())
     }
 
     fn may_be_slow(&self, member: &str) -> bool {

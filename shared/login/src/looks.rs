@@ -1,7 +1,7 @@
 //! The last look before leaving: nobody is sent to a page that is dead, as far as can be seen from here.
 //!
-//! A connector whose last success is older than a moment ([`Member::wants_a_look`]) is looked at before a browser is
-//! redirected to it. Order wins, speed does not: [`before_leaving`] begins to look at the next one after [`HEDGE`], and the
+//! A connector is looked at before a browser is redirected to it: asked, where its last success is older than a moment
+//! ([`FRESH`]), and else only knocked at. Order wins, speed does not: [`before_leaving`] begins to look at the next one after [`HEDGE`], and the
 //! first one's answer counts all the same until its deadline has passed. Looks are shared: one flight per connector,
 //! whoever asks. What a look found is a sample, taken in once per flight.
 
@@ -19,8 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::watch::Member;
 
-/// Age of a last success at which a connector is looked at, at most; a shorter interval makes it shorter. A root is ours:
-/// it may be asked as often as people sign in, so nobody is sent to one unseen. Those who come at once share a look.
+/// Age of a last success at which a connector is asked, at most; a shorter interval makes it shorter. Other people's providers
+/// limit such requests, so a younger success stands, if a connection does. A root is ours: it may be asked as often as people
+/// sign in. Those who come at once share a look.
 const FRESH: Duration = Duration::from_secs(5);
 const FRESH_ROOT: Duration = Duration::ZERO;
 
@@ -46,6 +47,8 @@ pub(crate) type Flight = Shared<BoxFuture<'static, Look>>;
 enum Kind {
     /// To send somebody there, with others to send them to.
     BeforeLeaving,
+    /// The same, soon after a success: whether a connection stands.
+    Knock,
     /// Because nobody else is left, where an endpoint judges the connector.
     AtLast,
 }
@@ -109,7 +112,7 @@ impl Looked {
 pub(crate) async fn before_leaving(first: &Arc<Member>, next: Option<&Arc<Member>>) -> Looked {
     let began = ambient::now();
     let mut flight = first.look(first.patience());
-    let next = next.filter(|next| next.wants_a_look(began));
+    let next = next.filter(|next| next.wants_a_look());
     let Some(next) = next else {
         return Looked { look: flight.await, waited: ambient::now().since(began), next: None };
     };
@@ -175,12 +178,12 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
 }
 
 impl Member {
-    /// Whether its last success is too long ago to send somebody there unseen.
-    pub(crate) fn wants_a_look(&self, now: Moment) -> bool {
-        self.is_older_than(FRESH_ROOT, now)
+    /// Whether nobody may be sent there unseen.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        self.connector.has_a_page()
     }
 
-    /// The same before this node says of itself that it can sign people in there.
+    /// Whether its last success is too long ago to be believed before this node says of itself that it can sign people in there.
     pub(crate) fn wants_a_look_for_a_word(&self, now: Moment) -> bool {
         self.is_older_than(FRESH_ROOT_IN_A_WORD, now)
     }
@@ -206,7 +209,8 @@ impl Member {
     fn look(self: &Arc<Self>, patience: Duration) -> Flight {
         let now = ambient::now();
         if !self.is_simulated(now) {
-            return self.join(Kind::BeforeLeaving, patience);
+            let kind = if self.is_older_than(FRESH_ROOT, now) { Kind::BeforeLeaving } else { Kind::Knock };
+            return self.join(kind, patience);
         }
         let why = SIMULATED.to_owned();
         self.observe(&Sample::LookFailed { why: why.clone() }, now);
@@ -240,6 +244,7 @@ impl Member {
         let looking = async {
             match kind {
                 Kind::BeforeLeaving => self.connector.look(patience).await,
+                Kind::Knock => self.connector.knock(patience).await,
                 Kind::AtLast => self.connector.look_at_last(patience).await,
             }
         };
@@ -247,8 +252,13 @@ impl Member {
         let look = timeout(patience + GRACE, looking).await;
         let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
         let now = ambient::now();
-        // What the provider says past its judge is no sample.
-        if kind == Kind::BeforeLeaving || matches!(look, Look::Refused { .. }) {
+        // What the provider says past its judge is no sample; that it can be connected to is no success.
+        let is_a_sample = match kind {
+            Kind::BeforeLeaving => true,
+            Kind::Knock => !matches!(look, Look::Answered { .. }),
+            Kind::AtLast => matches!(look, Look::Refused { .. }),
+        };
+        if is_a_sample {
             if let Look::Answered { took } = &look {
                 self.health().took(*took);
             }
@@ -268,6 +278,7 @@ impl Member {
     pub(crate) fn forget_look(&self) {
         self.looks(Kind::BeforeLeaving).last = None;
         self.looks(Kind::AtLast).last = None;
+        self.looks(Kind::Knock).last = None;
     }
 
     fn seen_since(&self, now: Moment) -> Option<Look> {
@@ -279,6 +290,7 @@ impl Member {
         let looks = match kind {
             Kind::BeforeLeaving => &self.looks,
             Kind::AtLast => &self.looks_at_last,
+            Kind::Knock => &self.knocks,
         };
         looks.lock().unwrap_or_else(PoisonError::into_inner)
     }

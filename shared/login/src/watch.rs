@@ -41,6 +41,8 @@ pub(crate) struct Member {
     wake: Notify,
     pub(crate) looks: Mutex<Looks>,
     pub(crate) looks_at_last: Mutex<Looks>,
+    /// The same, of knocks while its last success is young.
+    pub(crate) knocks: Mutex<Looks>,
 }
 
 /// A connector's health, for an operator.
@@ -101,6 +103,7 @@ impl Watch {
                 wake: Notify::new(),
                 looks: Mutex::default(),
                 looks_at_last: Mutex::default(),
+                knocks: Mutex::default(),
             };
             (connector.name().to_owned(), Arc::new(member))
         });

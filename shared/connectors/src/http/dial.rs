@@ -47,7 +47,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    async fn dial(self, uri: Uri) -> Result<Stream, HttpError> {
+    pub(super) async fn dial(self, uri: Uri) -> Result<Stream, HttpError> {
         let host = uri.host().ok_or_else(|| HttpError::NotAllowed("a URL without a host".into()))?.to_owned();
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });

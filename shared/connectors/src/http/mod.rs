@@ -130,6 +130,17 @@ impl HttpClient {
         Ok(Dialer { names: self.shared.names.clone(), tls: Arc::new(tls), proxy: None })
     }
 
+    /// Whether somebody opens the door there now: a connection of its own, encrypted where the URL says so, and nothing asked.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) async fn knock(&self, url: &Url, patience: Duration) -> Result<(), HttpError> {
+        let uri =
+            url.as_str().parse().map_err(|_| HttpError::NotAllowed("not a URL to connect to".into()))?;
+        let dialled = timeout(patience, self.dialer.clone().dial(uri)).await;
+        dialled.unwrap_or(Err(HttpError::NoAnswer(NoAnswer::Timeout))).map(drop)
+    }
+
     /// Sends one request and reads the whole answer, whatever its status.
     ///
     /// # Errors

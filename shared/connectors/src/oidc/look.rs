@@ -23,6 +23,23 @@ impl Oidc {
         }
     }
 
+    /// A look while its last sign of life is young: whether a connection to the page where people would be sent stands. It
+    /// asks nothing, so that providers which limit requests count none. An endpoint's word is believed as long as it is young.
+    pub(crate) async fn knock(&self, patience: Duration) -> Look {
+        let began = ambient::now();
+        let page = self.provider.last_good().map(|good| good.metadata.authorization_endpoint.clone());
+        let Some(page) = page.filter(|_| self.endpoint.is_none()) else {
+            return Look::Answered { took: Duration::ZERO };
+        };
+        match self.http.knock(&page, patience).await {
+            Ok(()) => Look::Answered { took: ambient::now().since(began) },
+            Err(why) => Look::Failed {
+                timed_out: matches!(why, HttpError::NoAnswer(NoAnswer::Timeout)),
+                why: self.said(format_args!("the page where people sign in: {why}")),
+            },
+        }
+    }
+
     /// A look when nobody else is left: an endpoint that is silent has not said no, so the provider itself is asked as well.
     pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
         let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };

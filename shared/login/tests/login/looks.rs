@@ -299,3 +299,22 @@ async fn a_member_is_waited_for_where_nobody_else_is_left() {
     let told = alice.opens(&mesh.node, &mesh.first.signs_in(page.leads_to())).await.told();
     assert_eq!(told["member"], "first", "slow is better than nobody");
 }
+
+#[tokio::test]
+async fn a_provider_that_dies_a_moment_after_its_last_sign_of_life_is_knocked_at_and_asked_nothing() {
+    let (mut first, second) = (Idp::start().await, Idp::start().await);
+    // Probed seldom: for five seconds a sign of life is young.
+    let members = [oidc("first", &first), oidc("second", &second), group("group", &["first", "second"])];
+    let node = Node::new(json!(members));
+    for known in ["second", "first"] {
+        Person::new().is_shown(&node, asks(known, Ask::default())).await;
+    }
+    let asked = first.hits(DISCOVERY);
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&first.issuer));
+    assert_eq!(first.hits(DISCOVERY), asked, "a knock is no request");
+
+    first.dies().await;
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&second.issuer), "nobody is sent to a page that is known to be dead");
+}

@@ -178,14 +178,16 @@ async fn silence_counts_by_login_however_often_one_login_meets_it() {
         let page = person.is_shown(&mesh.node, asks("first", Ask::default())).await;
         pages.push((person, page));
     }
-    mesh.first.dies().await;
     let (mut stubborn, page) = pages.pop().unwrap();
     let mut url = page.leads_to().to_owned();
     for _ in 0..3 * THRESHOLD {
+        mesh.first.dies().await;
         let page = stubborn.opens(&mesh.node, &mesh.first.signs_in(&url)).await;
         assert_eq!(mesh.state(), State::Suspect, "one login is one sample");
+        mesh.first.comes_back().await;
         url = stubborn.opens(&mesh.node, &page.again()).await.leads_to().to_owned();
     }
+    mesh.first.dies().await;
     for (mut person, page) in pages {
         assert_eq!(mesh.state(), State::Suspect);
         person.opens(&mesh.node, &mesh.first.signs_in(page.leads_to())).await;
