@@ -15,7 +15,7 @@ use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::Member;
-use super::{clock, configs, describe, disk, foreign, idp};
+use super::{clock, configs, describe, foreign, idp};
 use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
 use crate::language::{AppKind, DOMAIN, Endpoint, IdpKind, Role, Topology, host};
@@ -46,7 +46,7 @@ pub struct Program {
     pub expiry: Option<Expiry>,
     /// Where it reads how wrong its clock is, if that may go wrong.
     pub clock: Option<PathBuf>,
-    /// Its state directory, where that is a disk that can be full.
+    /// Its state directory, where that has to be a disk of its own that can be full; whoever builds the lab gives it.
     pub disk: Option<PathBuf>,
     /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
     pub keys: Vec<PathBuf>,
@@ -241,11 +241,12 @@ impl Draft<'_> {
             let program = self.node(&node.name, &node.region, node.role, &node.config.canonicalize()?);
             programs.extend(program);
         }
-        programs.into_iter().map(|program| Ok(self.equipped(program)?)).collect()
+        Ok(programs.into_iter().map(|program| self.equipped(program)).collect())
     }
 
-    /// A program with a clock that can go wrong and a disk that can be full, if it has to be.
-    fn equipped(&self, mut program: Program) -> io::Result<Program> {
+    /// A program with a clock that can go wrong and a disk that can be full, if it has to be. The disk is only named: a mesh is
+    /// prepared to check a topology too, where mounts would be the machine's.
+    fn equipped(&self, mut program: Program) -> Program {
         let home = self.home(&program.name);
         if self.topology.skews(&program.name)
             && let Some(library) = clock::library()
@@ -255,10 +256,9 @@ impl Draft<'_> {
             program.clock = Some(file);
         }
         if self.topology.fills(&program.name) {
-            disk::give(&home.join("state"))?;
             program.disk = Some(home.join("state"));
         }
-        Ok(program)
+        program
     }
 
     pub(super) fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {

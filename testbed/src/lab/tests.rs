@@ -187,6 +187,7 @@ fn every_topology_of_the_repository_fits_its_configurations() {
     };
     let files = [yaml(&folder), yaml(&folder.join("foreign"))].concat();
     assert!(files.len() >= 7, "{files:?}");
+    let mut disks = 0;
     for file in files {
         let topology = crate::language::parse::load(&file).unwrap();
         let scratch = tempfile::tempdir().unwrap();
@@ -199,5 +200,10 @@ fn every_topology_of_the_repository_fits_its_configurations() {
             "{}",
             file.display()
         );
+        disks += mesh.programs.iter().filter(|program| program.disk.is_some()).count();
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let left = mounts.lines().filter(|line| line.contains(&*scratch.path().to_string_lossy()));
+        assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{} is only prepared", file.display());
     }
+    assert!(disks > 0, "some topology fills a disk");
 }

@@ -25,7 +25,7 @@ use crate::lab::paths::Paths;
 use crate::lab::process::{Death, Processes, spawn};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::lab::{chromium, clock, foreign};
+use crate::lab::{chromium, clock, disk, foreign};
 use crate::language::rounds::{self, Round};
 use crate::language::{AppKind, IdpKind, Step, Topology, parse};
 
@@ -193,6 +193,10 @@ impl<'t> Lab<'t> {
         let (topology, folder) = (&ground.topology, &ground.folder);
         let mut mesh = Mesh::prepare(topology, folder).map_err(|error| error.to_string())?;
         chromium::prepare(&mut mesh.specs, folder)?;
+        // Mounts are this run's own by now, and the state directories are still empty.
+        for directory in mesh.programs.iter().filter_map(|program| program.disk.as_deref()) {
+            disk::give(directory)?;
+        }
         let mut regions = Vec::new();
         let mut tuns = Vec::new();
         for (index, name) in topology.regions.iter().enumerate() {
