@@ -34,6 +34,8 @@ struct Process {
     program: Program,
     child: Option<Child>,
     life: Life,
+    /// Stopped where it is, wherever in its life that is.
+    paused: bool,
     /// What stands in front of it while it runs, and how that does its work.
     front: Option<Front>,
     manner: Manner,
@@ -50,7 +52,6 @@ enum Life {
     NotStarted,
     Starting { began: Micros },
     Running,
-    Paused,
     Ending { began: Micros },
     Dead,
 }
@@ -73,6 +74,7 @@ impl Processes {
                 program,
                 child: None,
                 life: Life::NotStarted,
+                paused: false,
                 front: None,
                 manner: Manner::default(),
                 edited: None,
@@ -119,7 +121,7 @@ impl Processes {
             listen(name, err, log, None)?;
         }
         process.child = Some(child);
-        process.life = Life::Starting { began };
+        (process.life, process.paused) = (Life::Starting { began }, false);
         self.say(name, ProcessState::Starting, began);
         Ok(())
     }
@@ -154,7 +156,11 @@ impl Processes {
     pub fn roll_keys(&mut self, name: &str) -> io::Result<()> {
         let Some(process) = self.servers.get(name) else { return Ok(()) };
         for key in &process.program.keys {
-            std::fs::remove_file(key)?;
+            match std::fs::remove_file(key) {
+                // Rolled a moment ago: the next start makes others, and has not come so far.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
         }
         self.restart(name);
         Ok(())
@@ -226,11 +232,11 @@ impl Processes {
         self.restart(name);
     }
 
-    /// Asks a process to end, and starts it when it has.
+    /// Asks a process to end, and starts it when it has. One that is paused goes on for it: else it would never hear.
     pub fn restart(&mut self, name: &str) {
         let Some(process) = self.servers.get_mut(name) else { return };
-        if process.signal(Signal::SIGTERM) {
-            process.life = Life::Ending { began: now() };
+        if process.signal(Signal::SIGTERM) && process.signal(Signal::SIGCONT) {
+            (process.life, process.paused) = (Life::Ending { began: now() }, false);
         }
     }
 
@@ -240,19 +246,21 @@ impl Processes {
         let Some(process) = self.servers.get_mut(name) else { return };
         if process.signal(Signal::SIGSTOP) {
             process.wait_for_state(&["T", "t", "Z"]);
-            process.life = Life::Paused;
+            process.paused = true;
             self.say(name, ProcessState::Paused, began);
         }
     }
 
-    /// Lets a paused process go on.
+    /// Lets a paused process go on with what it was at.
     pub fn resume(&mut self, name: &str) {
         let began = now();
         let Some(process) = self.servers.get_mut(name) else { return };
-        if process.life == Life::Paused && process.signal(Signal::SIGCONT) {
+        if process.paused && process.signal(Signal::SIGCONT) {
             process.wait_for_state(&["R", "S", "D", "I", "Z"]);
-            process.life = Life::Running;
-            self.say(name, ProcessState::Running, began);
+            process.paused = false;
+            let starts = matches!(process.life, Life::Starting { .. });
+            let state = if starts { ProcessState::Starting } else { ProcessState::Running };
+            self.say(name, state, began);
         }
     }
 
@@ -277,18 +285,20 @@ impl Processes {
                     self.say(&name, ProcessState::Stopped, now());
                     deaths.push(Death { name, words });
                 }
-                (Life::Starting { began }, None) if process.accepts(regions) => match process.meet(regions) {
-                    Ok(()) => {
-                        process.life = Life::Running;
-                        if let Some(edited) = process.edited.take() {
-                            let _ = self.events.send(Event::now(What::Idp(edited)));
+                (Life::Starting { began }, None) if !process.paused && process.accepts(regions) => {
+                    match process.meet(regions) {
+                        Ok(()) => {
+                            process.life = Life::Running;
+                            if let Some(edited) = process.edited.take() {
+                                let _ = self.events.send(Event::now(What::Idp(edited)));
+                            }
+                            self.say(&name, ProcessState::Running, began);
                         }
-                        self.say(&name, ProcessState::Running, began);
+                        Err(error) => {
+                            deaths.push(Death { name, words: format!("gets no front: {error}") });
+                        }
                     }
-                    Err(error) => {
-                        deaths.push(Death { name, words: format!("gets no front: {error}") });
-                    }
-                },
+                }
                 _ => {}
             }
         }
@@ -379,3 +389,6 @@ pub fn spawn(mut command: Command, region: &Region) -> io::Result<Child> {
     sys::hears_signals(&mut command);
     region.inside(move || command.spawn())
 }
+
+#[cfg(test)]
+mod tests;
