@@ -254,15 +254,15 @@ impl Connector {
         }
     }
 
-    /// The same while its last sign of life is young: whether its page can be connected to, within `patience`. Asks nothing.
-    pub async fn knock(&self, patience: Duration) -> Look {
+    /// Whether its page can be connected to now; asks nothing, and has no deadline of its own.
+    pub async fn opens(&self) -> bool {
         match self {
-            Self::Oidc(c) => c.knock(patience).await,
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => Look::Answered { took: Duration::ZERO },
+            Self::Oidc(c) => c.opens().await,
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => true,
         }
     }
 
-    /// The same when nobody else is left: past a custom endpoint that is silent, never past one that says no.
+    /// A look when nobody else is left: past a custom endpoint that is silent, never past one that says no.
     pub async fn look_at_last(&self, patience: Duration) -> Look {
         match self {
             Self::Oidc(c) => c.look_at_last(patience).await,

@@ -1,7 +1,7 @@
 //! The last look before leaving: nobody is sent to a page that is dead, as far as can be seen from here.
 //!
-//! A connector is looked at before a browser is redirected to it: asked, where its last success is older than a moment
-//! ([`FRESH`]), and else only knocked at. Order wins, speed does not: [`before_leaving`] begins to look at the next one after [`HEDGE`], and the
+//! A connector is looked at before a browser is redirected to it. Where its last success is young ([`FRESH`]) a knock is enough:
+//! a connection, and nothing asked. Order wins, speed does not: [`before_leaving`] begins to look at the next one after [`HEDGE`], and the
 //! first one's answer counts all the same until its deadline has passed. Looks are shared: one flight per connector,
 //! whoever asks. What a look found is a sample, taken in once per flight.
 
@@ -36,19 +36,23 @@ const MOST_PATIENCE: Duration = Duration::from_secs(1);
 /// From the beginning of a look to that of the look at the next connector.
 const HEDGE: Duration = Duration::from_millis(150);
 
+/// How long a knock waits for a door to open.
+const KNOCK: Duration = HEDGE;
+
 /// For how long the outcome of a parallel look stands.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// A look under way; every clone drives it.
 pub(crate) type Flight = Shared<BoxFuture<'static, Look>>;
 
+/// The same, for who begins none.
+pub(crate) type UnderWay = WeakShared<BoxFuture<'static, Look>>;
+
 /// What a look is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// To send somebody there, with others to send them to.
     BeforeLeaving,
-    /// The same, soon after a success: whether a connection stands.
-    Knock,
     /// Because nobody else is left, where an endpoint judges the connector.
     AtLast,
 }
@@ -56,7 +60,7 @@ enum Kind {
 /// The look at one connector that is under way, and the last one that ended.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    flight: Option<WeakShared<BoxFuture<'static, Look>>>,
+    flight: Option<UnderWay>,
     last: Option<(Moment, Look)>,
     /// The flight is taken to its end whoever waits for it.
     kept: bool,
@@ -209,12 +213,32 @@ impl Member {
     fn look(self: &Arc<Self>, patience: Duration) -> Flight {
         let now = ambient::now();
         if !self.is_simulated(now) {
-            let kind = if self.is_older_than(FRESH_ROOT, now) { Kind::BeforeLeaving } else { Kind::Knock };
-            return self.join(kind, patience);
+            let young = !self.is_older_than(FRESH_ROOT, now);
+            return if young { self.knock(patience) } else { self.join(Kind::BeforeLeaving, patience) };
         }
         let why = SIMULATED.to_owned();
         self.observe(&Sample::LookFailed { why: why.clone() }, now);
         futures::future::ready(Look::Failed { why, timed_out: false }).boxed().shared()
+    }
+
+    /// A knock: an open door is enough, and no sample. Where none opens in a moment, it is looked at as ever; so a knock that is
+    /// lost, or slow, moves nobody and no verdict.
+    fn knock(self: &Arc<Self>, patience: Duration) -> Flight {
+        let mut knock = self.knock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = knock.as_ref().and_then(WeakShared::upgrade).filter(|it| it.peek().is_none()) {
+            return flight;
+        }
+        let member = Arc::clone(self);
+        let knocking = async move {
+            let began = ambient::now();
+            match timeout(KNOCK, member.connector.opens()).await {
+                Ok(true) => Look::Answered { took: ambient::now().since(began) },
+                _ => member.join(Kind::BeforeLeaving, patience).await,
+            }
+        };
+        let flight = knocking.boxed().shared();
+        *knock = flight.downgrade();
+        flight
     }
 
     /// A look when nobody else is left, or somebody is there already: past what is simulated, and past an endpoint that judges
@@ -244,7 +268,6 @@ impl Member {
         let looking = async {
             match kind {
                 Kind::BeforeLeaving => self.connector.look(patience).await,
-                Kind::Knock => self.connector.knock(patience).await,
                 Kind::AtLast => self.connector.look_at_last(patience).await,
             }
         };
@@ -252,13 +275,8 @@ impl Member {
         let look = timeout(patience + GRACE, looking).await;
         let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
         let now = ambient::now();
-        // What the provider says past its judge is no sample; that it can be connected to is no success.
-        let is_a_sample = match kind {
-            Kind::BeforeLeaving => true,
-            Kind::Knock => !matches!(look, Look::Answered { .. }),
-            Kind::AtLast => matches!(look, Look::Refused { .. }),
-        };
-        if is_a_sample {
+        // What the provider says past its judge is no sample.
+        if kind == Kind::BeforeLeaving || matches!(look, Look::Refused { .. }) {
             if let Look::Answered { took } = &look {
                 self.health().took(*took);
             }
@@ -278,7 +296,6 @@ impl Member {
     pub(crate) fn forget_look(&self) {
         self.looks(Kind::BeforeLeaving).last = None;
         self.looks(Kind::AtLast).last = None;
-        self.looks(Kind::Knock).last = None;
     }
 
     fn seen_since(&self, now: Moment) -> Option<Look> {
@@ -290,7 +307,6 @@ impl Member {
         let looks = match kind {
             Kind::BeforeLeaving => &self.looks,
             Kind::AtLast => &self.looks_at_last,
-            Kind::Knock => &self.knocks,
         };
         looks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::looks::{Keeper, Looks};
+use crate::looks::{Keeper, Looks, UnderWay};
 use crate::simulation::SimulationStatus;
 
 /// Least time from the beginning of one probe to that of the next, whatever asks for the second. From the beginning: one that
@@ -41,8 +41,8 @@ pub(crate) struct Member {
     wake: Notify,
     pub(crate) looks: Mutex<Looks>,
     pub(crate) looks_at_last: Mutex<Looks>,
-    /// The same, of knocks while its last success is young.
-    pub(crate) knocks: Mutex<Looks>,
+    /// The knock that is under way.
+    pub(crate) knock: Mutex<Option<UnderWay>>,
 }
 
 /// A connector's health, for an operator.
@@ -103,7 +103,7 @@ impl Watch {
                 wake: Notify::new(),
                 looks: Mutex::default(),
                 looks_at_last: Mutex::default(),
-                knocks: Mutex::default(),
+                knock: Mutex::default(),
             };
             (connector.name().to_owned(), Arc::new(member))
         });

@@ -47,20 +47,25 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    pub(super) async fn dial(self, uri: Uri) -> Result<Stream, HttpError> {
+    async fn dial(self, uri: Uri) -> Result<Stream, HttpError> {
         let host = uri.host().ok_or_else(|| HttpError::NotAllowed("a URL without a host".into()))?.to_owned();
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tcp = match &self.proxy {
-            None => self.tcp(&host, port).await?,
-            Some(proxy) => proxy.tunnel(self.tcp(&proxy.host, proxy.port).await?, &host, port).await?,
-        };
+        let tcp = self.reach(&host, port).await?;
         if !secure {
             return Ok(Stream { io: TokioIo::new(Box::new(tcp)), h2: false });
         }
         let stream = self.tls(&host, tcp).await?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Stream { io: TokioIo::new(Box::new(stream)), h2 })
+    }
+
+    /// A connection to `host`, through the proxy where there is one.
+    pub(super) async fn reach(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        match &self.proxy {
+            None => self.tcp(host, port).await,
+            Some(proxy) => proxy.tunnel(self.tcp(&proxy.host, proxy.port).await?, host, port).await,
+        }
     }
 
     /// Encrypts a connection to `host`.

@@ -130,15 +130,10 @@ impl HttpClient {
         Ok(Dialer { names: self.shared.names.clone(), tls: Arc::new(tls), proxy: None })
     }
 
-    /// Whether somebody opens the door there now: a connection of its own, encrypted where the URL says so, and nothing asked.
-    ///
-    /// # Errors
-    /// See [`HttpError`].
-    pub(crate) async fn knock(&self, url: &Url, patience: Duration) -> Result<(), HttpError> {
-        let uri =
-            url.as_str().parse().map_err(|_| HttpError::NotAllowed("not a URL to connect to".into()))?;
-        let dialled = timeout(patience, self.dialer.clone().dial(uri)).await;
-        dialled.unwrap_or(Err(HttpError::NoAnswer(NoAnswer::Timeout))).map(drop)
+    /// Whether a connection to where a URL points can be made now. Nothing is said on it.
+    pub(crate) async fn opens(&self, url: &Url) -> bool {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
+        self.dialer.reach(host, port).await.is_ok()
     }
 
     /// Sends one request and reads the whole answer, whatever its status.

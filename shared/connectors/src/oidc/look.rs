@@ -23,20 +23,13 @@ impl Oidc {
         }
     }
 
-    /// A look while its last sign of life is young: whether a connection to the page where people would be sent stands. It
-    /// asks nothing, so that providers which limit requests count none. An endpoint's word is believed as long as it is young.
-    pub(crate) async fn knock(&self, patience: Duration) -> Look {
-        let began = ambient::now();
+    /// Whether the page where people would be sent can be connected to now. Asks nothing, so that providers which limit requests
+    /// count none. Where an endpoint judges, its last word stands.
+    pub(crate) async fn opens(&self) -> bool {
         let page = self.provider.last_good().map(|good| good.metadata.authorization_endpoint.clone());
-        let Some(page) = page.filter(|_| self.endpoint.is_none()) else {
-            return Look::Answered { took: Duration::ZERO };
-        };
-        match self.http.knock(&page, patience).await {
-            Ok(()) => Look::Answered { took: ambient::now().since(began) },
-            Err(why) => Look::Failed {
-                timed_out: matches!(why, HttpError::NoAnswer(NoAnswer::Timeout)),
-                why: self.said(format_args!("the page where people sign in: {why}")),
-            },
+        match page.filter(|_| self.endpoint.is_none()) {
+            Some(page) => self.http.opens(&page).await,
+            None => true,
         }
     }
 
