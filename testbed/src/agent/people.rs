@@ -126,16 +126,26 @@ async fn signs_in_anew(person: PersonSpec, place: Arc<Place>, desk: Desk, mut ar
                 None
             }
             Ok(_) => Some(format!("{MOST_AT_ONCE} logins hang, one was not begun")),
-            Err(problem) => Some(format!("one login was not begun: {problem}")),
+            Err(problem) => Some(not_begun(&problem)),
         };
         if let Some(text) = text {
-            let text = format!("{}: {text}", person.name);
-            let _ = place.events.send(Event::now(What::Note { from: place.region.clone(), text }));
+            note(&person, &place, &text);
         }
         ready = desk.fresh().await;
         turn += 1;
     }
     while open.join_next().await.is_some() {}
+}
+
+/// Why a login was not begun, for the history.
+fn not_begun(problem: &str) -> String {
+    format!("one login was not begun: {problem}")
+}
+
+/// Says what became of a person that is no login.
+fn note(person: &PersonSpec, place: &Place, text: &str) {
+    let text = format!("{}: {text}", person.name);
+    let _ = place.events.send(Event::now(What::Note { from: place.region.clone(), text }));
 }
 
 /// One login, cut short one patience after the end; gives the browser back if it is signed in.
@@ -163,8 +173,9 @@ async fn keeps_coming(person: &PersonSpec, place: &Place, desk: &Desk, mut arriv
     while arrivals.come(turn).await {
         turn += 1;
         let Some(mut browser) = kept.take() else {
-            if let Ok(browser) = desk.fresh().await {
-                kept = sign_in(person, place, browser).await;
+            match desk.fresh().await {
+                Ok(browser) => kept = sign_in(person, place, browser).await,
+                Err(problem) => note(person, place, &not_begun(&problem)),
             }
             continue;
         };
@@ -229,6 +240,44 @@ mod tests {
         for turn in 0..10 {
             let at: Vec<_> = all.iter_mut().map(|arrivals| arrivals.next(turn)).collect();
             assert!(at[0] == at[1] && at[1] != at[2], "{at:?}");
+        }
+    }
+
+    /// A browser that says who it is, and ends when a window is wanted.
+    async fn broken_chromium(home: &std::path::Path) -> Arc<Chromium> {
+        let says =
+            r#"IFS= read -r -d '' _ <&3; printf '{"id":0,"result":{}}\0' >&4; IFS= read -r -d '' _ <&3"#;
+        let flags = vec!["-c".to_owned(), says.to_owned()];
+        let spec = super::super::spec::ChromiumSpec { program: "bash".into(), flags, home: home.to_owned() };
+        Chromium::start(&spec).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_gets_no_browser_says_so_with_a_session_and_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = crate::lab::ca::Authority::create().unwrap();
+        let (events, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let place = Arc::new(Place {
+            region: "branch-a".to_owned(),
+            wire: Wire::new(&authority.certificate_pem()).unwrap(),
+            chromium: Some(broken_chromium(folder.path()).await),
+            patience: Patience { page: Duration::from_secs(1), restarts: 0 },
+            events,
+            stop: CancellationToken::new(),
+        });
+        for keep_session in [false, true] {
+            let spec = spec(vec![PersonSpec { keep_session, chromium: true, ..person(10_000) }]);
+            let (round, mut tasks) = (CancellationToken::new(), JoinSet::new());
+            start(&spec, &place, &round, &mut tasks);
+            let told = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await;
+            let Ok(Some(Event { what: What::Note { from, text }, .. })) = told else {
+                panic!("no note, keep-session {keep_session}: {told:?}");
+            };
+            assert_eq!(from, "branch-a");
+            assert!(text.starts_with("a-1: one login was not begun: "), "{text}");
+            round.cancel();
+            while tasks.join_next().await.is_some() {}
+            while heard.try_recv().is_ok() {}
         }
     }
 }
