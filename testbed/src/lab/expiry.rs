@@ -2,11 +2,11 @@
 //! restarted; discovery and pages are as before, and its token endpoint no longer knows the node.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
 
 use super::configs::Client;
+use super::mesh::secret;
 
 /// The configuration of an IdP, and what it is when the secrets of one node have expired.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Expiry {
     /// When the disk refuses.
     pub fn expire(&self, node: &str) -> io::Result<Option<Vec<String>>> {
         let Some(edit) = self.of.get(node) else { return Ok(None) };
-        self.write(&edit.config)?;
+        secret(&self.file, &edit.config)?;
         Ok(Some(edit.about.clone()))
     }
 
@@ -65,13 +65,7 @@ impl Expiry {
     /// # Errors
     /// When the disk refuses.
     pub fn renew(&self) -> io::Result<()> {
-        self.write(&self.right)
-    }
-
-    fn write(&self, text: &str) -> io::Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&self.file)?;
-        file.write_all(text.as_bytes())
+        secret(&self.file, &self.right)
     }
 }
 

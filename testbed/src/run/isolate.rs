@@ -62,10 +62,11 @@ pub fn isolate(needed: &[&Path]) -> Result<PathBuf, String> {
         Some("mode=0700,size=2g"),
     )
     .map_err(told("a memory file system"))?;
-    // What libfaketime leaves there goes by numbers of processes, which two runs have both. Not everybody has the place.
+    // What libfaketime leaves there goes by numbers of processes, which two runs have both. Chromium keeps its pictures there;
+    // the size is a limit. Not everybody has the place.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     if free(&&"/dev/shm") {
-        let _ = mount(Some("tmpfs"), "/dev/shm", Some("tmpfs"), flags, Some("mode=1777,size=64m"));
+        let _ = mount(Some("tmpfs"), "/dev/shm", Some("tmpfs"), flags, Some("mode=1777,size=1g"));
     }
     let folder = PathBuf::from(place);
     names(&folder.join("etc")).map_err(|error| format!("DNS of the lab: {error}"))?;

@@ -241,11 +241,12 @@ impl<'t> Lab<'t> {
         let mut steps = rounds::steps(self.topology).into_iter().peekable();
         while now() < end {
             while let Some(round) = rounds.next_if(|round| begin + micros(round.begins) <= now()) {
-                self.order(Order::Begin(true));
                 if self.topology.settings.rounds.is_some() {
                     let Round { pair, faults, .. } = round;
                     self.mark(What::Round(history::Round { pair, faults }), view, events);
                 }
+                // Told after that: no login of a round begins before the round.
+                self.order(Order::Begin(true));
             }
             let due = |step: &Step| begin + micros(step.after);
             // A tick may not delay a step: the last stretch is waited for exactly.
