@@ -1,12 +1,11 @@
 //! `rounds`: the same people sign in with the timeline and without it, in turn, so that the two can be compared on one
 //! machine in one run. What that asks of a timeline, and the plan of it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::read::Reader;
 use super::tree::Place;
-use super::{Measure, Step, Topology, Verb, units};
+use super::{Cut, Healed, Measure, Step, Topology, Verb, units};
 
 /// A part of a run in which people begin anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,22 +65,53 @@ pub(super) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     }
     let mut steps: Vec<_> = topology.timeline.iter().collect();
     steps.sort_by_key(|step| step.after);
-    let mut open: BTreeSet<(String, u64)> = BTreeSet::new();
+    let mut open: Vec<Open> = Vec::new();
     for step in steps {
-        let ends = |open: &mut BTreeSet<(String, u64)>, what: &str| open.retain(|(words, _)| words != what);
         match &step.verb {
-            Verb::Kill { node } => drop(open.insert((format!("start: {node}"), step.line))),
-            Verb::Start { node } => ends(&mut open, &format!("start: {node}")),
-            Verb::Pause { node } => drop(open.insert((format!("resume: {node}"), step.line))),
-            Verb::Resume { node } => ends(&mut open, &format!("resume: {node}")),
+            Verb::Heal { cuts } if cuts.is_empty() => open.retain(|it| it.undo != "heal: all"),
+            Verb::Heal { cuts } => {
+                open.iter_mut().for_each(|it| it.cuts.retain(|cut| !cuts.contains(cut)));
+                open.retain(|it| it.thing.is_some() || it.undo != "heal: all" || !it.cuts.is_empty());
+            }
+            Verb::HealOne { what } => open.retain(|it| it.thing.as_ref() != Some(what)),
+            Verb::Start { node } => open.retain(|it| it.undo != format!("start: {node}")),
+            Verb::Resume { node } => open.retain(|it| it.undo != format!("resume: {node}")),
             Verb::Restart { .. } | Verb::Random { .. } => {}
-            Verb::Heal { cuts } if cuts.is_empty() => ends(&mut open, "heal: all"),
-            verb if verb.heals() => {}
-            _ => drop(open.insert(("heal: all".to_owned(), step.line))),
+            fault => open.push(Open::by(fault, step.line)),
         }
     }
-    for (undo, line) in open {
+    for left in open {
         let what = "the round ends with this still in force, and the next one is without it";
-        reader.problem(at(line), "timeline", what, &format!("add a step `{undo}` after it"));
+        reader.problem(at(left.line), "timeline", what, &format!("add a step `{}` after it", left.undo));
+    }
+}
+
+/// What a step has made worse, until it is undone.
+struct Open {
+    /// The step that surely undoes it.
+    undo: String,
+    /// What has a heal of its own.
+    thing: Option<Healed>,
+    /// Ways that are not healed yet.
+    cuts: Vec<Cut>,
+    line: u64,
+}
+
+impl Open {
+    fn by(fault: &Verb, line: u64) -> Self {
+        let undo = match fault {
+            Verb::Kill { node } => format!("start: {node}"),
+            Verb::Pause { node } => format!("resume: {node}"),
+            _ => "heal: all".to_owned(),
+        };
+        let thing = match fault {
+            Verb::Dns { region, .. } => Some(Healed::Dns(region.clone())),
+            Verb::Break { idp, .. } => Some(Healed::Idp(idp.clone())),
+            Verb::Skew { node, .. } => Some(Healed::Clock(node.clone())),
+            Verb::Fill { node } => Some(Healed::Disk(node.clone())),
+            Verb::Flip { endpoint, .. } => Some(Healed::Endpoint(endpoint.clone())),
+            _ => None,
+        };
+        Self { undo, thing, cuts: fault.cuts().to_vec(), line }
     }
 }

@@ -152,6 +152,21 @@ fn each_mistake_is_told_with_its_line_and_what_to_write() {
 }
 
 #[test]
+fn a_round_that_heals_each_thing_by_itself_leaves_nothing_for_the_next() {
+    let text = GOOD.replace(
+        "  - { after: 20s, heal: all }\n",
+        "  - { after: 20s, heal: { between: [branch-a, dc1] } }
+  - { after: 20s, heal: { region: branch-a } }
+  - { after: 20s, heal: { between: [cloud, dc1] } }
+  - { after: 20s, break: { idp: corp, how: errors } }
+  - { after: 20s, heal: { idp: corp } }\n",
+    );
+    read(&text).expect("each is healed");
+    let other = text.replace("heal: { idp: corp }", "heal: { disk: corp }");
+    assert!(problems(&other).iter().any(|(line, what, _)| *line == 24 && what.contains("still in force")));
+}
+
+#[test]
 fn what_would_pass_empty_or_mean_two_things_is_told_with_its_line() {
     for (good, bad, line, what, hint) in [
         ("start: corp", "resume: corp", 23, "`corp` was not paused before", "pause it first"),
