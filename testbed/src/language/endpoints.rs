@@ -83,6 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::history::StepKind;
     use crate::language::parse::parse;
 
     /// What a topology with these endpoints and this step means, or its problems in words.
@@ -110,9 +111,9 @@ mod tests {
         let step = &topology.timeline[0];
         assert_eq!((step.after, step.text.as_str()), (Duration::from_secs(1), "flip soc: 503 compromised"));
         assert_eq!(step.verb, Verb::Flip { endpoint: "soc".to_owned(), says });
-        assert!(!step.verb.heals());
+        assert_eq!(step.verb.kind(), StepKind::Fault);
         let back = read("{ soc: { region: a } }", "heal: { endpoint: soc }").unwrap();
-        assert!(back.timeline[0].verb.heals());
+        assert_eq!(back.timeline[0].verb.kind(), StepKind::Heal);
     }
 
     #[test]

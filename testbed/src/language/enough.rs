@@ -3,7 +3,8 @@
 
 use super::read::{Problems, Reader};
 use super::tree::Place;
-use super::{Bound, Expectation, Limit, Measure, People, Topology, Verb, rounds};
+use super::{Expectation, Measure, People, Topology, rounds};
+use crate::history::StepKind;
 
 /// Expectations that cannot have enough attempts. A run of such a topology can fail, and never pass.
 pub fn lacks(topology: &Topology) -> Problems {
@@ -11,7 +12,7 @@ pub fn lacks(topology: &Topology) -> Problems {
     let mut reader = Reader::new(&mut problems);
     for expected in &topology.expect {
         let Some((most, of_what, hint)) = most(topology, expected) else { continue };
-        let needed = u64::from(needed(topology, expected));
+        let needed = u64::from(expected.needed(topology.settings.attempts));
         if most < needed {
             let what = format!("`{}` needs {needed} attempts, and {most} {of_what}", expected.measure.name());
             reader.problem(Place { line: expected.line, column: 1 }, "expect", &what, hint);
@@ -25,10 +26,8 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
     let here = |people: &&People| expected.region.as_ref().is_none_or(|region| *region == people.region);
     let people = || topology.people.iter().filter(here);
     let steps = rounds::steps(topology);
-    // A trace is one fault; what `random` means stands in the timeline already.
-    let faults =
-        || steps.iter().filter(|step| !step.verb.heals() && !matches!(step.verb, Verb::Random { .. }));
-    let heals = || steps.iter().filter(|step| step.verb.heals());
+    let of_kind = |kind| steps.iter().filter(|step| step.verb.kind() == kind).count() as u64;
+    let (faults, heals) = (of_kind(StepKind::Fault), of_kind(StepKind::Heal));
     let logins = |people: &People| {
         let turns = topology.settings.total().as_millis() / people.sign_in_every.as_millis().max(1) + 1;
         let twins = if people.chromium { 2 } else { 1 };
@@ -43,13 +42,26 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
         regions.len() as u64
     };
     match expected.measure {
+        Measure::FirstLoginAfterFault
+        | Measure::NextLoginsAfterFault
+        | Measure::ActsAtHome
+        | Measure::DownNoticed
+        | Measure::Slower
+            if faults == 0 =>
+        {
+            Some((
+                0,
+                "can come: there is no fault",
+                "add a fault to the timeline, `- { after: 10s, kill: root-dc1 }`",
+            ))
+        }
         Measure::DownNoticed | Measure::Slower => None,
         Measure::FirstLoginAfterFault => Some((
-            (faults().count() as u64).saturating_mul(regions()),
+            faults.saturating_mul(regions()),
             "can come: one for each fault in each region with people",
             "let the fault come three times, or write `attempts: 1` beside it",
         )),
-        Measure::BackAfterHeal if heals().next().is_none() => {
+        Measure::BackAfterHeal if heals == 0 => {
             Some((0, "can come: nothing is healed", "add a step `heal: all`"))
         }
         Measure::SessionsLost if !people().any(|people| people.keep_session) => {
@@ -61,25 +73,21 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
     }
 }
 
-/// How many the verdict will ask for.
-fn needed(topology: &Topology, expected: &Expectation) -> u32 {
-    let usual = match (expected.measure, expected.bound) {
-        (Measure::FirstLoginAfterFault, _) => 3,
-        (Measure::LoginsWrong, _) => 1,
-        (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => (count as u32).max(1),
-        _ => topology.settings.attempts,
-    };
-    expected.attempts.unwrap_or(usual)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::language::parse::parse;
 
+    const KILLED: &str = "{ after: 5s, kill: edge }, { after: 9s, start: edge }";
+
     fn lacking(expect: &str, settings: &str) -> Vec<(u64, String)> {
+        lacking_under(KILLED, expect, settings)
+    }
+
+    fn lacking_under(timeline: &str, expect: &str, settings: &str) -> Vec<(u64, String)> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("edge.yaml"), "apps: []\n").unwrap();
+        std::fs::write(folder.path().join("hill.trace"), "0s down\n1s up\n2s down\n3s up\n").unwrap();
         let text = format!(
             "# A root dies.
 regions: {{ branch: {{}}, office: {{}} }}
@@ -87,7 +95,7 @@ links: [{{ between: [branch, office], delay: 1ms }}]
 nodes: {{ edge: {{ region: branch, role: edge, config: edge.yaml }} }}
 apps: {{ app: {{ region: branch, at: edge, client: app }} }}
 people: [{{ in: branch, count: 5, app: app, sign-in: every 2s }}]
-timeline: [{{ after: 5s, kill: edge }}, {{ after: 9s, start: edge }}]
+timeline: [{timeline}]
 settings: {{ duration: 20s{settings} }}
 expect:
   - {expect}
@@ -109,6 +117,33 @@ expect:
             let found = lacking(expect, settings);
             assert!(found.len() == 1 && found[0].0 == 10 && found[0].1.contains(what), "{expect}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_trace_is_one_fault_however_many_lines_it_has() {
+        let trace = "{ after: 5s, trace: { between: [branch, office], file: hill.trace } }";
+        let found = lacking_under(trace, "first login after fault: 1s", "");
+        assert!(found.len() == 1 && found[0].1.contains("needs 3 attempts, and 1 can come"), "{found:?}");
+        let again = format!("{trace}, {{ after: 10s, heal: all }}, {KILLED}, {}", trace.replace("5s", "12s"));
+        assert_eq!(lacking_under(&again, "first login after fault: 1s", ""), []);
+    }
+
+    #[test]
+    fn where_nothing_fails_nothing_about_faults_can_be_said() {
+        for (expect, needed) in [
+            ("first login after fault: 1s", 3),
+            ("next logins after fault: 1s", 30),
+            ("acts at home: 0", 30),
+            ("down noticed: 3s", 3),
+            ("slower: no", 30),
+        ] {
+            let found = lacking_under("", expect, ", rounds: 2");
+            let what = format!("needs {needed} attempts, and 0 can come: there is no fault");
+            assert!(found.len() == 1 && found[0].1.contains(&what), "{expect}: {found:?}");
+            let under = lacking_under(KILLED, expect, ", rounds: 3");
+            assert_eq!(under, [], "{expect}");
+        }
+        assert_eq!(lacking_under("", "logins lost: 0", ""), []);
     }
 
     #[test]

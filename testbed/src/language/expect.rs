@@ -26,6 +26,23 @@ pub struct Expectation {
     pub line: u64,
 }
 
+/// How often a fault has to come where each fault is one attempt.
+const REPEATS: u32 = 3;
+
+impl Expectation {
+    /// How often it has to be tried; `usual` is the topology's number of attempts.
+    pub fn needed(&self, usual: u32) -> u32 {
+        let usual = match (self.measure, self.bound) {
+            (Measure::FirstLoginAfterFault | Measure::DownNoticed, _) => REPEATS,
+            (Measure::LoginsWrong, _) => 1,
+            // The number demanded is the number of attempts.
+            (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => (count as u32).max(1),
+            _ => usual,
+        };
+        self.attempts.unwrap_or(usual)
+    }
+}
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {

@@ -8,7 +8,7 @@ use super::timeline::{self, Around, Step, Verb};
 use super::tree::Tree;
 use super::{Healed, units};
 use crate::agent::chance::Chance;
-use crate::history::IdpState;
+use crate::history::{IdpState, StepKind};
 
 /// Most kinds of nodes need this long to notice that a fault is over; more often nobody could say which fault it was.
 const OFTENEST: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut Reader<'_>, argument: &Tree, around: &Around<'_>
 }
 
 fn is_fault(verb: &Verb) -> bool {
-    !verb.heals() && !matches!(verb, Verb::Random { .. } | Verb::Trace { .. } | Verb::Condition { .. })
+    verb.kind() == StepKind::Fault && !matches!(verb, Verb::Trace { .. })
 }
 
 /// Puts behind each `random` of a time line the faults that it means; `usual` is the seed where it names none.
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn each_fault_ends_before_the_next_begins_and_each_kind_comes() {
         let steps = &spread_by(Some(7), 1)[1..];
-        let begins: Vec<_> = steps.iter().filter(|step| !step.verb.heals()).collect();
+        let begins: Vec<_> = steps.iter().filter(|step| step.verb.kind() == StepKind::Fault).collect();
         assert_eq!(begins.len(), 30);
         for (number, fault) in begins.iter().enumerate() {
             let from = Duration::from_secs(5) + EVERY * u32::try_from(number).unwrap();
             assert!(fault.after >= from && fault.after < from + EVERY / 4, "{fault:?}");
         }
-        for heal in steps.iter().filter(|step| step.verb.heals()) {
+        for heal in steps.iter().filter(|step| step.verb.kind() == StepKind::Heal) {
             let last = begins.iter().rfind(|fault| fault.after <= heal.after).unwrap();
             assert!(heal.after >= last.after + EVERY / 4 && heal.after < last.after + EVERY * 5 / 8);
             let fits = match (&last.verb, &heal.verb) {

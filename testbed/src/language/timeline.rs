@@ -11,7 +11,7 @@ use super::trace::{self, Condition, Trace};
 use super::tree::Tree;
 use super::units;
 use super::ways::{self, Cut, How};
-use crate::history::{IdpState, NamesState};
+use crate::history::{IdpState, NamesState, StepKind};
 
 /// A fault, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,9 +195,16 @@ impl Verb {
         }
     }
 
-    /// Whether this makes things better.
-    pub fn heals(&self) -> bool {
-        matches!(self, Self::Heal { .. } | Self::HealOne { .. } | Self::Start { .. } | Self::Resume { .. })
+    /// What a step means for the mesh. A trace is one fault, however many lines it has; what `random` means are steps of
+    /// their own.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::Condition { .. } | Self::Random { .. } => StepKind::Other,
+            Self::Heal { .. } | Self::HealOne { .. } | Self::Start { .. } | Self::Resume { .. } => {
+                StepKind::Heal
+            }
+            _ => StepKind::Fault,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use crate::history::{
     ClockChange, Event, IdpChange, IdpState, Micros, NamesChange, PathChange, PathState, Step as Happened,
-    StepKind, What, now,
+    What, now,
 };
 use crate::lab::dns::{Dns, Mode};
 use crate::lab::endpoint::Endpoints;
@@ -93,12 +93,8 @@ impl Stage<'_> {
                 .start(node, self.regions)
                 .map_err(|error| format!("{node} cannot be started: {error}"))?,
         }
-        let kind = match &step.verb {
-            Verb::Condition { .. } | Verb::Random { .. } => StepKind::Other,
-            verb if verb.heals() => StepKind::Heal,
-            _ => StepKind::Fault,
-        };
-        self.say(now(), What::Step(Happened { words: step.text.clone(), kind, began }));
+        let (words, kind) = (step.text.clone(), step.verb.kind());
+        self.say(now(), What::Step(Happened { words, kind, began }));
         Ok(())
     }
 

@@ -9,8 +9,6 @@ use super::world::{Span, World};
 use crate::history::{MILLISECOND, Micros, SECOND, StepKind};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
-/// Faults that have to be followed by a login where the first one after each is asked for.
-const REPEATS: usize = 3;
 /// One login of so many may be listed apart where it is said that none was lost.
 const FEW_APART: usize = 10;
 
@@ -62,7 +60,7 @@ pub(super) struct Finding {
 impl Court<'_, '_> {
     /// Holds one expectation against the run.
     pub fn judge(&self, expected: &Expectation) -> Outcome {
-        let needed = self.needed(expected);
+        let needed = expected.needed(self.attempts) as usize;
         let mut finding = match expected.measure {
             Measure::LoginsLost => self.lost(expected),
             Measure::LoginsWrong => self.wrong(expected),
@@ -103,17 +101,6 @@ impl Court<'_, '_> {
             attempts: finding.attempts,
             needed,
         }
-    }
-
-    fn needed(&self, expected: &Expectation) -> usize {
-        let usual = match (expected.measure, expected.bound) {
-            (Measure::FirstLoginAfterFault | Measure::DownNoticed, _) => REPEATS,
-            (Measure::LoginsWrong, _) => 1,
-            // The number demanded is the number of attempts.
-            (Measure::LoginsTold, Bound::AtLeast(Limit::Count(count))) => (count as usize).max(1),
-            _ => self.attempts as usize,
-        };
-        expected.attempts.map_or(usual, |attempts| attempts as usize)
     }
 
     /// Logins that the expectation is about.
