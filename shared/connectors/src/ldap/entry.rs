@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ldap3::SearchEntry;
 use serde_json::{Map, Value};
 
-use super::settings::Settings;
+use super::settings::{By, Settings};
 
 /// Attributes that hold passwords or keys: not told to anybody, even where the service account may read them.
 const SECRET: &[&str] = &[
@@ -49,11 +49,15 @@ const LONGEST_VALUE: usize = 8 * 1024;
 const MOST_VALUES: usize = 2_000;
 const MOST_ATTRIBUTES: usize = 200;
 
-/// What is asked of an entry: all that users' attributes are, and those that have to be named.
+/// What is asked of an entry: all that users' attributes are, and those that may be operational, which come only by name.
 pub(super) fn attributes(settings: &Settings) -> Vec<String> {
-    let mut wanted: Vec<String> = ["*", "memberOf", "entryUUID"].map(str::to_owned).into();
-    wanted.extend(settings.mapping.iter().map(|(_, theirs)| theirs.clone()));
-    wanted
+    let mapped = settings.mapping.iter().map(|(_, theirs)| theirs.as_str());
+    let key = match &settings.by {
+        By::Key(key) | By::Rdn(key) => Some(key.as_str()),
+        By::ActiveDirectory => None,
+    };
+    let named = ["*", "memberOf"].into_iter().chain(IDENTIFIERS.iter().copied()).chain(key).chain(mapped);
+    named.map(str::to_owned).collect()
 }
 
 /// An entry, read.
@@ -94,12 +98,16 @@ impl Person {
             .any(|value| std::str::from_utf8(value).is_ok_and(|value| value.to_lowercase() == name))
     }
 
-    /// Whether the service account's configured name is this entry's: a DN, or one of Active Directory's other two. That
-    /// account signs in nowhere: whoever guessed at it here could have the directory lock it, and everybody out.
+    /// Whether the service account's configured name is this entry's: a DN, or one of Active Directory's other three, of
+    /// which `sAMAccountName@domain` stands in no entry. That account signs in nowhere: whoever guessed at it here could have
+    /// the directory lock it, and everybody out.
     pub(super) fn is_known_as(&self, account: &str) -> bool {
+        let after_the_domain = account.split_once('\\').map(|(_, name)| name);
+        let before_the_domain = account.rsplit_once('@').map(|(name, _)| name);
+        let mut short = after_the_domain.into_iter().chain(before_the_domain);
         same_dn(&self.dn, account)
             || self.is_called("userPrincipalName", account)
-            || account.split_once('\\').is_some_and(|(_, name)| self.is_called("sAMAccountName", name))
+            || short.any(|name| self.is_called("sAMAccountName", name))
     }
 
     /// The first value as text.
@@ -267,6 +275,10 @@ mod tests {
             assert!(account.is_known_as(name), "{name}");
             assert!(!person().is_known_as(name), "{name}");
         }
+        let attrs = HashMap::from([("sAMAccountName".to_owned(), vec!["m".to_owned()])]);
+        let unnamed = Person::read(SearchEntry { dn: "CN=M".into(), attrs, bin_attrs: HashMap::new() });
+        assert!(unnamed.is_known_as("M@corp.example"), "a principal name that no attribute holds");
+        assert!(!unnamed.is_known_as("m2@corp.example"));
     }
 
     #[test]

@@ -305,11 +305,12 @@ impl Ldap {
 
     fn identity(&self, person: &Person, groups: Vec<String>) -> Result<Identity, Failure> {
         let mut claims = person.claims(&self.settings);
-        if !groups.is_empty() {
+        let maps = |name: &str| self.settings.mapping.iter().any(|(ours, _)| ours == name);
+        if !groups.is_empty() && !maps("groups") {
             claims.insert("groups".into(), groups.into());
         }
         let subject = match claims.get("sub") {
-            None if self.settings.mapping.iter().any(|(ours, _)| ours == "sub") => None,
+            None if maps("sub") => None,
             None => Some(person.identifier()),
             Some(mapped) => mapped.as_str().filter(|text| !text.is_empty()).map(str::to_owned),
         };

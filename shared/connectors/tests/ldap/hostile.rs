@@ -121,7 +121,7 @@ async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_f
 async fn the_service_account_cannot_be_guessed_at_and_locked() {
     let lie = |request: &Request| {
         let found = vec![entry("CN=service", &[("uid", "service")]), result(0x65, 0, "")];
-        (*request == Request::Search).then_some(Reply::Say(found))
+        request.is_search().then_some(Reply::Say(found))
     };
     let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
     let directory = build(liar.connector(), json!({})).unwrap();
@@ -185,7 +185,7 @@ async fn an_answer_that_is_followed_by_the_end_still_counts() {
 async fn an_entry_without_a_name_binds_nobody() {
     let (liar, outcome) = alice_at(|request| {
         let found = || vec![entry("", &[("uid", "alice")]), result(0x65, 0, "")];
-        (*request == Request::Search).then(|| Reply::Say(found()))
+        request.is_search().then(|| Reply::Say(found()))
     })
     .await;
     assert_eq!(outcome.unwrap_err().blame, Blame::Protocol);
@@ -198,7 +198,7 @@ async fn an_entry_without_a_name_binds_nobody() {
 async fn an_entry_of_somebody_else_lets_nobody_in() {
     let (liar, outcome) = alice_at(|request| {
         let found = || vec![entry("cn=bob", &[("uid", "bob")]), result(0x65, 0, "")];
-        (*request == Request::Search).then(|| Reply::Say(found()))
+        request.is_search().then(|| Reply::Say(found()))
     })
     .await;
     assert_eq!(outcome.unwrap_err().blame, Blame::Rejected);
@@ -215,7 +215,7 @@ async fn odd_entries_and_floods_of_them_end_that_search() {
     };
     let odd = || Reply::Say(vec![element(0x64, &element(0x04, b"cn=alice"))]);
     for reply in [flood as fn() -> Reply, odd] {
-        let (_liar, outcome) = alice_at(move |request| (*request == Request::Search).then(reply)).await;
+        let (_liar, outcome) = alice_at(move |request| request.is_search().then(reply)).await;
         assert_eq!(outcome.unwrap_err().blame, Blame::Protocol);
     }
 }
@@ -224,10 +224,28 @@ async fn odd_entries_and_floods_of_them_end_that_search() {
 async fn more_entries_than_were_asked_for_are_several() {
     let (_liar, outcome) = alice_at(|request| {
         let one = || entry("cn=alice", &[("uid", "alice")]);
-        (*request == Request::Search).then(|| Reply::Say(vec![one(), one(), one(), result(0x65, 4, "")]))
+        request.is_search().then(|| Reply::Say(vec![one(), one(), one(), result(0x65, 4, "")]))
     })
     .await;
     assert_eq!(outcome.unwrap_err().blame, Blame::Rejected);
+}
+
+#[tokio::test]
+async fn what_a_directory_shows_only_when_it_is_named_is_named() {
+    // As 389 Directory Server does with `nsUniqueId`, and all do with operational attributes.
+    let shy = |request: &Request| {
+        let mut shown = vec![("uid", "alice")];
+        shown.extend(request.names("nsUniqueId").then_some(("nsUniqueId", "u-1")));
+        shown.extend(request.names("entryDN").then_some(("entryDN", "cn=alice")));
+        request.seeks_a_person().then(|| Reply::Say(vec![entry("cn=alice", &shown), result(0x65, 0, "")]))
+    };
+    let (_liar, alice) = alice_at(shy).await;
+    assert_eq!(alice.unwrap().subject, "u-1", "and not the DN, which may be given to another");
+    let liar = Liar::start(move |request| shy(request).unwrap_or_else(|| honestly(request))).await;
+    let mut by_key = liar.connector();
+    by_key["usernameSearchKey"] = json!("entryDN");
+    let directory = build(by_key, json!({})).unwrap();
+    assert_eq!(directory.verify_password("cn=alice", "correct horse").await.unwrap().subject, "u-1");
 }
 
 #[tokio::test]
@@ -238,7 +256,7 @@ async fn referrals_are_never_followed() {
         let referral = element(0xa3, &element(0x04, elsewhere.as_bytes()));
         let fields = [element(0x0a, &[10]), element(0x04, b""), element(0x04, b""), referral].concat();
         let reference = element(0x73, &element(0x04, elsewhere.as_bytes()));
-        (*request == Request::Search).then(|| Reply::Say(vec![reference, element(0x65, &fields)]))
+        request.is_search().then(|| Reply::Say(vec![reference, element(0x65, &fields)]))
     })
     .await;
     let failure = outcome.unwrap_err();

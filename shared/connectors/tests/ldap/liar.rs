@@ -10,9 +10,32 @@ use tokio::task::JoinSet;
 /// What it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    Bind { name: String, password: String },
-    Search,
+    Bind {
+        name: String,
+        password: String,
+    },
+    /// With the attributes that it named.
+    Search {
+        base: String,
+        attributes: Vec<String>,
+    },
     Other,
+}
+
+impl Request {
+    pub(crate) fn is_search(&self) -> bool {
+        matches!(self, Self::Search { .. })
+    }
+
+    /// Whether it asks for the entry of whoever signs in.
+    pub(crate) fn seeks_a_person(&self) -> bool {
+        self.names("*")
+    }
+
+    /// Whether it is a search that names this attribute.
+    pub(crate) fn names(&self, attribute: &str) -> bool {
+        matches!(self, Self::Search { attributes, .. } if attributes.iter().any(|name| name == attribute))
+    }
 }
 
 /// What it does then.
@@ -117,10 +140,34 @@ async fn next(client: &mut TcpStream) -> Option<(u8, Request)> {
             };
             Request::Bind { name: text(at + 2, name), password: text(name_ends + 2, password) }
         }
-        0x63 => Request::Search,
+        0x63 => {
+            let fields = elements(elements(operation)[0]);
+            let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+            // Base, scope, aliases, two limits, types only, filter, attributes.
+            let attributes = elements(fields[7]).into_iter().map(text).collect();
+            Request::Search { base: text(fields[0]), attributes }
+        }
         _ => Request::Other,
     };
     Some((id, request))
+}
+
+/// What elements that stand one after the other hold; ours are shorter than 64 KiB.
+fn elements(mut octets: &[u8]) -> Vec<&[u8]> {
+    let mut held = Vec::new();
+    while let [_, first, rest @ ..] = octets {
+        let more = usize::from(first.checked_sub(0x80).unwrap_or_default());
+        let (length, rest) = rest.split_at(more);
+        let length = if more == 0 {
+            usize::from(*first)
+        } else {
+            length.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet))
+        };
+        let (body, rest) = rest.split_at(length);
+        held.push(body);
+        octets = rest;
+    }
+    held
 }
 
 pub(crate) fn element(tag: u8, body: &[u8]) -> Vec<u8> {
@@ -154,7 +201,7 @@ pub(crate) fn honestly(request: &Request) -> Reply {
             let right = known.contains(&(name, password));
             vec![result(0x61, if right { 0 } else { 49 }, "")]
         }
-        Request::Search => vec![entry("cn=alice", &[("uid", "alice")]), result(0x65, 0, "")],
+        Request::Search { .. } => vec![entry("cn=alice", &[("uid", "alice")]), result(0x65, 0, "")],
         Request::Other => return Reply::Silence,
     })
 }

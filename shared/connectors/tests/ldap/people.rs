@@ -116,6 +116,14 @@ async fn groups_are_searched_where_that_is_configured() {
 }
 
 #[tokio::test]
+async fn groups_that_an_operator_maps_are_the_operators() {
+    let slapd = Slapd::start();
+    let mapping = json!({ "attributeMapping": { "groups": "employeeNumber" } });
+    let alice = signs_in(&slapd, mapping, "alice", "correct horse").await.unwrap();
+    assert_eq!(alice.claims["groups"], json!("e-1"));
+}
+
+#[tokio::test]
 async fn a_mapping_renames_and_may_say_who_the_person_is() {
     let slapd = Slapd::start();
     let mapping =
