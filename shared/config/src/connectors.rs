@@ -218,6 +218,9 @@ pub struct Ldap {
     pub health_check: Option<HealthCheck>,
 }
 
+/// Active Directory's matching rule for members of members, behind the name of an attribute.
+pub const IN_CHAIN: &str = ":1.2.840.113556.1.4.1941:";
+
 /// Whether a text can be the name of an attribute (RFC 4512 section 2.5), so that it means nothing else in a filter or a DN.
 pub fn is_attribute(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');

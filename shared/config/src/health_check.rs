@@ -116,6 +116,11 @@ impl HealthCheck {
         Some((simulation.start_after.map_or(Duration::ZERO, |after| after.0), simulation.downtime?.0))
     }
 
+    /// The endpoint that judges the connector; none unless health checks run.
+    pub fn judge(&self) -> Option<&CustomEndpoint> {
+        self.custom_endpoint.as_ref().filter(|_| self.enabled)
+    }
+
     /// Longest time until an outage is noticed by probes.
     pub fn detection_time(&self) -> Duration {
         self.interval.0.saturating_mul(self.unhealthy_threshold).saturating_add(self.timeout.0)

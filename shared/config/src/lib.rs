@@ -82,3 +82,19 @@ pub struct Config {
     /// OpenTelemetry export; accepted, not built yet.
     pub telemetry: Option<serde_json::Value>,
 }
+
+impl Config {
+    /// The TLS profile that a listener or a connector names, if it names one.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn tls_profile(&self, name: Option<&str>) -> Result<Option<&http::TlsProfile>, UnknownProfile> {
+        let find = |name: &str| self.tls.get(name).ok_or_else(|| UnknownProfile(name.to_owned()));
+        name.map(find).transpose()
+    }
+}
+
+/// A TLS profile that is named and not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no TLS profile called `{0}`")]
+pub struct UnknownProfile(pub String);

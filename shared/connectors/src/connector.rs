@@ -239,8 +239,8 @@ impl Connector {
         }
     }
 
-    /// Whether a look can tell anything: whoever takes passwords from a file of this node has nothing to be dead.
-    pub fn has_a_page(&self) -> bool {
+    /// Whether a look can tell anything: whoever takes passwords from a file of this node has nothing that could be dead.
+    pub fn a_look_tells(&self) -> bool {
         matches!(self, Self::Oidc(_) | Self::Ldap(_))
     }
 

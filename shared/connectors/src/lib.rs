@@ -9,6 +9,7 @@ pub mod dns;
 mod endpoint;
 pub mod failure;
 mod front;
+mod health;
 pub mod http;
 pub mod identity;
 pub mod ldap;

@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::schema::{AttributeRule, Path};
+use crate::schema::AttributeRule;
 
 /// Why a person has no subject here. Said to the person and in the log: the login ends, there is no fallback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +111,7 @@ pub fn mapped(
             Err(Not::Text) => return Err(SubjectRefusal::NotText { member, path: name }),
         },
     };
-    let is_address = is_email(path) || addresses.contains(path.as_str());
+    let is_address = is_email(path.as_str()) || addresses.contains(path.as_str());
     if is_address && !email_is_trusted && !email_is_verified(&value, claims) {
         return Err(SubjectRefusal::EmailNotVerified { member, path: name });
     }
@@ -139,8 +139,8 @@ pub fn is_connector_name(name: &str) -> bool {
 
 /// Whether a path names an e-mail address, by the last name in it: `email`, `mail`, `emails[0]`, `contact.email`, or a
 /// SAML name that ends in `/emailaddress` or in the object identifier of `mail`.
-pub fn is_email(path: &Path) -> bool {
-    let text = path.as_str().to_ascii_lowercase();
+pub fn is_email(path: &str) -> bool {
+    let text = path.to_ascii_lowercase();
     let text = text.split_once('[').map_or(text.as_str(), |(before, _)| before);
     if text == MAIL_OID {
         return true;
@@ -155,7 +155,7 @@ pub fn addresses(rules: &[AttributeRule], member: &str, before: &BTreeSet<String
     let mut after = before.clone();
     for rule in rules {
         let path = rule.mapping.get(member);
-        if path.is_some_and(|path| is_email(path) || before.contains(path.as_str())) {
+        if path.is_some_and(|path| is_email(path.as_str()) || before.contains(path.as_str())) {
             after.insert(rule.name.clone());
         } else {
             after.remove(&rule.name);

@@ -120,7 +120,9 @@ impl Login {
     /// Whether a look could find it alive, and it might then be used.
     pub(crate) fn could_be_alive(&self, seat: &Seat, now: Moment) -> bool {
         let Some(standing) = self.watch.standing(seat.connector.name(), now) else { return false };
-        (seat.connector.has_a_page() || standing.simulated) && seat.able().is_ok() && worth_a_look(&standing)
+        (seat.connector.a_look_tells() || standing.simulated)
+            && seat.able().is_ok()
+            && worth_a_look(&standing)
     }
 
     /// Whom to ask, if this login had asked those that are `tried`.

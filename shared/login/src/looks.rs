@@ -184,7 +184,7 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
 impl Member {
     /// Whether nobody may be sent there unseen.
     pub(crate) fn wants_a_look(&self) -> bool {
-        self.connector.has_a_page()
+        self.connector.a_look_tells()
     }
 
     /// Whether its last success is too long ago to be believed before this node says of itself that it can sign people in there.
@@ -195,7 +195,7 @@ impl Member {
     fn is_older_than(&self, root: Duration, now: Moment) -> bool {
         let health = self.health();
         let window = health.policy().interval.min(if self.connector.is_root() { root } else { FRESH });
-        self.connector.has_a_page() && health.last_success().is_none_or(|at| now.since(at) >= window)
+        self.connector.a_look_tells() && health.last_success().is_none_or(|at| now.since(at) >= window)
     }
 
     /// Whether it may be slow rather than gone: its last look ran out of time, and what has more patience has not given it

@@ -266,9 +266,8 @@ fn trusted_proxies(config: &Config) -> Result<Vec<Network>, String> {
 }
 
 fn listener_tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, String> {
-    let Some(name) = &config.http.tls else { return Ok(None) };
-    let profile =
-        config.tls.get(name).ok_or_else(|| format!("http.tls: there is no TLS profile `{name}`"))?;
+    let profile = config.tls_profile(config.http.tls.as_deref()).map_err(|why| format!("http.tls: {why}"))?;
+    let (Some(name), Some(profile)) = (&config.http.tls, profile) else { return Ok(None) };
     tls::server(name, profile).map(Some).map_err(|error| error.to_string())
 }
 

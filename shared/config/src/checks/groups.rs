@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mangrove_continuity::subject::is_email;
+
 use super::Context;
 use crate::{
     Connector,
@@ -183,16 +185,6 @@ fn sub_lines(group: &Continuity) -> String {
         lines.push_str(&format!("\n      {member}: ..."));
     }
     lines
-}
-
-/// Whether a path names an e-mail address, by the last name in it, as logins judge it.
-fn is_email(path: &str) -> bool {
-    const MAIL: &str = "urn:oid:0.9.2342.19200300.100.1.3";
-    const NAMES: [&str; 6] = ["email", "mail", "emails", "mails", "emailaddress", "emailaddresses"];
-    let path = path.to_ascii_lowercase();
-    let path = path.split('[').next().unwrap_or_default();
-    let last = path.rsplit(['.', '/', ':']).next().unwrap_or_default().replace(['-', '_'], "");
-    path == MAIL || NAMES.contains(&last.as_str())
 }
 
 /// Who may say that somebody is a given person: the weakest of them is the strength of the group.

@@ -7,7 +7,7 @@ use url::Url;
 use super::{Context, urls::is_loopback};
 use crate::{
     Connector,
-    connectors::{Ldap, OneOrMany, is_attribute},
+    connectors::{IN_CHAIN, Ldap, OneOrMany, is_attribute},
     finding::{
         Findings,
         Severity::{Problem, Warning},
@@ -125,7 +125,9 @@ pub(super) fn users_are_found(context: &Context<'_>, findings: &mut Findings) {
 /// What becomes part of a filter or a name is the name of an attribute and nothing else.
 pub(super) fn attributes_are_names(context: &Context<'_>, findings: &mut Findings) {
     for (trail, ldap) in directories(context) {
-        let chain = |key: &Option<String>| key.as_ref().map(|key| key.trim_end_matches(IN_CHAIN).to_owned());
+        let chain = |key: &Option<String>| {
+            key.as_ref().map(|key| key.strip_suffix(IN_CHAIN).unwrap_or(key).to_owned())
+        };
         let mut named = vec![
             (trail.then("usernameSearchKey"), ldap.username_search_key.clone()),
             (trail.then("userRDNKey"), ldap.user_rdn_key.clone()),
@@ -160,6 +162,3 @@ pub(super) fn attributes_are_names(context: &Context<'_>, findings: &mut Finding
         }
     }
 }
-
-/// Active Directory's matching rule for members of members.
-const IN_CHAIN: &str = ":1.2.840.113556.1.4.1941:";

@@ -1,5 +1,6 @@
 //! What can go wrong on the way to an upstream. No message ever shows a body, a query or a header's value.
 
+use mangrove_config::UnknownProfile;
 use std::error::Error;
 use std::io;
 
@@ -53,6 +54,12 @@ pub enum NoAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct HttpBuildError(pub(crate) String);
+
+impl From<UnknownProfile> for HttpBuildError {
+    fn from(why: UnknownProfile) -> Self {
+        Self(why.to_string())
+    }
+}
 
 impl HttpError {
     /// Whether nobody answered at all: the only kind that is a sample of health.

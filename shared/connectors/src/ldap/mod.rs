@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use ldap3::{Scope, dn_escape, ldap_escape};
+use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Ldap as Written};
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::ambient;
@@ -80,11 +81,8 @@ impl Ldap {
         parts: &Parts,
     ) -> Result<Self, HttpBuildError> {
         let settings = Settings::read(written, active_directory)?;
-        let absent = |name: &String| HttpBuildError(format!("there is no TLS profile called {name}"));
-        let profile = written.tls.as_ref().map(|name| config.tls.get(name).ok_or_else(|| absent(name)));
-        let profile = profile.transpose()?;
-        let judge = written.health_check.as_ref().filter(|check| check.enabled);
-        let judge = judge.and_then(|check| check.custom_endpoint.as_ref());
+        let profile = config.tls_profile(written.tls.as_deref())?;
+        let judge = written.health_check.as_ref().and_then(HealthCheck::judge);
         let endpoint = |judge| Endpoint::build(judge, parts.http.share(profile, None)?);
         let endpoint = judge.map(endpoint).transpose()?;
         let servers = Servers::new(&settings, &parts.http.dialer(profile)?);

@@ -1,12 +1,12 @@
 //! What one directory's section of the configuration means.
 
 use mangrove_config::Secret;
-use mangrove_config::connectors::{Ldap as Written, LdapScope, is_attribute};
+use mangrove_config::connectors::{IN_CHAIN, Ldap as Written, LdapScope, is_attribute};
 use mangrove_continuity::HealthPolicy;
 use url::Url;
 
+use crate::health;
 use crate::http::HttpBuildError;
-use crate::oidc::policy;
 
 /// One server of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,13 +121,10 @@ impl Settings {
             delimiter: written.attribute_delimiter.clone(),
             groups: groups.transpose()?,
             trust_email: written.trust_email,
-            health: policy(&written.health_check.clone().unwrap_or_default()),
+            health: health::policy(written.health_check.as_ref()),
         })
     }
 }
-
-/// Active Directory's matching rule for members of members, behind the name of an attribute.
-const IN_CHAIN: &str = ":1.2.840.113556.1.4.1941:";
 
 fn attribute(key: &str, name: &str) -> Result<String, HttpBuildError> {
     if is_attribute(name) {

@@ -17,6 +17,7 @@ mod userinfo;
 mod verify;
 mod word;
 
+use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Oidc as Written};
 use mangrove_continuity::HealthPolicy;
 use url::Url;
@@ -24,7 +25,6 @@ use url::Url;
 pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use self::provider::Provider;
 use self::settings::Settings;
-pub(crate) use self::settings::policy;
 use crate::endpoint::Endpoint;
 use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 
@@ -41,19 +41,10 @@ pub struct Oidc {
 impl Oidc {
     pub(crate) fn build(written: &Written, config: &Config, parts: &Parts) -> Result<Self, HttpBuildError> {
         let settings = Settings::read(written)?;
-        let profile = match &written.tls {
-            None => None,
-            Some(name) => Some(
-                config
-                    .tls
-                    .get(name)
-                    .ok_or_else(|| HttpBuildError(format!("there is no TLS profile called {name}")))?,
-            ),
-        };
+        let profile = config.tls_profile(written.tls.as_deref())?;
         let http = parts.http.share(profile, written.proxy.as_ref())?;
         let provider = Provider::new(&settings, http.clone());
-        let judge = written.health_check.as_ref().filter(|check| check.enabled);
-        let judge = judge.and_then(|check| check.custom_endpoint.as_ref());
+        let judge = written.health_check.as_ref().and_then(HealthCheck::judge);
         let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;
         Ok(Self { settings, http, provider, endpoint })
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use mangrove_config::Secret;
 use mangrove_config::connectors::Oidc as Written;
-use mangrove_config::health_check::{HealthCheck, Probe};
+use mangrove_config::health_check::Probe;
 use mangrove_continuity::HealthPolicy;
-use mangrove_continuity::simulated::SimulatedOutage;
 use mangrove_keys::Algorithm;
 use url::Url;
 
+use crate::health;
 use crate::http::{HttpBuildError, is_acceptable};
 
 /// How long keys and metadata are used after the last good fetch, unless configured.
@@ -65,7 +65,7 @@ impl Settings {
         }
         let first =
             |urls: &Option<mangrove_config::connectors::RedirectUrls>| urls.as_ref()?.urls.first().cloned();
-        let check = written.health_check.clone();
+        let check = written.health_check.as_ref();
         Ok(Self {
             name: written.name.clone(),
             issuer: issuer_of(&well_known)?,
@@ -81,22 +81,9 @@ impl Settings {
             root: written.root,
             trust_email: written.trust_email,
             keys_max_age: written.keys_max_age.map_or(KEYS_MAX_AGE, |age| age.0),
-            probe: check.as_ref().map(|check| check.probe).unwrap_or_default(),
-            health: policy(&check.unwrap_or_default()),
+            probe: check.map(|check| check.probe).unwrap_or_default(),
+            health: health::policy(check),
         })
-    }
-}
-
-/// A health policy from a connector's section.
-pub(crate) fn policy(check: &HealthCheck) -> HealthPolicy {
-    HealthPolicy {
-        probed: check.enabled,
-        interval: check.interval.0,
-        timeout: check.timeout.0,
-        unhealthy_threshold: check.unhealthy_threshold,
-        healthy_threshold: check.healthy_threshold,
-        custom_endpoint: check.enabled && check.custom_endpoint.is_some(),
-        simulated: check.simulated_outage().map(|(after, lasts)| SimulatedOutage { after, lasts }),
     }
 }
 
