@@ -48,7 +48,7 @@ impl Court<'_, '_> {
         // Sure that it is, sure that it is not, and neither.
         if middle.low > allowed || slow.low > 2 * allowed {
             Finding { number: Some(1.0), words, attempts }
-        } else if middle.high <= allowed {
+        } else if middle.high <= allowed && slow.measured <= 2 * allowed {
             Finding { number: Some(0.0), words, attempts }
         } else {
             Finding { number: None, words: format!("void, not sure enough: {words}"), attempts }

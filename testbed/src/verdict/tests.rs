@@ -153,6 +153,14 @@ fn a_machine_that_was_slow_in_one_round_alone_makes_it_void() {
 }
 
 #[test]
+fn a_slowest_tenth_that_may_well_be_slower_is_not_said_to_be_none() {
+    let expected = said(Measure::Slower, false).in_region("branch-b");
+    let some = |second| if [19, 20, 34, 35].contains(&second) { 500 * MILLISECOND } else { 0 };
+    let found = outcome(&Story::in_rounds().with(|product| product.machine = some), &expected);
+    assert_eq!(found.ruling, Ruling::CannotJudge, "two faults of four: {found:?}");
+}
+
+#[test]
 fn an_isolated_branch_is_told_at_once() {
     let expected = expect(Measure::LoginsTold, Bound::AtLeast(Limit::Count(30.0))).in_region("branch-a");
     assert_eq!(outcome(&Story::isolated(), &expected).ruling, Ruling::Holds);
