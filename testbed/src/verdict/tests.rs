@@ -312,6 +312,25 @@ fn nodes_say_in_time_that_a_member_is_down() {
 }
 
 #[test]
+fn a_cost_that_lasts_as_long_as_the_fault_is_no_less_a_cost() {
+    let expected = within(Measure::NextLoginsAfterFault, Duration::from_millis(100));
+    let never_told = Story::one_root_cut().with(|product| {
+        product.looks_alone = true;
+        product.last_look = Some(400 * MILLISECOND);
+        product.notices_after = Some(20 * SECOND);
+    });
+    let fails = outcome(&never_told, &expected);
+    assert_eq!(fails.ruling, Ruling::Fails, "the cuts last 15 s: {fails:?}");
+    assert!(fails.found.contains(" ms added later after"), "{fails:?}");
+    let a_longer_way = Story::one_root_cut().with(|product| product.last_look = Some(400 * MILLISECOND));
+    assert_eq!(
+        outcome(&a_longer_way, &expected).ruling,
+        Ruling::Holds,
+        "the first one pays, nobody after it"
+    );
+}
+
+#[test]
 fn a_machine_too_busy_to_judge_passes_nothing_and_none_of_its_times_fails() {
     let busy = |mut story: Story| {
         story.late = 11;

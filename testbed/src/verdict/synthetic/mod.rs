@@ -32,6 +32,8 @@ pub(crate) struct Cut {
 pub(crate) struct Product {
     /// Looks before it sends a browser away; then a dead root costs this much, once, and nothing is lost.
     pub(crate) last_look: Option<Micros>,
+    /// Everybody looks, not the first one only.
+    pub(crate) looks_alone: bool,
     /// Probes notice after this time; `None`: no failover at all.
     pub(crate) notices_after: Option<Micros>,
     /// How long it thinks before it says that nobody is left; `None`: it never says so.
@@ -58,6 +60,7 @@ impl Product {
     pub(crate) fn good() -> Self {
         Self {
             last_look: Some(200 * MILLISECOND),
+            looks_alone: false,
             notices_after: Some(3 * SECOND),
             tells_after: Some(300 * MILLISECOND),
             forgives_after: 2 * SECOND,
@@ -298,8 +301,10 @@ impl Story {
             match (self.cut_since(branch, region, at), self.product.notices_after) {
                 (None, _) if self.resents(branch, region, at) && self.product.last_look.is_none() => {}
                 (Some(since), Some(after)) if at >= since + after => {}
-                (Some(_), Some(_)) if self.product.last_look.is_some() => {
-                    looks += self.product.last_look.unwrap_or_default();
+                (Some(since), Some(_)) if self.product.last_look.is_some() => {
+                    if self.product.looks_alone || at < since + self.gap {
+                        looks += self.product.last_look.unwrap_or_default();
+                    }
                 }
                 _ => return Ok(((root, region), looks)),
             }
