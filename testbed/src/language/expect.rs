@@ -60,7 +60,7 @@ pub enum Measure {
     FirstLoginAfterFault,
     /// `next logins after fault`: time added, in the mean, for those who came after the first.
     NextLoginsAfterFault,
-    /// `back after heal`: time from the heal to the start of the first login that ends signed in.
+    /// `back after heal`: time from the heal to the start of the last login that was not signed in.
     BackAfterHeal,
     /// `acts per login`: most acts beyond those of a login without a fault.
     ActsPerLogin,
@@ -109,6 +109,12 @@ impl Measure {
     /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
         MEASURES.iter().map(|(_, measure, _)| *measure)
+    }
+
+    /// Whether `after change` leaves nothing out of it: it is about a change itself, or about the whole run.
+    fn is_of_all(self) -> bool {
+        use Measure::{BrowsersAgree, DownNoticed, FirstLoginAfterFault, NextLoginsAfterFault, OneSubject};
+        matches!(self, FirstLoginAfterFault | NextLoginsAfterFault | DownNoticed | OneSubject | BrowsersAgree)
     }
 
     /// The measure's name in a file.
@@ -191,6 +197,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
             section.reader.problem(*place, "expect", &format!("`{name}` is no measure"), &hint);
             continue;
         };
+        if after_change.is_some() && measure.is_of_all() {
+            let what = format!(
+                "`{name}` is about changes or the whole run: `after change` leaves nothing out of it"
+            );
+            section.reader.problem(
+                *place,
+                "expect",
+                &what,
+                "give it an entry of its own, without `after change`",
+            );
+            continue;
+        }
         match bound(value.text().unwrap_or_default(), *takes) {
             Ok(bound) => into.push(Expectation {
                 text: say(region.as_deref(), after_change, name, bound),

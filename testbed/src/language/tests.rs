@@ -37,7 +37,7 @@ expect:
   - logins lost: 0
   - in: branch-a
     after change: 4s
-    first login after fault: "<= 1s added"
+    back after heal: "<= 1s"
     acts per login: "<= 1"
   - slower: no
   - one person, one subject: yes
@@ -79,10 +79,10 @@ fn a_good_topology_means_what_it_says() {
 #[test]
 fn expectations_share_their_region_and_window() {
     let topology = read(GOOD).unwrap();
-    let first = topology.expect.iter().find(|it| it.measure == Measure::FirstLoginAfterFault).unwrap();
-    assert_eq!(first.bound, Bound::AtMost(Limit::Time(Duration::from_secs(1))));
-    assert_eq!(first.region.as_deref(), Some("branch-a"));
-    assert_eq!(first.after_change, Some(Duration::from_secs(4)));
+    let back = topology.expect.iter().find(|it| it.measure == Measure::BackAfterHeal).unwrap();
+    assert_eq!(back.bound, Bound::AtMost(Limit::Time(Duration::from_secs(1))));
+    assert_eq!(back.region.as_deref(), Some("branch-a"));
+    assert_eq!(back.after_change, Some(Duration::from_secs(4)));
     assert_eq!(topology.expect.len(), 5);
     assert_eq!(topology.expect[3].bound, Bound::Exactly(Limit::Yes(false)));
 }
@@ -130,6 +130,13 @@ fn each_mistake_is_told_with_its_line_and_what_to_write() {
             27,
             "`logins lots` is no measure",
             "did you mean `logins lost`?",
+        ),
+        (
+            "back after heal: \"<= 1s\"",
+            "first login after fault: \"<= 1s added\"",
+            30,
+            "`after change` leaves nothing out of it",
+            "an entry of its own",
         ),
         ("slower: no", "slower: 3", 32, "the bound cannot be read", "neither `yes` nor `no`"),
         (
