@@ -121,7 +121,7 @@ fn picture(verdict: &Verdict<'_>, events: &[Event], moments: &[Moment], marks: &
             (marks.legend(verdict))
             div.scroll { (timeline::draw(verdict, events, moments, marks)) }
             p.small {
-                "Each mark is one login: to the right when it began, higher up the longer it took. A ring around it: the person had to do more than usual (reload, start again, choose). "
+                "Each mark is one login: to the right when it began, higher up the longer it took. A ring around it: the person had to do more than usual (start again, choose, type once more). "
                 "Hatched: something was wrong. Dark bar above the lanes: a step was so recent that probes need not have noticed it yet. "
                 "Below the lanes: what each node thought of its connectors."
             }

@@ -1,9 +1,10 @@
 //! What a run was worth: a history goes in, and out come the end of each login, each expectation with its number, and
 //! an exit code. Reads the history only. A node's word counts where the question is what the node said, and nowhere else.
 //!
-//! [`world`] is the mesh over time, [`ends`] what each login and visit was worth, [`mod@judge`] what of that was expected;
-//! [`home`] says where browsers stood when a server went, [`noticed`] when nodes said so,
-//! [`agree`] holds real browsers against simulated ones.
+//! [`world`] is the mesh over time ([`names`] known in it, [`conduct`] of providers), [`ends`] what each login and visit was worth,
+//! [`mod@judge`] what of that was expected. Measures with a room of their own: [`home`] says where browsers stood when a server
+//! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`agree`] holds
+//! real browsers against simulated ones. [`machine`] is whether times mean anything, [`stats`] the arithmetic.
 
 pub mod agree;
 pub mod conduct;
