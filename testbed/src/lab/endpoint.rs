@@ -174,7 +174,9 @@ mod tests {
             let mut length = 0;
             let whole = |text: &[u8]| text.ends_with(b"healthy") || text.ends_with(b"maintenance");
             while !whole(&answer[..length]) {
-                length += stream.read(&mut answer[length..]).unwrap();
+                let more = stream.read(&mut answer[length..]).unwrap();
+                assert_ne!(more, 0, "ended in the middle: {}", String::from_utf8_lossy(&answer[..length]));
+                length += more;
             }
             String::from_utf8(answer[..length].to_vec()).unwrap()
         };

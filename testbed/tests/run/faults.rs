@@ -155,6 +155,8 @@ timeline:
     use IdpState::{Errors, ExpiredCertificate, Garbage, Right};
     assert_eq!(states, [Errors, ExpiredCertificate, Right, Garbage, Right].map(|state| ("corp", state)));
     let steps = steps(&events);
+    let words = steps.iter().map(|(_, step)| step.words.as_str());
+    assert!(words.clone().any(|words| words == "fill corp"), "{:?}", words.collect::<Vec<_>>());
     let connected = |from: usize, until: usize| {
         let met = probes(&events, steps[from].0, steps[until].1.began);
         assert!(!met.is_empty(), "no probe between steps {from} and {until}");
