@@ -23,6 +23,8 @@ pub struct Page {
 pub struct Content {
     /// Heading, title or first words, at most 200 characters.
     pub says: String,
+    /// All its words.
+    pub words: String,
     /// Forms in order.
     pub forms: Vec<Form>,
     /// Where it goes by itself, and after which time.
@@ -74,6 +76,7 @@ impl Page {
         let html = Html::parse_document(&self.body);
         Content {
             says: says(&html),
+            words: select(&html, "body").next().map(words).unwrap_or_default(),
             forms: read_forms(&html, &self.url),
             refresh: refresh(&html, &self.url),
             login_id: login_id(&html),

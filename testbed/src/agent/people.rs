@@ -199,8 +199,7 @@ mod tests {
     fn person(every_us: u64) -> PersonSpec {
         PersonSpec {
             name: "a-1".into(),
-            username: "a-1".into(),
-            password: String::new(),
+            accounts: Vec::new(),
             app: "app".into(),
             url: "https://app.mesh.test/".into(),
             every_us,

@@ -194,7 +194,7 @@ impl<'a> Attempt<'a> {
             // A person for whom a page did not come takes the other way.
             self.acts.choices += 1;
             let button = usize::try_from(self.acts.restarts + self.acts.reloads).unwrap_or(0);
-            return Next::Go(Navigation::filled(form, &self.person.username, "", button, &page.url));
+            return Next::Go(Navigation::filled(form, &self.person.name, "", button, &page.url));
         }
         let (status, says) = (page.status, content.says);
         Next::Done(Pass::Failed(if status < 400 {
@@ -208,10 +208,14 @@ impl<'a> Attempt<'a> {
         if self.passwords_here >= MOST_PASSWORDS {
             return Next::Done(Pass::Ended(Seen::Stuck { status: page.status, says: content.says.clone() }));
         }
+        let host = page.url.host_str().unwrap_or_default();
+        let Some(account) = self.person.account(host, &content.words) else {
+            let says = format!("{host} asks for a password of somebody unknown: {}", content.says);
+            return Next::Done(Pass::Ended(Seen::Stuck { status: page.status, says }));
+        };
         self.passwords_here += 1;
         self.acts.passwords += 1;
-        let (name, password) = (&self.person.username, &self.person.password);
-        Next::Go(Navigation::filled(form, name, password, 0, &page.url))
+        Next::Go(Navigation::filled(form, &account.username, &account.password, 0, &page.url))
     }
 
     /// A page that says nobody can sign them in now. It may try again by itself for as long as patience lasts.

@@ -73,10 +73,9 @@ pub struct AppSpec {
 pub struct PersonSpec {
     /// Unique in the run; also the value of `lab_person` at every identity provider.
     pub name: String,
-    /// What is typed as user name.
-    pub username: String,
-    /// What is typed as password.
-    pub password: String,
+    /// What is typed where a password is asked for.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
     /// Name of the application's server in the history.
     pub app: String,
     /// What is typed into the address bar, such as `https://branch-app.mesh.test/`.
@@ -92,6 +91,33 @@ pub struct PersonSpec {
     /// Name of the person whose arrivals are this one's, to the moment; `None`: arrives alone.
     #[serde(default)]
     pub twin_of: Option<String>,
+}
+
+/// A name and a password, and the pages that they are for. Nobody types a password anywhere else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// Host name of the page.
+    pub host: String,
+    /// Words of the page that say whose password it asks for; `None`: its host says it.
+    #[serde(default)]
+    pub of: Option<String>,
+    /// What is typed as user name.
+    pub username: String,
+    /// What is typed as password.
+    pub password: String,
+}
+
+impl PersonSpec {
+    /// What this person types at a page of this host with these words; the words that say more decide.
+    pub fn account(&self, host: &str, words: &str) -> Option<&Account> {
+        let said = |account: &Account| {
+            account.of.as_ref().map_or(Some(0), |of| words.contains(of).then_some(of.len()))
+        };
+        let here = self.accounts.iter().filter(|account| account.host == host);
+        here.filter_map(|account| Some((said(account)?, account)))
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, it)| it)
+    }
 }
 
 /// How to start a Chromium.
@@ -144,6 +170,36 @@ fn default_scope() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_typed_where_its_directory_is_named_and_nowhere_else() {
+        let account = |host: &str, of: Option<&str>, password: &str| Account {
+            host: host.into(),
+            of: of.map(str::to_owned),
+            username: "a-1".into(),
+            password: password.into(),
+        };
+        let person = PersonSpec {
+            name: "a-1".into(),
+            accounts: vec![
+                account("corp.mesh.test", None, "corp"),
+                account("root.mesh.test", Some("Staff"), "staff"),
+                account("root.mesh.test", Some("Staff abroad"), "abroad"),
+            ],
+            app: "app".into(),
+            url: "https://app.mesh.test/".into(),
+            every_us: 1,
+            keep_session: false,
+            chromium: false,
+            twin_of: None,
+        };
+        let typed = |host: &str, words: &str| person.account(host, words).map(|it| it.password.as_str());
+        assert_eq!(typed("corp.mesh.test", "Log in to your account"), Some("corp"));
+        assert_eq!(typed("root.mesh.test", "Use your password of Staff ."), Some("staff"));
+        assert_eq!(typed("root.mesh.test", "Use your password of Staff abroad ."), Some("abroad"));
+        assert_eq!(typed("root.mesh.test", "Use your password of Partners ."), None);
+        assert_eq!(typed("edge.mesh.test", "Use your password of Staff ."), None);
+    }
 
     #[test]
     fn a_small_spec_gets_the_usual_patience() {

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use url::form_urlencoded;
 
-use super::spec::{AppSpec, PersonSpec, Spec};
+use super::spec::{Account, AppSpec, PersonSpec, Spec};
 use crate::history::{Event, Login, Seen, VisitKind, VisitOutcome, What, unix_now};
 
 /// How the stand-in behaves.
@@ -242,10 +242,11 @@ async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
         client_secret: None,
         scope: "openid".into(),
     };
+    let account =
+        Account { host: "localhost".into(), of: None, username: "a-1".into(), password: "a-1-secret".into() };
     let person = PersonSpec {
         name: "a-1".into(),
-        username: "a-1".into(),
-        password: "a-1-secret".into(),
+        accounts: vec![account],
         app: "branch-app".into(),
         url: format!("https://localhost:{}/", listen.port()),
         every_us: 50_000,

@@ -6,23 +6,27 @@ use std::collections::BTreeMap;
 use mangrove_config::Config;
 
 use super::configs;
-use super::idp::Member;
+use super::idp::Somebody;
 use crate::history::{Link, Micros, Person, Run, Server, ServerKind};
 use crate::language::{People, Role, Topology, host};
 
 /// Describes a topology whose people and configurations these are.
-pub(super) fn run(topology: &Topology, members: &[Member], configurations: &BTreeMap<String, Config>) -> Run {
+pub(super) fn run(
+    topology: &Topology,
+    somebodies: &[Somebody],
+    configurations: &BTreeMap<String, Config>,
+) -> Run {
     let link = |link: &crate::language::Link| Link {
         a: link.between.0.clone(),
         b: link.between.1.clone(),
         delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
     };
-    let person = |(Seat { people, twin_of }, member): (Seat<'_>, &Member)| Person {
-        name: member.name.clone(),
+    let person = |(Seat { people, twin_of }, somebody): (Seat<'_>, &Somebody)| Person {
+        name: somebody.name.clone(),
         region: people.region.clone(),
         app: people.app.clone(),
         keeps_session: people.keep_session,
-        twin_of: twin_of.map(|other| members[other].name.clone()),
+        twin_of: twin_of.map(|other| somebodies[other].name.clone()),
     };
     Run {
         topology: topology.name.clone(),
@@ -31,7 +35,7 @@ pub(super) fn run(topology: &Topology, members: &[Member], configurations: &BTre
         regions: topology.regions.clone(),
         links: topology.links.iter().map(link).collect(),
         servers: servers(topology, configurations),
-        people: everybody(topology).zip(members).map(person).collect(),
+        people: everybody(topology).zip(somebodies).map(person).collect(),
     }
 }
 

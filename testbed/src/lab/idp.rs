@@ -8,9 +8,37 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde_json::{Value, json};
 
 use super::configs::Client;
-use crate::language::{DOMAIN, host};
+use crate::language::{DOMAIN, Idp, IdpKind, host};
 
-/// Somebody who signs in, as the IdPs know them.
+/// Somebody who signs in. Everybody has a password for each directory, and no two of them are the same: who sends one to another
+/// directory is refused there.
+#[derive(Debug, Clone)]
+pub struct Somebody {
+    /// Unique in the run, and the hidden attribute's value.
+    pub name: String,
+    /// What the passwords are made of.
+    pub secret: String,
+    /// Salt of their hashes.
+    pub salt: [u8; 16],
+}
+
+impl Somebody {
+    /// As this IdP knows them.
+    ///
+    /// # Errors
+    /// When the password cannot be hashed.
+    pub fn at(&self, idp: &Idp) -> Result<Member, String> {
+        let username = match idp.kind {
+            IdpKind::Local => self.name.clone(),
+            IdpKind::Dex => format!("{}@{DOMAIN}", self.name),
+        };
+        let password = format!("{}-{}", idp.name, self.secret);
+        let hash = hash(&password, &self.salt)?;
+        Ok(Member { name: self.name.clone(), username, password, salt: self.salt, hash })
+    }
+}
+
+/// Somebody as one IdP knows them.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// Unique in the run, and the hidden attribute's value.

@@ -24,7 +24,7 @@ impl Draft<'_> {
         secret(&file, &write(&clients)?)?;
         let program = match idp.kind {
             IdpKind::Local => {
-                secret(&home.join("users.yaml"), &format!("{:#}", idp::users(name, &self.members)))?;
+                secret(&home.join("users.yaml"), &format!("{:#}", idp::users(name, &self.members_at(idp)?)))?;
                 self.node(name, &idp.region, Role::Root, &file)
             }
             IdpKind::Dex => {
@@ -51,7 +51,7 @@ impl Draft<'_> {
             IdpKind::Local => idp::config(&idp.name, clients, &home),
             IdpKind::Dex => {
                 let address = self.address(&idp.name).map(|address| address.to_string()).unwrap_or_default();
-                foreign::dex_config(&idp.name, &address, clients, &self.members, &home)
+                foreign::dex_config(&idp.name, &address, clients, &self.members_at(idp)?, &home)
                     .map_err(MeshError::Lab)?
             }
         };

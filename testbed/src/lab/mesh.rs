@@ -14,11 +14,11 @@ use super::ca::{Authority, Leaf};
 use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::front::FrontSpec;
-use super::idp::Member;
-use super::{clock, configs, describe, foreign, idp};
-use crate::agent::spec::{AppSpec, PersonSpec, ProbeSpec, Spec};
+use super::idp::{Member, Somebody};
+use super::{clock, configs, describe, foreign};
+use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
-use crate::language::{AppKind, DOMAIN, Endpoint, IdpKind, Role, Topology, host};
+use crate::language::{AppKind, Endpoint, Idp, Role, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -95,7 +95,7 @@ pub(super) struct Draft<'t> {
     pub(super) plan: Plan,
     pub(super) authority: Authority,
     pub(super) leaves: BTreeMap<String, Leaf>,
-    pub(super) members: Vec<Member>,
+    pub(super) people: Vec<Somebody>,
     pub(super) configs: BTreeMap<String, Config>,
     pub(super) problems: Vec<String>,
 }
@@ -112,7 +112,7 @@ impl Mesh {
             plan: Plan::of(topology),
             authority: Authority::create()?,
             leaves: BTreeMap::new(),
-            members: members(topology)?,
+            people: people(topology)?,
             configs: BTreeMap::new(),
             problems: Vec::new(),
         };
@@ -122,9 +122,9 @@ impl Mesh {
         draft.load();
         draft.dex_addresses();
         let mut programs = draft.programs()?;
-        let mut specs = draft.specs();
+        let mut specs = draft.specs()?;
         draft.foreign_apps(&mut specs, &mut programs)?;
-        let run = describe::run(topology, &draft.members, &draft.configs);
+        let run = describe::run(topology, &draft.people, &draft.configs);
         if draft.problems.is_empty() {
             let endpoints = draft.endpoints();
             return Ok(Self { plan: draft.plan, programs, specs, endpoints, run });
@@ -311,24 +311,26 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn specs(&mut self) -> Vec<Spec> {
+    fn specs(&mut self) -> Result<Vec<Spec>, MeshError> {
         let settings = &self.topology.settings;
         let micros = |time: std::time::Duration| Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX);
         let topology = self.topology;
         topology
             .regions
             .iter()
-            .map(|region| Spec {
-                region: region.clone(),
-                ca_pem: self.authority.certificate_pem(),
-                apps: self.apps_in(region),
-                people: self.people_in(region),
-                chromium: None,
-                probes: self.probes_from(region),
-                probe_interval_us: PROBE_INTERVAL,
-                patience_us: micros(settings.patience),
-                restarts: 3,
-                seed: settings.seed,
+            .map(|region| {
+                Ok(Spec {
+                    region: region.clone(),
+                    ca_pem: self.authority.certificate_pem(),
+                    apps: self.apps_in(region),
+                    people: self.people_in(region)?,
+                    chromium: None,
+                    probes: self.probes_from(region),
+                    probe_interval_us: PROBE_INTERVAL,
+                    patience_us: micros(settings.patience),
+                    restarts: 3,
+                    seed: settings.seed,
+                })
             })
             .collect()
     }
@@ -364,22 +366,38 @@ impl Draft<'_> {
         specs
     }
 
-    fn people_in(&self, region: &str) -> Vec<PersonSpec> {
+    fn people_in(&self, region: &str) -> Result<Vec<PersonSpec>, MeshError> {
         let everybody = describe::everybody(self.topology);
-        let here = everybody.zip(&self.members).filter(|(seat, _)| seat.people.region == region);
-        here.map(|(seat, member)| (seat.people, seat, member))
-            .map(|(people, seat, member)| PersonSpec {
-                name: member.name.clone(),
-                username: member.username.clone(),
-                password: member.password.clone(),
-                app: people.app.clone(),
-                url: format!("https://{}/", host(&people.app)),
-                every_us: Micros::try_from(people.sign_in_every.as_micros()).unwrap_or(Micros::MAX),
-                keep_session: people.keep_session,
-                chromium: seat.real(),
-                twin_of: seat.twin_of.map(|other| self.members[other].name.clone()),
+        let here = everybody.zip(&self.people).filter(|(seat, _)| seat.people.region == region);
+        here.map(|(seat, somebody)| (seat.people, seat, somebody))
+            .map(|(people, seat, somebody)| {
+                Ok(PersonSpec {
+                    name: somebody.name.clone(),
+                    accounts: self.accounts(somebody)?,
+                    app: people.app.clone(),
+                    url: format!("https://{}/", host(&people.app)),
+                    every_us: Micros::try_from(people.sign_in_every.as_micros()).unwrap_or(Micros::MAX),
+                    keep_session: people.keep_session,
+                    chromium: seat.real(),
+                    twin_of: seat.twin_of.map(|other| self.people[other].name.clone()),
+                })
             })
             .collect()
+    }
+
+    /// What somebody types at which page.
+    fn accounts(&self, somebody: &Somebody) -> Result<Vec<Account>, MeshError> {
+        let account = |idp: &Idp| {
+            let member = somebody.at(idp).map_err(MeshError::Lab)?;
+            let (username, password) = (member.username, member.password);
+            Ok(Account { host: host(&idp.name), of: None, username, password })
+        };
+        self.topology.idps.iter().map(account).collect()
+    }
+
+    /// Everybody as this IdP knows them.
+    pub(super) fn members_at(&self, idp: &Idp) -> Result<Vec<Member>, MeshError> {
+        self.people.iter().map(|somebody| somebody.at(idp).map_err(MeshError::Lab)).collect()
     }
 
     /// Every server in another region, linked or not: what must not be reached is checked as well.
@@ -402,20 +420,16 @@ fn issuer(config: &Config, node: &str) -> String {
     written.map_or_else(|| format!("https://{}", host(node)), mangrove_config::issuer_text)
 }
 
-fn members(topology: &Topology) -> Result<Vec<Member>, MeshError> {
-    let with_dex = topology.idps.iter().any(|idp| idp.kind == IdpKind::Dex);
-    let mut members = Vec::new();
+fn people(topology: &Topology) -> Result<Vec<Somebody>, MeshError> {
+    let mut people = Vec::new();
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
     for seat in describe::everybody(topology) {
         let number = numbers.entry(&seat.people.region).or_default();
         *number += 1;
         let name = format!("{}-{number:02}", seat.people.region);
-        let (password, salt) = (token()?, random()?);
-        let hash = idp::hash(&password, &salt).map_err(MeshError::Lab)?;
-        let username = if with_dex { format!("{name}@{DOMAIN}") } else { name.clone() };
-        members.push(Member { name, username, password, salt, hash });
+        people.push(Somebody { name, secret: token()?, salt: random()? });
     }
-    Ok(members)
+    Ok(people)
 }
 
 fn random() -> Result<[u8; 16], MeshError> {

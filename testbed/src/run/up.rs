@@ -165,8 +165,11 @@ impl Visit<'_> {
                 writeln!(text, "    https://{}/  in {}, signs in at {}", host(&app.name), app.region, app.at);
         }
         text.push_str("\n  People (name, password)\n");
-        for person in specs.iter().flat_map(|spec| spec.people.iter().take(SHOWN)) {
-            let _ = writeln!(text, "    {}  {}", person.username, person.password);
+        for account in
+            specs.iter().flat_map(|spec| spec.people.iter().take(SHOWN)).flat_map(|it| &it.accounts)
+        {
+            let of = account.of.as_ref().map(|of| format!(", {of}")).unwrap_or_default();
+            let _ = writeln!(text, "    {}  {}  at {}{of}", account.username, account.password, account.host);
         }
         let _ = writeln!(text, "\n  SOCKS5 with remote names, into {}: {}", self.region, self.address);
         match &self.browser {
