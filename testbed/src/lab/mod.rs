@@ -8,6 +8,7 @@ pub mod ca;
 pub mod chromium;
 pub mod clock;
 pub mod configs;
+pub mod crowd;
 mod describe;
 pub mod disk;
 pub mod dns;

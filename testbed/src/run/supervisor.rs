@@ -1,33 +1,29 @@
 //! The run itself: builds the lab, lets people in, does the timeline, sends people home, and hands over the history.
 //! [`super::up`] stands on the same ground and the same lab.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal};
-
+use super::ground::Ground;
 use super::verbs::Stage;
 use super::view::View;
-use super::{Options, isolate, results};
+use super::{Options, results};
 use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
+use crate::lab::crowd::Crowd;
 use crate::lab::dns::Dns;
 use crate::lab::endpoint::Endpoints;
 use crate::lab::lateness::Clock;
-use crate::lab::log::log_file;
 use crate::lab::mesh::Mesh;
 use crate::lab::paths::Paths;
-use crate::lab::process::{Death, Processes, spawn};
+use crate::lab::process::{Death, Processes};
 use crate::lab::region::Region;
 use crate::lab::switch::Switch;
-use crate::lab::{chromium, clock, disk, foreign};
+use crate::lab::{chromium, disk};
 use crate::language::rounds::{self, Round};
-use crate::language::{AppKind, IdpKind, Step, Topology, parse};
+use crate::language::{AppKind, Step, Topology};
 
 /// How long processes may take until they accept.
 const START_DEADLINE: Micros = 30 * SECOND;
@@ -82,59 +78,6 @@ fn run(options: &Options) -> Result<u8, Failure> {
     results::conclude(topology, &events, &ground.folder, &options.out).map_err(Failure::Because)
 }
 
-/// What a lab is built on: a topology that fits this machine, and privacy.
-pub(super) struct Ground {
-    /// The topology.
-    pub(super) topology: Topology,
-    /// Where everything goes that must not stay.
-    pub(super) folder: PathBuf,
-    binaries: PathBuf,
-    program: PathBuf,
-    stop: Arc<AtomicBool>,
-}
-
-impl Ground {
-    /// Reads the topology, finds its programs, and leaves the machine's networks and mounts for good. `hear` gets each
-    /// line that the process which started this one passes on.
-    ///
-    /// # Errors
-    /// What is wrong with the file, what is missing, what the kernel refused.
-    pub(super) fn prepare(
-        file: &Path,
-        bin: Option<&Path>,
-        hear: impl Fn(String) + Send + 'static,
-    ) -> Result<Self, Failure> {
-        // Before any thread: a signal that one thread does not block is lost to the first process of a name space.
-        let stop = listen_for_stop()?;
-        isolate::die_with_parent(hear)?;
-        let topology = parse::load(file).map_err(|problems| crate::cli::say(file, &problems))?;
-        let program = std::env::current_exe()?;
-        let beside = program.parent().unwrap_or(Path::new("/"));
-        let binaries = bin.unwrap_or(beside).canonicalize()?;
-        find_binaries(&topology, &binaries)?;
-        foreign::ready(&topology)?;
-        chromium::ready(&topology)?;
-        clock::ready(&topology)?;
-        let here = std::env::current_dir()?;
-        let folder = isolate::isolate(&[&here, &binaries, &file.canonicalize()?, &program])?;
-        Ok(Self { topology, folder, binaries, program, stop })
-    }
-}
-
-fn find_binaries(topology: &Topology, binaries: &Path) -> Result<(), String> {
-    let mut needed: Vec<_> = topology.nodes.iter().map(|node| node.role.binary()).collect();
-    if topology.idps.iter().any(|idp| idp.kind == IdpKind::Local) {
-        needed.push(crate::language::Role::Root.binary());
-    }
-    match needed.iter().find(|name| !binaries.join(name).is_file()) {
-        Some(name) => Err(format!(
-            "{name} is not in {}. Build it (`cargo build`), or say where it is with --bin DIR",
-            binaries.display()
-        )),
-        None => Ok(()),
-    }
-}
-
 fn no_region(name: &str, error: &std::io::Error) -> String {
     let hint = match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
@@ -145,30 +88,9 @@ fn no_region(name: &str, error: &std::io::Error) -> String {
     format!("region {name} cannot be made: {error}{hint}")
 }
 
-/// Notes signals that ask to end, so that the run can end in order.
-fn listen_for_stop() -> std::io::Result<Arc<AtomicBool>> {
-    let wanted: SigSet =
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
-    wanted.thread_block()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&stop);
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        while wanted.wait().is_ok() {
-            noted.store(true, Ordering::Relaxed);
-        }
-    })?;
-    Ok(stop)
-}
-
-/// The process with the people and applications of one region.
-struct Crowd {
-    region: String,
-    child: Child,
-    orders: Option<ChildStdin>,
-}
-
 /// Everything that stands, and the events that come from it.
 pub(super) struct Lab<'t> {
+    ground: &'t Ground,
     topology: &'t Topology,
     /// Regions, in order.
     pub(super) regions: Vec<Region>,
@@ -180,9 +102,7 @@ pub(super) struct Lab<'t> {
     /// What each region's process is going to be told at the start.
     pub(super) specs: Vec<Spec>,
     run: history::Run,
-    program: PathBuf,
     logs: PathBuf,
-    stop: Arc<AtomicBool>,
     sender: Sender<Event>,
     inbox: Receiver<Event>,
 }
@@ -211,6 +131,7 @@ impl<'t> Lab<'t> {
         let (sender, inbox) = channel();
         let logs = folder.join("logs");
         Ok(Self {
+            ground,
             topology,
             regions,
             switch,
@@ -220,9 +141,7 @@ impl<'t> Lab<'t> {
             crowds: Vec::new(),
             specs: mesh.specs,
             run: mesh.run,
-            program: ground.program.clone(),
             logs,
-            stop: ground.stop.clone(),
             sender,
             inbox,
         })
@@ -291,8 +210,9 @@ impl<'t> Lab<'t> {
         let own = self.topology.apps.iter().filter(|app| app.kind == AppKind::Lab);
         let mut apps: Vec<_> = own.map(|app| app.name.clone()).collect();
         for spec in std::mem::take(&mut self.specs) {
-            let crowd = self.gather(&spec)?;
-            self.crowds.push(crowd);
+            let index = self.topology.region_index(&spec.region).unwrap_or_default();
+            let (region, events) = (&self.regions[index], self.sender.clone());
+            self.crowds.push(Crowd::gather(&self.ground.program, &spec, region, &self.logs, events)?);
         }
         let deadline = now() + START_DEADLINE;
         loop {
@@ -321,37 +241,9 @@ impl<'t> Lab<'t> {
         }
     }
 
-    /// Starts the process with a region's people and applications.
-    fn gather(&self, spec: &Spec) -> Result<Crowd, Failure> {
-        let index = self.topology.region_index(&spec.region).unwrap_or_default();
-        let log = log_file(&self.logs, &spec.region, "people")?;
-        let mut command = Command::new(&self.program);
-        command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child = spawn(command, &self.regions[index])?;
-        let mut orders = child.stdin.take();
-        let line = serde_json::to_string(spec).map_err(|error| error.to_string())?;
-        if let Some(orders) = &mut orders {
-            writeln!(orders, "{line}")?;
-        }
-        if let Some(out) = child.stdout.take() {
-            let events = self.sender.clone();
-            std::thread::Builder::new().name(format!("hear-{}", spec.region)).spawn(move || {
-                for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    if let Ok(event) = serde_json::from_str::<Event>(&line) {
-                        let _ = events.send(event);
-                    }
-                }
-            })?;
-        }
-        Ok(Crowd { region: spec.region.clone(), child, orders })
-    }
-
     /// Tells every crowd.
     pub(super) fn order(&mut self, order: Order) {
-        let line = serde_json::to_string(&order).unwrap_or_default();
-        for orders in self.crowds.iter_mut().filter_map(|crowd| crowd.orders.as_mut()) {
-            let _ = writeln!(orders, "{line}");
-        }
+        self.crowds.iter_mut().for_each(|crowd| crowd.tell(&order));
     }
 
     /// Lets everybody finish what they are at, and waits for them.
@@ -361,8 +253,7 @@ impl<'t> Lab<'t> {
         let mut last = None;
         while now() < deadline {
             self.tick(TICK, view, events)?;
-            let home = self.crowds.iter_mut().all(|crowd| !matches!(crowd.child.try_wait(), Ok(None)));
-            if home {
+            if self.crowds.iter_mut().all(Crowd::is_home) {
                 // What they wrote last may still be in the pipe.
                 let since = *last.get_or_insert_with(now);
                 if now() > since + 200 * MILLISECOND {
@@ -394,35 +285,22 @@ impl<'t> Lab<'t> {
             view.see(&event);
             events.push(event);
         }
-        if self.stop.load(Ordering::Relaxed) {
+        if self.ground.is_stopped() {
             return Err(Failure::Stopped);
         }
         if let Some(Death { name, words }) = self.processes.tend(&self.regions).into_iter().next() {
             return Err(Failure::Because(format!("{name} {words}")));
         }
-        let failed =
-            |crowd: &mut Crowd| matches!(crowd.child.try_wait(), Ok(Some(status)) if !status.success());
-        if let Some(crowd) = self.crowds.iter_mut().find_map(|crowd| failed(crowd).then_some(&*crowd)) {
-            let log = self.logs.join(&crowd.region).join("people.log");
-            let said = std::fs::read_to_string(log).unwrap_or_default();
+        if let Some((region, said)) = self.crowds.iter_mut().find_map(Crowd::failed) {
             let note = events.iter().rev().find_map(|event| match &event.what {
                 What::Note { text, .. } => Some(text.as_str()),
                 _ => None,
             });
             let words = note.unwrap_or(said.trim());
-            return Err(Failure::Because(format!("the people of {} cannot go on: {words}", crowd.region)));
+            return Err(Failure::Because(format!("the people of {region} cannot go on: {words}")));
         }
         view.draw();
         Ok(())
-    }
-}
-
-impl Drop for Lab<'_> {
-    fn drop(&mut self) {
-        for crowd in &mut self.crowds {
-            let _ = crowd.child.kill();
-            let _ = crowd.child.wait();
-        }
     }
 }
 

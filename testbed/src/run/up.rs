@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 
-use super::supervisor::{Failure, Ground, Lab, TICK, micros};
+use super::ground::Ground;
+use super::supervisor::{Failure, Lab, TICK, micros};
 use super::view::{View, print};
 use crate::agent::spec::{Command as Order, Spec};
 use crate::history::{Event, Micros, What, now};
