@@ -1,10 +1,11 @@
-//! What the lab reads in an operator's configuration: which secrets it names, which clients it has at an IdP of the lab,
-//! whom it asks, and how it probes. The configuration itself is never changed; the lab fills in what it refers to.
+//! What the lab reads in an operator's configuration: which secrets it names, which clients it has at an IdP of the lab
+//! by which protocol, whom it asks, and how it probes. The configuration itself is never changed; the lab fills in what it refers to.
 
 use std::collections::BTreeMap;
 
-use mangrove_config::connectors::Oidc;
-use mangrove_config::{App, Config, Connector};
+use mangrove_config::{App, Config, Connector, Secret};
+use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::history::{Micros, Probing};
 use crate::language::DOMAIN;
@@ -22,48 +23,121 @@ pub fn secret_names(text: &str) -> Vec<String> {
     named.filter(legal).map(str::to_owned).collect()
 }
 
+/// How a node speaks to an identity provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// OpenID Connect.
+    Oidc,
+    /// SAML 2.0.
+    Saml,
+    /// LDAP.
+    Ldap,
+}
+
 /// A client that a node is at one of its upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    /// Client id.
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// Client id; entity id of a service provider; DN of a service account.
     pub id: String,
-    /// Client secret, if it has one.
+    /// Client secret, or password of the service account, if it has one.
     pub secret: Option<String>,
-    /// Redirect URLs.
-    pub redirect_urls: Vec<String>,
+    /// Redirect URLs, or assertion consumer services.
+    pub urls: Vec<String>,
+    /// Single logout services of a service provider.
+    pub logout_urls: Vec<String>,
+    /// File with the certificate by which a service provider signs, PEM.
+    pub certificate: Option<String>,
 }
 
-/// The clients of these nodes at the server `name`, one for each client id.
+impl Client {
+    /// A client that is known nowhere yet.
+    pub fn new(protocol: Protocol, id: &str, secret: Option<&str>) -> Self {
+        let (id, secret) = (id.to_owned(), secret.map(str::to_owned));
+        Self { protocol, id, secret, urls: Vec::new(), logout_urls: Vec::new(), certificate: None }
+    }
+}
+
+/// The clients of these nodes at the server `name`, one for each protocol and id.
 pub fn clients_at<'c>(name: &str, configs: impl Iterator<Item = &'c Config>) -> Vec<Client> {
-    let mut clients: BTreeMap<String, Client> = BTreeMap::new();
-    for oidc in configs.flat_map(oidc_connectors).filter(|oidc| server_of(oidc) == Some(name)) {
-        let client = clients.entry(oidc.client_id.clone()).or_insert_with(|| Client {
-            id: oidc.client_id.clone(),
-            secret: oidc.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
-            redirect_urls: Vec::new(),
-        });
-        let url = oidc.redirect_url.as_ref().map(ToString::to_string);
-        client.redirect_urls.extend(url.filter(|url| !client.redirect_urls.contains(url)));
+    let mut clients: BTreeMap<(Protocol, String), Client> = BTreeMap::new();
+    let connectors = configs.flat_map(|config| &config.connectors);
+    for connector in connectors.filter(|it| servers_of(it).iter().any(|server| server == name)) {
+        let Some(found) = client_of(connector) else { continue };
+        let known = clients.entry((found.protocol, found.id.clone()));
+        let known = known.or_insert_with(|| Client { urls: vec![], logout_urls: vec![], ..found.clone() });
+        for (into, from) in [(&mut known.urls, found.urls), (&mut known.logout_urls, found.logout_urls)] {
+            into.extend(from.into_iter().filter(|url| !into.contains(url)).collect::<Vec<_>>());
+        }
     }
     clients.into_values().collect()
 }
 
-/// A node's connectors that ask the server `name`: each one's name and well-known URL.
-pub fn asking<'c>(name: &str, config: &'c Config) -> impl Iterator<Item = (&'c str, &'c str)> {
-    let asking = oidc_connectors(config).filter(move |oidc| server_of(oidc) == Some(name));
-    asking.map(|oidc| (oidc.name.as_str(), oidc.well_known_url.as_str()))
-}
-
-fn oidc_connectors(config: &Config) -> impl Iterator<Item = &Oidc> {
-    config.connectors.iter().filter_map(|connector| match connector {
-        Connector::Oidc(oidc) => Some(oidc),
-        _ => None,
+/// The client that a node is by this connector; none where it asks nobody else, or anonymously.
+fn client_of(connector: &Connector) -> Option<Client> {
+    let texts = |url: Option<&Url>| url.map(ToString::to_string).into_iter().collect();
+    let exposed = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
+    Some(match connector {
+        Connector::Oidc(oidc) => Client {
+            secret: exposed(oidc.client_secret.as_ref()),
+            urls: texts(oidc.redirect_url.as_ref()),
+            ..Client::new(Protocol::Oidc, &oidc.client_id, None)
+        },
+        Connector::Saml(saml) => Client {
+            urls: texts(Some(&saml.consumer_service_url)),
+            logout_urls: texts(saml.logout_callback_url.as_ref()),
+            certificate: saml.sp_cert_path.clone(),
+            ..Client::new(Protocol::Saml, &saml.entity_id, None)
+        },
+        Connector::Ldap(ldap) | Connector::ActiveDirectory(ldap) => Client {
+            secret: exposed(ldap.bind_password.as_ref()),
+            ..Client::new(Protocol::Ldap, ldap.bind_dn.as_ref()?, None)
+        },
+        Connector::Local(_) | Connector::Continuity(_) => return None,
     })
 }
 
-/// Name of the lab's server that a connector asks.
-fn server_of(oidc: &Oidc) -> Option<&str> {
-    oidc.well_known_url.host_str()?.strip_suffix(DOMAIN)?.strip_suffix('.')
+/// The protocol of a connector that asks somebody else.
+pub fn protocol_of(connector: &Connector) -> Option<Protocol> {
+    match connector {
+        Connector::Oidc(_) => Some(Protocol::Oidc),
+        Connector::Saml(_) => Some(Protocol::Saml),
+        Connector::Ldap(_) | Connector::ActiveDirectory(_) => Some(Protocol::Ldap),
+        Connector::Local(_) | Connector::Continuity(_) => None,
+    }
+}
+
+/// A node's connectors that ask the server `name`: each one, and the URLs at which it does.
+pub fn asking<'c>(name: &str, config: &'c Config) -> Vec<(&'c Connector, Vec<String>)> {
+    let there = |url: &String| server_at(url).as_deref() == Some(name);
+    let urls = |connector: &Connector| urls_of(connector).into_iter().filter(there).collect::<Vec<_>>();
+    let all = config.connectors.iter().map(|connector| (connector, urls(connector)));
+    all.filter(|(_, urls)| !urls.is_empty()).collect()
+}
+
+/// Where a connector asks.
+fn urls_of(connector: &Connector) -> Vec<String> {
+    match connector {
+        Connector::Oidc(oidc) => vec![oidc.well_known_url.to_string()],
+        Connector::Saml(saml) => vec![saml.metadata_url.to_string()],
+        Connector::Ldap(ldap) | Connector::ActiveDirectory(ldap) => {
+            ldap.url.iter().map(str::to_owned).collect()
+        }
+        Connector::Local(_) | Connector::Continuity(_) => Vec::new(),
+    }
+}
+
+/// Names of the lab's servers that a connector asks, in order.
+fn servers_of(connector: &Connector) -> Vec<String> {
+    urls_of(connector).iter().filter_map(|url| server_at(url)).collect()
+}
+
+/// Name of the lab's server at a URL.
+fn server_at(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    Some(url.host_str()?.strip_suffix(DOMAIN)?.strip_suffix('.')?.to_owned())
 }
 
 /// Whom a node asks, in order, and whether it vouches itself.
@@ -90,25 +164,28 @@ pub fn upstreams(config: &Config) -> Upstreams {
 fn follow(config: &Config, name: &str, depth: usize, found: &mut Upstreams) {
     let connector = config.connectors.iter().find(|connector| connector.name() == name);
     match connector {
-        Some(Connector::Oidc(oidc)) => {
-            let server = server_of(oidc).map(str::to_owned);
-            found.servers.extend(server.filter(|server| !found.servers.contains(server)));
-        }
         Some(Connector::Local(_)) => found.vouches = true,
         Some(Connector::Continuity(group)) if depth < 8 => {
             group.failover.idps.iter().for_each(|member| follow(config, member, depth + 1, found));
         }
-        _ => {}
+        Some(connector) => {
+            for server in servers_of(connector) {
+                if !found.servers.contains(&server) {
+                    found.servers.push(server);
+                }
+            }
+        }
+        None => {}
     }
 }
 
-/// The connectors that a node probes, by name, and the lab's server that each asks.
+/// The connectors that a node probes, by name, and the lab's server that each asks. Not those that ask several: none of
+/// these takes the connector down by its own death.
 pub fn probed(config: &Config) -> BTreeMap<String, String> {
-    let oidc = config.connectors.iter().filter_map(|connector| match connector {
-        Connector::Oidc(oidc) if connector.health_check().is_some_and(|check| check.enabled) => Some(oidc),
-        _ => None,
-    });
-    oidc.filter_map(|oidc| Some((oidc.name.clone(), server_of(oidc)?.to_owned()))).collect()
+    let probes = |it: &&Connector| it.health_check().is_some_and(|check| check.enabled);
+    let one = |it: &Connector| <[String; 1]>::try_from(servers_of(it)).ok();
+    let connectors = config.connectors.iter().filter(probes);
+    connectors.filter_map(|it| one(it).map(|[server]| (it.name().to_owned(), server))).collect()
 }
 
 /// How a node probes; of several ways the slowest.

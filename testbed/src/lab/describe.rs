@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use mangrove_config::Config;
 
-use super::configs;
+use super::foreign::Provider;
 use super::idp::Somebody;
+use super::{configs, foreign};
 use crate::history::{Link, Micros, Person, Run, Server, ServerKind};
 use crate::language::{People, Role, Topology, host};
 
@@ -73,10 +74,10 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         by_browser: true,
         ..Server::default()
     };
-    let idps = topology
-        .idps
-        .iter()
-        .map(|it| Server { vouches: true, ..server(&it.name, &it.region, ServerKind::Idp) });
+    let idps = topology.idps.iter().map(|it| {
+        let by_browser = foreign::provider(it.kind).is_none_or(Provider::by_browser);
+        Server { vouches: true, by_browser, ..server(&it.name, &it.region, ServerKind::Idp) }
+    });
     let nodes = topology.nodes.iter().map(|it| {
         let kind = if it.role == Role::Root { ServerKind::Root } else { ServerKind::Edge };
         let config = configurations.get(&it.name);

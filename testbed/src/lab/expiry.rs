@@ -37,7 +37,9 @@ impl Expiry {
     ) -> Result<Self, E> {
         let mut of = BTreeMap::new();
         for (node, own) in nodes.iter().filter(|(_, own)| !own.is_empty()) {
-            let mine = |client: &Client| own.iter().any(|own| own.id == client.id);
+            let mine = |client: &Client| {
+                own.iter().any(|own| (own.protocol, &own.id) == (client.protocol, &client.id))
+            };
             let mut edited = clients.to_vec();
             for client in edited.iter_mut().filter(|client| mine(client) && client.secret.is_some()) {
                 client.secret = Some(fresh()?);
@@ -74,14 +76,11 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::lab::configs::Protocol;
 
     #[test]
     fn the_secrets_of_one_node_expire_and_of_those_who_share_its_client() {
-        let client = |id: &str| Client {
-            id: id.into(),
-            secret: Some(format!("secret of {id}")),
-            redirect_urls: Vec::new(),
-        };
+        let client = |id: &str| Client::new(Protocol::Oidc, id, Some(&format!("secret of {id}")));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
         let node = |name: &str, ids: &[&str]| (name.to_owned(), ids.iter().map(|id| client(id)).collect());

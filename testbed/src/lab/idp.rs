@@ -8,7 +8,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde_json::{Value, json};
 
 use super::configs::Client;
-use crate::language::{DOMAIN, Idp, IdpKind, host};
+use super::foreign::{self, Provider};
+use crate::language::{DOMAIN, Idp, host};
 
 /// Somebody who signs in. Everybody has a password for each directory, and no two of them are the same: who sends one to another
 /// directory is refused there.
@@ -28,10 +29,8 @@ impl Somebody {
     /// # Errors
     /// When the password cannot be hashed.
     pub fn at(&self, idp: &Idp) -> Result<Member, String> {
-        let username = match idp.kind {
-            IdpKind::Local => self.name.clone(),
-            IdpKind::Dex => format!("{}@{DOMAIN}", self.name),
-        };
+        let by_email = foreign::provider(idp.kind).is_some_and(Provider::by_email);
+        let username = if by_email { format!("{}@{DOMAIN}", self.name) } else { self.name.clone() };
         let password = format!("{}-{}", idp.name, self.secret);
         let hash = hash(&password, &self.salt)?;
         Ok(Member { name: self.name.clone(), username, password, salt: self.salt, hash })
@@ -90,7 +89,7 @@ pub fn config(name: &str, clients: &[Client], files: &Path) -> Value {
             "name": client.id,
             "type": "oidc",
             "clientID": client.id,
-            "redirectURLs": client.redirect_urls,
+            "redirectURLs": client.urls,
             "authentication": { "idps": ["people"] },
             "claimsMapping": {
                 "email": "people.email",

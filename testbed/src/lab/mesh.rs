@@ -15,10 +15,11 @@ use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::front::FrontSpec;
 use super::idp::{Member, Somebody};
-use super::{clock, configs, describe, foreign};
+use super::knock::Question;
+use super::{configs, describe, foreign};
 use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, Run};
-use crate::language::{AppKind, Endpoint, Idp, Role, Topology, host};
+use crate::language::{Endpoint, Idp, Topology, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -50,6 +51,10 @@ pub struct Program {
     pub disk: Option<PathBuf>,
     /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
     pub keys: Vec<PathBuf>,
+    /// Files that are copied before each start where they are missing: from, to.
+    pub copies: Vec<(PathBuf, PathBuf)>,
+    /// What it answers with status 200 once it is ready, if accepting connections does not say so.
+    pub ready: Option<Question>,
 }
 
 /// A topology, made concrete.
@@ -116,11 +121,11 @@ impl Mesh {
             configs: BTreeMap::new(),
             problems: Vec::new(),
         };
-        secret(&folder.join("ca.pem"), &draft.authority.certificate_pem())?;
+        secret(&draft.authority_file(), &draft.authority.certificate_pem())?;
         draft.secrets()?;
         draft.certificates()?;
         draft.load();
-        draft.dex_addresses();
+        draft.foreign_addresses();
         let mut programs = draft.programs()?;
         let mut specs = draft.specs()?;
         draft.foreign_apps(&mut specs, &mut programs)?;
@@ -136,6 +141,11 @@ impl Mesh {
 impl Draft<'_> {
     pub(super) fn home(&self, name: &str) -> PathBuf {
         self.folder.join("servers").join(name)
+    }
+
+    /// The file with the lab's certificate authority.
+    pub(super) fn authority_file(&self) -> PathBuf {
+        self.folder.join("ca.pem")
     }
 
     /// One random value for each name that any configuration refers to; the same name is the same secret everywhere.
@@ -186,18 +196,18 @@ impl Draft<'_> {
         }
     }
 
-    fn secret_provider(&self) -> String {
+    pub(super) fn secret_provider(&self) -> String {
         format!("secretfile://{}", self.folder.join("secrets.yaml").display())
     }
 
     /// What a configuration may refer to by `{{ env.NAME }}`.
-    fn environment(&self, name: &str, region: &str) -> Vec<(String, String)> {
+    pub(super) fn environment(&self, name: &str, region: &str) -> Vec<(String, String)> {
         let path = |path: PathBuf| path.display().to_string();
         let home = self.home(name);
         let address = self.address(name).map(|address| address.to_string()).unwrap_or_default();
         [
             ("LAB_DIR", path(self.folder.to_owned())),
-            ("LAB_CA", path(self.folder.join("ca.pem"))),
+            ("LAB_CA", path(self.authority_file())),
             ("LAB_REGION", region.to_owned()),
             ("NODE_NAME", name.to_owned()),
             ("NODE_HOST", host(name)),
@@ -215,7 +225,16 @@ impl Draft<'_> {
     /// Where a server listens: behind its front, if it has one.
     pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
         let fronted = self.topology.idps.iter().any(|idp| idp.name == name) && self.topology.breaks(name);
-        Some(SocketAddr::from((self.plan.address(name)?, if fronted { PORT_BEHIND } else { PORT })))
+        Some(SocketAddr::from((
+            self.plan.address(name)?,
+            if fronted { PORT_BEHIND } else { self.port(name) },
+        )))
+    }
+
+    /// The port at which everybody reaches a server.
+    pub(super) fn port(&self, name: &str) -> u16 {
+        let idp = self.topology.idps.iter().find(|idp| idp.name == name);
+        idp.and_then(|idp| foreign::provider(idp.kind)).map_or(PORT, foreign::Provider::port)
     }
 
     fn endpoints(&self) -> Vec<EndpointSpec> {
@@ -242,73 +261,6 @@ impl Draft<'_> {
             programs.extend(program);
         }
         Ok(programs.into_iter().map(|program| self.equipped(program)).collect())
-    }
-
-    /// A program with a clock that can go wrong and a disk that can be full, if it has to be. The disk is only named: a mesh is
-    /// prepared to check a topology too, where mounts would be the machine's.
-    fn equipped(&self, mut program: Program) -> Program {
-        let home = self.home(&program.name);
-        if self.topology.skews(&program.name)
-            && let Some(library) = clock::library()
-        {
-            let file = home.join("clock");
-            program.environment.extend(clock::environment(&library, &file));
-            program.clock = Some(file);
-        }
-        if self.topology.fills(&program.name) {
-            program.disk = Some(home.join("state"));
-        }
-        program
-    }
-
-    pub(super) fn node(&self, name: &str, region: &str, role: Role, config: &Path) -> Option<Program> {
-        let config = config.display().to_string();
-        let arguments =
-            vec!["-config".to_owned(), config, "-secretProvider".to_owned(), self.secret_provider()];
-        self.program(name, region, PathBuf::from(role.binary()), arguments)
-    }
-
-    pub(super) fn program(
-        &self,
-        name: &str,
-        region: &str,
-        command: PathBuf,
-        arguments: Vec<String>,
-    ) -> Option<Program> {
-        Some(Program {
-            name: name.to_owned(),
-            region: self.topology.region_index(region)?,
-            region_name: region.to_owned(),
-            command,
-            arguments,
-            environment: self.environment(name, region),
-            address: self.address(name)?,
-            front: None,
-            expiry: None,
-            clock: None,
-            disk: None,
-            keys: Vec::new(),
-        })
-    }
-
-    /// Takes foreign applications out of the specs and makes programs of them.
-    fn foreign_apps(&self, specs: &mut [Spec], programs: &mut Vec<Program>) -> Result<(), MeshError> {
-        let foreign = self.topology.apps.iter().filter(|app| app.kind == AppKind::OpenidClient);
-        for app in foreign {
-            for spec in specs.iter_mut() {
-                let Some(index) = spec.apps.iter().position(|it| it.name == app.name) else { continue };
-                let own = spec.apps.remove(index);
-                let home = self.home(&app.name);
-                let authority = self.folder.join("ca.pem");
-                let launch = foreign::openid_client(&home.join("app.mjs"), &own, &home, &authority)?;
-                let program = self.program(&app.name, &app.region, launch.command, launch.arguments);
-                programs.extend(program.map(|mut program| {
-                    program.environment.extend(launch.environment);
-                    program
-                }));
-            }
-        }
-        Ok(())
     }
 
     fn specs(&mut self) -> Result<Vec<Spec>, MeshError> {
@@ -408,7 +360,7 @@ impl Draft<'_> {
             .filter(|(name, _)| self.topology.region_of(name).is_some_and(|theirs| theirs != region))
             .map(|(name, address)| ProbeSpec {
                 server: name.to_owned(),
-                address: SocketAddr::from((address, PORT)),
+                address: SocketAddr::from((address, self.port(name))),
             })
             .collect()
     }

@@ -17,11 +17,12 @@ pub mod expiry;
 pub mod foreign;
 pub mod front;
 pub mod idp;
-mod idp_programs;
+pub mod knock;
 pub mod lateness;
 pub mod log;
 pub mod mesh;
 pub mod process;
+mod programs;
 
 pub mod packet;
 pub mod paths;

@@ -1,4 +1,5 @@
-//! The lab's processes: starting them inside their regions, killing, pausing, and reading what they say.
+//! The lab's processes: starting them inside their regions, killing, pausing, and reading what they say. Each has a process
+//! group of its own, and a verb acts on all of it: a foreign program may be more than one process.
 //!
 //! Each process writes to a log of its own. What a node says about its connectors becomes an event; everything else about
 //! a process is what the kernel says, never its own word.
@@ -6,15 +7,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::front::{Front, Manner};
+use super::knock::Knock;
 use super::log::{listen, log_file};
 use super::mesh::Program;
 use super::region::Region;
@@ -44,6 +47,8 @@ struct Process {
     expired: bool,
     /// How wrong its clock is, in seconds.
     ahead: i64,
+    /// It is being asked whether it is ready.
+    knock: Option<Knock>,
 }
 
 /// Where a process is in its life.
@@ -80,6 +85,7 @@ impl Processes {
                 edited: None,
                 expired: false,
                 ahead: 0,
+                knock: None,
             };
             (name, process)
         };
@@ -102,6 +108,9 @@ impl Processes {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it has not ended"));
         }
         let program = &process.program;
+        for (from, to) in program.copies.iter().filter(|(_, to)| !to.exists()) {
+            std::fs::copy(from, to)?;
+        }
         let log = log_file(&self.logs, &program.region_name, name)?;
         // Joining an absolute path answers that path: foreign programs are where they are.
         let mut command = Command::new(self.binaries.join(&program.command));
@@ -110,6 +119,7 @@ impl Processes {
             .env_clear()
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -120,7 +130,7 @@ impl Processes {
         if let Some(err) = child.stderr.take() {
             listen(name, err, log, None)?;
         }
-        process.child = Some(child);
+        (process.child, process.knock) = (Some(child), None);
         (process.life, process.paused) = (Life::Starting { began }, false);
         self.say(name, ProcessState::Starting, began);
         Ok(())
@@ -130,10 +140,7 @@ impl Processes {
     pub fn kill(&mut self, name: &str) {
         let began = now();
         let Some(process) = self.servers.get_mut(name) else { return };
-        if let Some(mut child) = process.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        process.end();
         process.front = None;
         process.life = Life::Dead;
         self.say(name, ProcessState::Stopped, began);
@@ -272,20 +279,22 @@ impl Processes {
             let ended = process.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             match (process.life, ended) {
                 (Life::Ending { began }, Some(_)) => {
-                    (process.child, process.front) = (None, None);
+                    process.end();
+                    process.front = None;
                     self.say(&name, ProcessState::Stopped, began);
                     if let Err(error) = self.start(&name, regions) {
                         deaths.push(Death { name, words: format!("cannot be started again: {error}") });
                     }
                 }
                 (_, Some(status)) => {
-                    (process.child, process.front) = (None, None);
+                    process.end();
+                    process.front = None;
                     process.life = Life::Dead;
                     let words = format!("{}\n{}", how(status), self.last_words(&name));
                     self.say(&name, ProcessState::Stopped, now());
                     deaths.push(Death { name, words });
                 }
-                (Life::Starting { began }, None) if !process.paused && process.accepts(regions) => {
+                (Life::Starting { began }, None) if !process.paused && process.ready(regions) => {
                     match process.meet(regions) {
                         Ok(()) => {
                             process.life = Life::Running;
@@ -329,18 +338,24 @@ impl Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         for process in self.servers.values_mut() {
-            if let Some(mut child) = process.child.take() {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
+            process.end();
         }
     }
 }
 
 impl Process {
+    /// Sends a signal to the whole group.
     fn signal(&self, signal: Signal) -> bool {
         let pid = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok());
-        pid.is_some_and(|pid| kill(Pid::from_raw(pid), signal).is_ok())
+        pid.is_some_and(|pid| killpg(Pid::from_raw(pid), signal).is_ok())
+    }
+
+    /// Ends what is left of the group. When its first process has ended by itself the others may still run.
+    fn end(&mut self) {
+        self.signal(Signal::SIGKILL);
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
     }
 
     /// A signal acts a little after it is sent: waits until the kernel says that it has, at most 100 ms.
@@ -363,6 +378,22 @@ impl Process {
         let Some(spec) = &program.front else { return Ok(()) };
         self.front = Some(Front::open(spec, program.address, self.manner, &regions[program.region])?);
         Ok(())
+    }
+
+    /// Whether it can do its work: it accepts connections, and says so itself where that is not enough.
+    fn ready(&mut self, regions: &[Region]) -> bool {
+        if !self.accepts(regions) {
+            return false;
+        }
+        let (Program { address, region, .. }, Some(question)) = (&self.program, &self.program.ready) else {
+            return true;
+        };
+        let knock = self.knock.get_or_insert_with(|| Knock::at(*address, question, &regions[*region]));
+        let answer = knock.answer();
+        if answer.is_some() {
+            self.knock = None;
+        }
+        answer == Some(true)
     }
 
     fn accepts(&self, regions: &[Region]) -> bool {

@@ -100,6 +100,11 @@ pub enum IdpKind {
     Dex,
 }
 
+impl IdpKind {
+    /// Each kind by the name that a file has for it.
+    pub const ALL: &[(&str, Self)] = &[("local", Self::Local), ("dex", Self::Dex)];
+}
+
 /// A node; reached as `https://NAME.mesh.test`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -159,6 +164,11 @@ pub enum AppKind {
     Lab,
     /// One on npm's `openid-client`.
     OpenidClient,
+}
+
+impl AppKind {
+    /// Each kind by the name that a file has for it.
+    pub const ALL: &[(&str, Self)] = &[("lab", Self::Lab), ("openid-client", Self::OpenidClient)];
 }
 
 /// A group of people with the same habits.

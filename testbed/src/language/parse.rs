@@ -209,11 +209,7 @@ fn read_links(reader: &mut Reader<'_>, tree: &Tree, into: &mut Vec<Link>) {
 fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> Option<Idp> {
     let mut section = reader.section(&format!("idps.{name}"), tree);
     let region = section.needed("region", "write `region: cloud`");
-    let kind = section.parsed("kind", |text| match text {
-        "local" => Ok(IdpKind::Local),
-        "dex" => Ok(IdpKind::Dex),
-        _ => Err(nearest(text, ["local", "dex"].into_iter())),
-    });
+    let kind = section.parsed("kind", |text| one_of(text, IdpKind::ALL));
     section.finish();
     Some(Idp {
         name: name.to_owned(),
@@ -261,11 +257,7 @@ fn read_app(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let at = section.needed("at", "name the node that signs its people in, `at: edge-a`");
     let client =
         section.needed("client", "write the client id from the node's configuration, `client: branch-app`");
-    let kind = section.parsed("kind", |text| match text {
-        "lab" => Ok(AppKind::Lab),
-        "openid-client" => Ok(AppKind::OpenidClient),
-        _ => Err(nearest(text, ["lab", "openid-client"].into_iter())),
-    });
+    let kind = section.parsed("kind", |text| one_of(text, AppKind::ALL));
     section.finish();
     let (name, kind) = (name.to_owned(), kind.unwrap_or_default());
     Some(App { name, region: region?, at: at?, client: client?, kind, line: place.line })
@@ -278,11 +270,8 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
     let app = section.needed("app", "name one of `apps`");
     let every = section.parsed("sign-in", units::every).unwrap_or(Duration::from_secs(10));
     let keep_session = section.parsed("keep-session", units::yes_no).unwrap_or(false);
-    let chromium = section.parsed("browser", |text| match text {
-        "simulated" => Ok(false),
-        "chromium" => Ok(true),
-        _ => Err(nearest(text, ["simulated", "chromium"].into_iter())),
-    });
+    let chromium =
+        section.parsed("browser", |text| one_of(text, &[("simulated", false), ("chromium", true)]));
     section.finish();
     if !(1..=1000).contains(&count) {
         reader.problem(
@@ -301,6 +290,12 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
         chromium: chromium.unwrap_or(false),
         line: tree.place.line,
     })
+}
+
+/// What stands behind one of these names; the error says which there are.
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| nearest(text, known.iter().map(|(name, _)| *name)))
 }
 
 fn read_settings(reader: &mut Reader<'_>, tree: Option<&Tree>, topology: &Topology) -> Settings {

@@ -37,6 +37,8 @@ fn lab(keys: impl FnOnce(&Path) -> Vec<PathBuf>) -> Lab {
         clock: None,
         disk: None,
         keys: keys(folder.path()),
+        copies: Vec::new(),
+        ready: None,
     };
     let (sender, events) = channel();
     let mut processes =
