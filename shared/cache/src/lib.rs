@@ -10,7 +10,6 @@ mod records;
 mod room;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use memory::Memory;
 pub use records::{Records, Spent, spend};
@@ -50,7 +49,7 @@ pub enum CacheError {
     Unavailable(String),
 }
 
-/// A cache; clones are the same cache.
+/// A cache; clones are the same cache. What it can do is [`Records`].
 #[derive(Debug, Clone)]
 pub struct Cache {
     memory: Arc<Memory>,
@@ -61,75 +60,6 @@ impl Cache {
     /// entries have on average: who fills it chooses how large entries are.
     pub fn in_memory(capacity: usize) -> Self {
         Self { memory: Arc::new(Memory::new(capacity)) }
-    }
-
-    /// Stores a value for `ttl`, in place of what was there.
-    ///
-    /// # Errors
-    /// [`CacheError::Full`] if the key is new, or the value larger than the one before, and there is no room; [`CacheError::TooLarge`].
-    pub async fn put(
-        &self,
-        shelf: Shelf,
-        key: &str,
-        value: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<(), CacheError> {
-        self.memory.put(shelf, key, value, ttl, memory::Over::Anything).map(|_| ())
-    }
-
-    /// Stores a value for `ttl` unless something is there. Returns whether it was stored; of several callers at once
-    /// exactly one gets `true`.
-    ///
-    /// # Errors
-    /// As [`Self::put`].
-    pub async fn put_new(
-        &self,
-        shelf: Shelf,
-        key: &str,
-        value: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, CacheError> {
-        self.memory.put(shelf, key, value, ttl, memory::Over::Nothing)
-    }
-
-    /// Stores a value for `ttl` in place of one that is there. Returns whether there was one: what was taken meanwhile stays
-    /// gone.
-    ///
-    /// # Errors
-    /// As [`Self::put`].
-    pub async fn replace(
-        &self,
-        shelf: Shelf,
-        key: &str,
-        value: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, CacheError> {
-        self.memory.put(shelf, key, value, ttl, memory::Over::Something)
-    }
-
-    /// The value, if it is there and has not expired.
-    ///
-    /// # Errors
-    /// None in memory.
-    pub async fn get(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        Ok(self.memory.get(shelf, key))
-    }
-
-    /// The value, which is gone afterwards. Of several callers at once exactly one gets it.
-    ///
-    /// # Errors
-    /// None in memory.
-    pub async fn take(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        Ok(self.memory.take(shelf, key))
-    }
-
-    /// Drops a value, if it is there.
-    ///
-    /// # Errors
-    /// None in memory.
-    pub async fn forget(&self, shelf: Shelf, key: &str) -> Result<(), CacheError> {
-        self.memory.take(shelf, key);
-        Ok(())
     }
 
     /// Frees what has expired. What expired is never given out, so this is about memory only: once a minute is plenty.

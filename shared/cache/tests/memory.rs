@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mangrove_cache::{Cache, CacheError, Shelf};
+use mangrove_cache::{Cache, CacheError, Records, Shelf};
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 use tokio::time::advance;

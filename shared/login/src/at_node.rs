@@ -29,11 +29,6 @@ impl Login {
     pub(crate) fn at<'a>(&'a self, browser: &'a Browser) -> AtNode<'a> {
         AtNode { login: self, browser }
     }
-
-    /// The seat of a member in a login.
-    pub(crate) fn seat<'a>(&'a self, flow: &'a Flow, member: &str) -> Option<&'a Seat> {
-        self.plan.seats(&flow.request.idps).into_iter().find(|seat| seat.connector.name() == member)
-    }
 }
 
 impl AtNode<'_> {
@@ -41,16 +36,13 @@ impl AtNode<'_> {
         self.login.watch.member(member)
     }
 
-    /// Whether somebody else could be asked if `member` does not vouch.
-    fn has_another_than(&self, flow: &Flow, member: &str) -> bool {
-        let mut without = flow.clone();
-        without.tried.push(member.to_owned());
-        leaving::has_another(self, &without)
+    fn seat<'a>(&'a self, flow: &'a Flow, member: &str) -> Option<&'a Seat> {
+        self.login.plan.seat(&flow.request.idps, member)
     }
 
     fn must_sit<'a>(&'a self, flow: &'a Flow, member: &str) -> Result<&'a Seat, Failure> {
         let nobody = || Failure::misconfigured(format!("{member} may not vouch for {}", flow.request.app));
-        self.login.seat(flow, member).ok_or_else(nobody)
+        self.seat(flow, member).ok_or_else(nobody)
     }
 }
 
@@ -61,12 +53,16 @@ impl World for AtNode<'_> {
         &self.login.book
     }
 
-    async fn makes_room_for(&self, flow: &mut Flow) {
+    async fn makes_room_for(&self, flow: &Flow) {
         for gone in self.login.crowds.enter(self.browser.address, flow, ambient::now()) {
             if let Err(why) = self.login.book.evict(&gone).await {
                 tracing::warn!(%why, "a login in progress that has to make room cannot be dropped");
             }
         }
+    }
+
+    fn takes_room_back(&self, flow: &Flow) {
+        self.login.crowds.leave(flow);
     }
 
     fn now(&self) -> Moment {
@@ -108,7 +104,7 @@ impl World for AtNode<'_> {
     }
 
     fn could_be_alive(&self, flow: &Flow, member: &str) -> bool {
-        let seat = self.login.seat(flow, member);
+        let seat = self.seat(flow, member);
         seat.is_some_and(|seat| self.login.could_be_alive(seat, ambient::now()))
     }
 
@@ -145,7 +141,7 @@ impl World for AtNode<'_> {
     }
 
     fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool {
-        self.login.seat(flow, member).is_some_and(|seat| seat.connector.redirect_path() == Some(path))
+        self.seat(flow, member).is_some_and(|seat| seat.connector.redirect_path() == Some(path))
     }
 
     async fn decided(&self, flow: &mut Flow, way: Onward) {
@@ -166,11 +162,11 @@ impl World for AtNode<'_> {
         let connector = &self.must_sit(flow, member)?.connector;
         let finishing = connector.finish(pending, answer);
         let Some(watched) = self.watched(member) else { return finishing.await };
-        redeeming::unless_it_is_gone(watched, finishing, || self.has_another_than(flow, member)).await
+        redeeming::unless_it_is_gone(watched, finishing, || leaving::has_another(self, flow, member)).await
     }
 
     fn person(&self, flow: &Flow, member: &str, identity: &Identity) -> Result<Person, SubjectRefusal> {
         let nobody = || SubjectRefusal::NotMapped { member: member.to_owned() };
-        self.login.seat(flow, member).ok_or_else(nobody)?.person(identity)
+        self.seat(flow, member).ok_or_else(nobody)?.person(identity)
     }
 }

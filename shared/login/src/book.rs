@@ -12,7 +12,6 @@ use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::cookies::{LOGIN_SECONDS, MOST_LOGINS};
-use crate::crowds::Place;
 use crate::returned::{Away, Mark};
 use crate::{Request, digest, layout::Reference};
 
@@ -40,12 +39,9 @@ pub(crate) struct Flow {
     /// Members from which this browser came back unanswered lately.
     #[serde(default)]
     pub(crate) avoid: Vec<String>,
-    /// Keys of its open attempts, the newest last.
+    /// Keys of its newest attempts, the newest last; some may be used up.
     #[serde(default)]
     pub(crate) attempts: Vec<String>,
-    /// Where it is counted among all that are in progress.
-    #[serde(default)]
-    pub(crate) place: Option<Place>,
     /// It is not kept yet; one that was read is.
     #[serde(skip)]
     pub(crate) is_new: bool,
@@ -58,6 +54,23 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// A login that begins, in the browser of this id.
+    pub(crate) fn new(id: String, login_id: String, request: Request, browser: String, now: Moment) -> Self {
+        Self {
+            id,
+            login_id,
+            request,
+            tried: Vec::new(),
+            away: None,
+            avoid: Vec::new(),
+            attempts: Vec::new(),
+            is_new: true,
+            rounds: 0,
+            browser,
+            began: now,
+        }
+    }
+
     /// No page may be shown.
     pub(crate) fn silent(&self) -> bool {
         self.request.ask.prompt == Some(Prompt::None)
@@ -137,9 +150,15 @@ impl<R: Records> Book<R> {
         Ok(read(self.cache.get(FLOWS, &flow_key(id)).await?))
     }
 
-    /// Closes a login; true for the one who did.
-    pub(crate) async fn close(&self, id: &str) -> Result<bool, CacheError> {
-        Ok(self.cache.take(FLOWS, &flow_key(id)).await?.is_some())
+    /// Closes a login; true for the one who did. One that is new is nobody else's, and closed whether it was kept or not.
+    pub(crate) async fn close(&self, flow: &Flow) -> Result<bool, CacheError> {
+        match self.cache.take(FLOWS, &flow_key(&flow.id)).await {
+            Err(why) if flow.is_new => {
+                tracing::warn!(login = flow.login_id, %why, "a login could not be closed; it expires by itself");
+                Ok(true)
+            }
+            taken => Ok(taken?.is_some() || flow.is_new),
+        }
     }
 
     /// What was noticed about a login that was sent to a member.

@@ -12,7 +12,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mangrove_continuity::Moment;
-use serde::{Deserialize, Serialize};
 
 use crate::book::Flow;
 use crate::cookies::LOGIN_SECONDS;
@@ -35,9 +34,9 @@ const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
 /// How often a flood is said in the log.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
-/// Where a login is counted; kept with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place {
+/// Where a login is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
     crowd: u64,
     serial: u64,
 }
@@ -58,6 +57,8 @@ struct All {
     taken: usize,
     last_serial: u64,
     crowds: HashMap<u64, Crowd>,
+    /// Where each login is counted, by its id: once, however many of its attempts go on at the same time.
+    places: HashMap<String, Place>,
     by_size: BTreeSet<(usize, u64)>,
     said: Option<Moment>,
 }
@@ -84,17 +85,14 @@ impl Crowds {
     }
 
     /// A login that is about to be kept for another while, for a browser at `address`: the logins that have to make room.
-    pub(crate) fn enter(&self, address: IpAddr, flow: &mut Flow, now: Moment) -> Vec<String> {
+    pub(crate) fn enter(&self, address: IpAddr, flow: &Flow, now: Moment) -> Vec<String> {
         let bytes = self.bytes_of(flow);
         let crowd = self.hasher.hash_one(network(address));
         let mut all = self.all();
-        if let Some(before) = flow.place {
-            all.remove(before);
-        }
+        all.forget(&flow.id);
         all.last_serial += 1;
         let place = Place { crowd, serial: all.last_serial };
         all.add(place, Begun { flow: flow.id.clone(), bytes, at: now });
-        flow.place = Some(place);
         let gone = all.make_room(self.most, place);
         if !gone.is_empty() && all.said.is_none_or(|said| now.since(said) >= SAID_EVERY) {
             all.said = Some(now);
@@ -108,9 +106,7 @@ impl Crowds {
 
     /// A login ended as it should.
     pub(crate) fn leave(&self, flow: &Flow) {
-        if let Some(place) = flow.place {
-            self.all().remove(place);
-        }
+        self.all().forget(&flow.id);
     }
 
     /// Forgets logins that have lived their time.
@@ -131,13 +127,16 @@ impl Crowds {
 
 impl All {
     fn add(&mut self, place: Place, begun: Begun) {
+        self.places.insert(begun.flow.clone(), place);
         self.resize(place.crowd, |crowd| {
             crowd.taken += begun.bytes;
             crowd.logins.insert(place.serial, begun);
         });
     }
 
-    fn remove(&mut self, place: Place) {
+    /// Counts a login no more, if it was counted.
+    fn forget(&mut self, flow: &str) {
+        let Some(place) = self.places.remove(flow) else { return };
         self.resize(place.crowd, |crowd| {
             if let Some(begun) = crowd.logins.remove(&place.serial) {
                 crowd.taken -= begun.bytes;
@@ -168,24 +167,20 @@ impl All {
             && let Some((serial, begun)) = self.crowds[&crowd].logins.first_key_value()
             && *serial != newest.serial
         {
-            gone.push(begun.flow.clone());
-            let serial = *serial;
-            self.remove(Place { crowd, serial });
+            let flow = begun.flow.clone();
+            self.forget(&flow);
+            gone.push(flow);
         }
         gone
     }
 
     fn forget_old(&mut self, now: Moment) {
         let old = |crowd: &Crowd| {
-            let logins = crowd.logins.iter().take_while(|(_, begun)| now.since(begun.at) >= LIFE);
-            logins.map(|(serial, _)| *serial).collect::<Vec<_>>()
+            let logins = crowd.logins.values().take_while(|begun| now.since(begun.at) >= LIFE);
+            logins.map(|begun| begun.flow.clone()).collect::<Vec<_>>()
         };
-        let places: Vec<Place> = self
-            .crowds
-            .iter()
-            .flat_map(|(crowd, logins)| old(logins).into_iter().map(|serial| Place { crowd: *crowd, serial }))
-            .collect();
-        places.into_iter().for_each(|place| self.remove(place));
+        let flows: Vec<String> = self.crowds.values().flat_map(old).collect();
+        flows.iter().for_each(|flow| self.forget(flow));
     }
 }
 
@@ -218,36 +213,25 @@ mod tests {
     }
 
     fn flow(id: &str, bytes: usize) -> Flow {
-        Flow {
-            id: id.into(),
-            login_id: id.into(),
-            request: Request {
-                app: "app".into(),
-                idps: Vec::new(),
-                ask: Ask::default(),
-                from_ref: None,
-                resume: Resume { mode: "mode".into(), data: vec![0; bytes] },
-            },
-            tried: Vec::new(),
-            attempts: Vec::new(),
-            away: None,
-            avoid: Vec::new(),
-            is_new: true,
-            place: None,
-            rounds: 0,
-            browser: "browser".into(),
-            began: at(0),
-        }
+        let request = Request {
+            app: "app".into(),
+            idps: Vec::new(),
+            ask: Ask::default(),
+            from_ref: None,
+            resume: Resume { mode: "mode".into(), data: vec![0; bytes] },
+        };
+        Flow::new(id.into(), id.into(), request, "browser".into(), at(0))
     }
 
     fn enters(crowds: &Crowds, address: &str, id: &str) -> Vec<String> {
-        crowds.enter(address.parse().unwrap(), &mut flow(id, 10), at(0))
+        crowds.enter(address.parse().unwrap(), &flow(id, 10), at(0))
     }
 
     fn counted(crowds: &Crowds) -> (usize, usize) {
         let all = crowds.all();
         assert_eq!(all.taken, all.crowds.values().map(|crowd| crowd.taken).sum::<usize>());
         assert_eq!(all.by_size.len(), all.crowds.len());
+        assert_eq!(all.places.len(), all.crowds.values().map(|crowd| crowd.logins.len()).sum::<usize>());
         (all.taken / ONE, all.crowds.len())
     }
 
@@ -292,8 +276,8 @@ mod tests {
         enters(&crowds, "192.0.2.1", "honest");
         let mut gone = Vec::new();
         for number in 0..100 {
-            let mut large = flow(&format!("large {number}"), 20_000);
-            gone.extend(crowds.enter("192.0.2.2".parse().unwrap(), &mut large, at(0)));
+            let large = flow(&format!("large {number}"), 20_000);
+            gone.extend(crowds.enter("192.0.2.2".parse().unwrap(), &large, at(0)));
         }
         assert!(gone.len() > 90 && gone.iter().all(|login| login.starts_with("large")), "{}", gone.len());
         let mut small = flow("small", 0);
@@ -303,18 +287,29 @@ mod tests {
     }
 
     #[test]
+    fn attempts_of_one_login_that_go_on_at_once_are_counted_once_and_do_not_drop_it() {
+        let crowds = room_for(2);
+        let read_by_both = flow("login", 10);
+        for attempt in [read_by_both.clone(), read_by_both] {
+            assert!(crowds.enter("192.0.2.1".parse().unwrap(), &attempt, at(0)).is_empty());
+        }
+        assert_eq!(counted(&crowds), (1, 1));
+        assert!(enters(&crowds, "192.0.2.1", "another").is_empty(), "nobody has to make room yet");
+    }
+
+    #[test]
     fn a_login_that_goes_on_is_counted_once_and_one_that_ended_or_is_too_old_not_at_all() {
         let crowds = room_for(100);
-        let mut login = flow("login", 10);
+        let login = flow("login", 10);
         for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
-            crowds.enter(address.parse().unwrap(), &mut login, at(0));
+            crowds.enter(address.parse().unwrap(), &login, at(0));
             assert_eq!(counted(&crowds), (1, 1));
         }
         crowds.leave(&login);
         crowds.leave(&login);
         assert_eq!(counted(&crowds), (0, 0));
         enters(&crowds, "192.0.2.1", "old");
-        crowds.enter("192.0.2.1".parse().unwrap(), &mut login, at(600));
+        crowds.enter("192.0.2.1".parse().unwrap(), &login, at(600));
         crowds.sweep(at(901));
         assert_eq!(counted(&crowds), (1, 1));
         crowds.sweep(at(1_501));

@@ -28,20 +28,8 @@ impl Login {
     /// Signs a browser in for an application, or says what to send it.
     pub async fn authenticate(&self, browser: &Browser, request: Request) -> Outcome {
         let now = ambient::now();
-        let mut flow = Flow {
-            id: ambient::token(),
-            login_id: ambient::short_id(),
-            request,
-            tried: Vec::new(),
-            away: None,
-            avoid: Vec::new(),
-            attempts: Vec::new(),
-            place: None,
-            is_new: true,
-            rounds: 0,
-            browser: self.browser_id(browser),
-            began: now,
-        };
+        let browser_id = self.browser_id(browser);
+        let mut flow = Flow::new(ambient::token(), ambient::short_id(), request, browser_id, now);
         if let Err(found) = loops::judge_hops(&flow.request.ask.hops, &self.node_id) {
             return Outcome::Respond(self.stop(browser, flow, Ending::looped(&found)).await);
         }
@@ -60,13 +48,13 @@ impl Login {
             return Outcome::Respond(page);
         }
         let step = steps::advance(&self.at(browser), flow).await;
-        Outcome::Respond(self.show(browser, step).await)
+        Outcome::Respond(self.show_or_fail(browser, step).await)
     }
 
     /// Ends a login in whatever state it is.
     pub(crate) async fn stop(&self, browser: &Browser, flow: Flow, ending: Ending) -> Response {
         let step = steps::ended(&self.at(browser), flow, ending).await;
-        self.show(browser, step).await
+        self.show_or_fail(browser, step).await
     }
 
     /// What the browser is told of a step.

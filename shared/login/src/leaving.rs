@@ -40,7 +40,7 @@ pub(crate) async fn pick<W: World>(world: &W, flow: &Flow) -> Option<String> {
         if looked.contains(&name) {
             return last_chance(world, flow, choice).await;
         }
-        let next = next_after(world, &name, flow);
+        let next = next_after(world, flow, &name);
         let found = world.look(&name, next.as_deref()).await;
         if matches!(found.look, Look::Answered { .. }) {
             world.record(flow, What::from(&choice));
@@ -52,18 +52,16 @@ pub(crate) async fn pick<W: World>(world: &W, flow: &Flow) -> Option<String> {
     }
 }
 
-/// Whether somebody else could be asked if those that this login has asked do not vouch; here, or by who sent the browser.
-/// A silent login asks one member only.
-pub(crate) fn has_another<W: World>(world: &W, flow: &Flow) -> bool {
-    let next = world.choose(flow, &flow.tried);
-    let here = next.picked.is_some() && next.reason != Reason::LastResort;
-    !flow.silent() && (here || flow.request.ask.elsewhere)
+/// Whether somebody else could be asked if neither `member` nor those that this login asked before vouch; here, or by who
+/// sent the browser. A silent login asks one member only.
+pub(crate) fn has_another<W: World>(world: &W, flow: &Flow, member: &str) -> bool {
+    !flow.silent() && (flow.request.ask.elsewhere || next_after(world, flow, member).is_some())
 }
 
-/// Who would be chosen if `name` could not be.
-fn next_after<W: World>(world: &W, name: &str, flow: &Flow) -> Option<String> {
+/// Who would be chosen if `member` could not be.
+fn next_after<W: World>(world: &W, flow: &Flow, member: &str) -> Option<String> {
     let mut without = flow.tried.clone();
-    without.push(name.to_owned());
+    without.push(member.to_owned());
     let next = world.choose(flow, &without);
     next.picked.filter(|_| next.reason != Reason::LastResort)
 }

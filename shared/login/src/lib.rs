@@ -17,10 +17,17 @@
 //!                                └ protocol ─► a page, the security log
 //! ```
 //!
-//! Sessions are in [`sessions`], logins in progress in the cache ([`book`]), who may vouch in [`plan`], their health in
-//! [`watch`] (rehearsed outages in [`simulation`]), the last look before leaving in [`looks`] and [`leaving`], what this
-//! node says of itself in [`word`], the steps of a login in [`steps`] and what is shown after them in [`dispatch`], the wait
-//! for an upstream in [`redeeming`], what it decided in [`decisions`] and [`story`], what comes back in [`callback`] and [`password`], the way out in [`logout`].
+//! | room | owns |
+//! |---|---|
+//! | [`steps`], [`ending`] | the steps of a login and how it ends; over a [`steps::World`], which is a node ([`at_node`]) or the model |
+//! | [`book`], [`crowds`] | logins in progress, in the cache, and how much room each address takes there |
+//! | [`plan`], [`watch`], [`simulation`] | who may vouch; their health; rehearsed outages |
+//! | [`leaving`], [`looks`], [`redeeming`] | the last look before leaving, and the wait for an upstream's answer to a code |
+//! | [`returned`], [`loops`] | the browser that comes back unanswered; the one that is sent in a circle |
+//! | [`dispatch`], [`callback`], [`password`], [`pages`] | what a browser is shown, and what it brings |
+//! | [`guessing`], [`device`] | wrong passwords, and the device that knows the right one |
+//! | [`sessions`], [`logout`] | who is signed in, and the way out |
+//! | [`decisions`], [`story`], [`word`] | what this node decided, in words, and what it says of itself |
 
 mod at_node;
 mod book;

@@ -182,7 +182,8 @@ pub(crate) async fn all_at_once<'a>(members: &[(&'a str, Arc<Member>)]) -> Optio
 }
 
 impl Member {
-    /// Whether nobody may be sent there unseen.
+    /// Whether it is looked at before somebody is sent there, or asked for the password that it checks: everybody whom this node
+    /// reaches over a network. Where it was seen a moment ago, a knock does.
     pub(crate) fn wants_a_look(&self) -> bool {
         self.connector.a_look_tells()
     }

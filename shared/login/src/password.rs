@@ -73,12 +73,6 @@ impl Typed {
         Some(Self { state: state?, username: username?, password })
     }
 
-    /// Whose password it is, for those who count: directories do not tell upper from lower case, and a guesser must not
-    /// have a fresh count for each way to write a name.
-    fn account(&self) -> String {
-        self.username.trim().to_lowercase()
-    }
-
     /// What can be said about it without asking anybody.
     fn obvious(&self) -> Option<&'static str> {
         if self.username.trim().is_empty() || self.password.is_empty() {
@@ -118,7 +112,7 @@ impl Login {
         if let Some(error) = typed.obvious() {
             return page(StatusCode::FORBIDDEN, error);
         }
-        let verdict = self.admit(browser, &ticket.member, &typed.account()).await;
+        let verdict = self.admit(browser, &ticket.member, &typed.username).await;
         let guess = match verdict {
             Verdict::Wait(delay, guess) => {
                 tokio::time::sleep(delay).await;
@@ -137,7 +131,7 @@ impl Login {
                 return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY));
             }
         };
-        let Some(seat) = self.seat(&flow, &ticket.member) else {
+        let Some(seat) = self.plan.seat(&flow.request.idps, &ticket.member) else {
             return self.turned_away(browser, Astray::Closed).await;
         };
         let outcome = seat.connector.verify_password(typed.username.trim(), &typed.password).await;
@@ -203,7 +197,7 @@ impl Login {
         }
         let member = identity.connector.clone();
         let known = self.cookies.device(browser);
-        let device = self.devices.remember(known, &member, &typed.account(), ambient::unix_now());
+        let device = self.devices.remember(known, &member, &typed.username, ambient::unix_now());
         let step = steps::came_of(&self.at(browser), flow, member, Ok(identity)).await;
         let response = self.show_or_fail(browser, step).await;
         with_crumbs(response, vec![self.cookies.set_device(&device)])

@@ -81,6 +81,12 @@ impl Plan {
             .filter(|seat| seen.insert(seat.connector.name()))
             .collect()
     }
+
+    /// The seat of one of them.
+    pub(crate) fn seat<'a>(&'a self, idps: &'a [String], member: &str) -> Option<&'a Seat> {
+        let mut seats = idps.iter().filter_map(|name| self.seats.get(name)).flatten();
+        seats.find(|seat| seat.connector.name() == member)
+    }
 }
 
 impl Seat {

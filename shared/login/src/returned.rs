@@ -19,10 +19,9 @@ use crate::book::Flow;
 use crate::callback::AGAIN_PATH;
 use crate::cookies::MOST_LOGINS;
 use crate::decisions::What;
-use crate::ending::Ending;
 use crate::login::Login;
 use crate::pages;
-use crate::steps::World;
+use crate::steps;
 
 /// Seconds after which a redirect that nobody answered counts.
 pub(crate) const TOO_LONG: u64 = 10;
@@ -134,7 +133,7 @@ impl Login {
             old.iter_mut().for_each(|old| old.mark.forgotten = true);
         }
         self.keep_marks(&old).await;
-        if asked { Some(self.ask_for_the_way(browser, flow, &last.member).await) } else { None }
+        if asked { Some(self.ask_for_the_way(browser, flow.clone(), &last.member).await) } else { None }
     }
 
     /// A member answered this browser: whatever it did not answer before is forgotten.
@@ -203,17 +202,17 @@ impl Login {
         }
     }
 
-    async fn ask_for_the_way(&self, browser: &Browser, flow: &mut Flow, member: &str) -> Response {
-        self.at(browser).makes_room_for(flow).await;
-        if let Err(why) = self.book.keep(flow).await {
-            let ending = Ending::no_room(flow, why.to_string());
-            return self.stop(browser, flow.clone(), ending).await;
-        }
+    async fn ask_for_the_way(&self, browser: &Browser, flow: Flow, member: &str) -> Response {
+        let flow = match steps::kept(&self.at(browser), flow, None).await {
+            Ok(Ok(flow)) => flow,
+            Ok(Err(step)) => return self.show(browser, step).await,
+            Err(why) => return self.cache_failed(browser, &why),
+        };
         let state = ambient::token();
         let suffix = self.cookies.suffix(&state);
         let frame = self.frame(flow.reference());
         let page = pages::came_back(frame, &flow.request.app, member, AGAIN_PATH, &suffix);
-        self.with_login_cookies(browser, flow, &state, &ambient::token(), page)
+        self.with_login_cookies(browser, &flow, &state, &ambient::token(), page)
     }
 }
 

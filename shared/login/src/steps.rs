@@ -33,7 +33,9 @@ pub(crate) trait World {
     /// Logins in progress.
     fn book(&self) -> &Book<Self::Records>;
     /// The login is about to be kept for another while: others may have to go for it.
-    async fn makes_room_for(&self, _flow: &mut Flow) {}
+    async fn makes_room_for(&self, _flow: &Flow) {}
+    /// It was not kept after all.
+    fn takes_room_back(&self, _flow: &Flow) {}
     /// The monotonic clock.
     fn now(&self) -> Moment;
     /// The wall clock, in seconds.
@@ -57,7 +59,7 @@ pub(crate) trait World {
     fn could_be_alive(&self, flow: &Flow, member: &str) -> bool;
     /// Whether an operator named an endpoint that judges it.
     fn has_a_judge(&self, member: &str) -> bool;
-    /// Whether its last success is too long ago to send somebody there unseen.
+    /// Whether it is looked at, or knocked at, before somebody is sent there.
     fn wants_a_look(&self, member: &str) -> bool;
     /// Whether it may be slow rather than gone.
     fn may_be_slow(&self, member: &str) -> bool;
@@ -145,11 +147,15 @@ pub(crate) enum Astray {
 }
 
 /// Asks the next member, until one can be asked or none is left.
-pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Step {
+///
+/// # Errors
+/// The cache fails.
+pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Result<Step, CacheError> {
     loop {
         let Some(member) = leaving::pick(world, &flow).await else { return nobody_left(world, flow).await };
         flow.tried.push(member.clone());
-        let ask = Ask { elsewhere: leaving::has_another(world, &flow), ..flow.request.ask.clone() };
+        let elsewhere = leaving::has_another(world, &flow, &member);
+        let ask = Ask { elsewhere, ..flow.request.ask.clone() };
         match world.begin(&flow, &member, &ask).await {
             Ok(begin) => return send_off(world, flow, member, begin).await,
             Err(failure) => {
@@ -173,7 +179,7 @@ pub(crate) async fn again<W: World>(world: &W, login: &str, way: Onward) -> Resu
     let Some(mut flow) = world.book().flow(login).await? else { return Ok(Step::Astray(Astray::Closed)) };
     flow.tried.clear();
     world.decided(&mut flow, way).await;
-    Ok(advance(world, flow).await)
+    advance(world, flow).await
 }
 
 /// Takes an upstream's answer to its end.
@@ -246,45 +252,44 @@ async fn vouched<W: World>(
     member: &str,
     identity: Identity,
 ) -> Result<Step, CacheError> {
-    if !world.book().close(&flow.id).await? {
-        return Ok(Step::Astray(Astray::Closed));
-    }
-    match world.person(&flow, member, &identity) {
-        Ok(person) => Ok(Step::Vouched(flow, identity, person)),
-        Err(refusal) => Ok(ended(world, flow, Ending::uncertain(member, refusal.to_string())).await),
-    }
+    let person = match world.person(&flow, member, &identity) {
+        Ok(person) => person,
+        Err(refusal) => return ended(world, flow, Ending::uncertain(member, refusal.to_string())).await,
+    };
+    let closed = world.book().close(&flow).await?;
+    Ok(if closed { Step::Vouched(flow, identity, person) } else { Step::Astray(Astray::Closed) })
 }
 
-/// Goes on with the next member, or ends the login, by blame. A silent login was asked of one member only. What ends a login
-/// ends one that is open: another attempt of it may have been quicker.
+/// Goes on with the next member, or ends the login, by blame. A silent login was asked of one member only.
 ///
 /// # Errors
 /// The cache fails.
 async fn failed<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
     if flow.silent() || !goes_on(world, &flow, &failed) {
-        if !world.book().close(&flow.id).await? {
-            return Ok(Step::Astray(Astray::Closed));
-        }
-        return Ok(ended_by(world, flow, failed).await);
+        return ended_by(world, flow, failed).await;
     }
     if !flow.tried.contains(&failed.member) {
         flow.tried.push(failed.member);
     }
-    Ok(advance(world, flow).await)
+    advance(world, flow).await
 }
 
-/// Closes a login with nobody signed in, and writes down who is to blame.
-pub(crate) async fn ended<W: World>(world: &W, flow: Flow, ending: Ending) -> Step {
+/// Closes a login with nobody signed in, and writes down who is to blame. Whoever closes it ends it: another attempt may have
+/// been quicker.
+///
+/// # Errors
+/// The cache fails: whether a login that was kept is closed is unknown, and nobody is told that it ended.
+pub(crate) async fn ended<W: World>(world: &W, flow: Flow, ending: Ending) -> Result<Step, CacheError> {
     let ending = ending.for_a_login_that_is(flow.silent());
-    if let Err(why) = world.book().close(&flow.id).await {
-        tracing::warn!(login = flow.login_id, %why, "a login could not be closed; it expires by itself");
+    if !world.book().close(&flow).await? {
+        return Ok(Step::Astray(Astray::Closed));
     }
     world.record(&flow, decisions::ended(ending.end(), world.now().since(flow.began)));
-    Step::Ended(flow, ending)
+    Ok(Step::Ended(flow, ending))
 }
 
 /// Ends a login at a member that said no, or whose answer cannot be believed.
-async fn ended_by<W: World>(world: &W, flow: Flow, failed: Failed) -> Step {
+async fn ended_by<W: World>(world: &W, flow: Flow, failed: Failed) -> Result<Step, CacheError> {
     if failed.failure.blame == Blame::Protocol {
         let (login, app) = (flow.login_id.as_str(), flow.request.app.as_str());
         let (connector, why) = (failed.member.as_str(), failed.failure.log.as_str());
@@ -331,7 +336,12 @@ fn of_this_node(failure: &Failure) -> Option<Sample> {
 }
 
 /// Keeps the login and the attempt, and only then lets the browser go.
-async fn send_off<W: World>(world: &W, mut flow: Flow, member: String, begin: Begin) -> Step {
+async fn send_off<W: World>(
+    world: &W,
+    mut flow: Flow,
+    member: String,
+    begin: Begin,
+) -> Result<Step, CacheError> {
     flow.away = matches!(begin, Begin::Redirect { .. }).then(|| Away::now(&member, world.unix_now()));
     let (state, how, to) = match begin {
         Begin::Redirect { url, pending } => {
@@ -349,27 +359,22 @@ async fn send_off<W: World>(world: &W, mut flow: Flow, member: String, begin: Be
     };
     let secret = world.token();
     let ticket = Ticket { flow: flow.id.clone(), member, how };
-    world.makes_room_for(&mut flow).await;
-    match world.book().issue(&mut flow, &state, &secret, &ticket).await {
-        Ok(true) => {}
-        Ok(false) => return Step::Astray(Astray::Closed),
-        Err(why) => {
-            let ending = Ending::no_room(&flow, why.to_string());
-            return ended(world, flow, ending).await;
-        }
-    }
+    let flow = match kept(world, flow, Some((&state, &secret, &ticket))).await? {
+        Ok(flow) => flow,
+        Err(step) => return Ok(step),
+    };
     let member = ticket.member;
     let what = match &to {
         To::Member(_) => What::Sent { member, to_ref: decisions::reference(&state) },
         To::Password(_) => What::PasswordAsked { member },
     };
     world.record(&flow, what);
-    Step::Sent(Sent { flow, state, secret, to })
+    Ok(Step::Sent(Sent { flow, state, secret, to }))
 }
 
 /// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
 /// browser here is told instead: it may know somebody else, and if not it has such a page nearer to the person.
-async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Step {
+async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Result<Step, CacheError> {
     if flow.silent() || flow.came_over_a_node() {
         return ended(world, flow, Ending::nobody_left()).await;
     }
@@ -377,13 +382,33 @@ async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Step {
     let seconds = AGAIN_AFTER[round.min(AGAIN_AFTER.len() - 1)];
     flow.rounds += 1;
     flow.tried.clear();
-    world.makes_room_for(&mut flow).await;
-    match world.book().keep(&flow).await {
-        Ok(true) => Step::Waits(flow, seconds),
-        Ok(false) => Step::Astray(Astray::Closed),
+    Ok(kept(world, flow, None).await?.map_or_else(|step| step, |flow| Step::Waits(flow, seconds)))
+}
+
+/// Keeps a login for another while, with an attempt by its `state` and secret; where it cannot be kept, the step that it stands
+/// at instead.
+///
+/// # Errors
+/// The cache fails, and so does closing a login for which it has no room.
+pub(crate) async fn kept<W: World>(
+    world: &W,
+    mut flow: Flow,
+    attempt: Option<(&str, &str, &Ticket)>,
+) -> Result<Result<Flow, Step>, CacheError> {
+    world.makes_room_for(&flow).await;
+    let kept = match attempt {
+        Some((state, secret, ticket)) => world.book().issue(&mut flow, state, secret, ticket).await,
+        None => world.book().keep(&flow).await,
+    };
+    match kept {
+        Ok(true) => Ok(Ok(flow)),
+        Ok(false) => {
+            world.takes_room_back(&flow);
+            Ok(Err(Step::Astray(Astray::Closed)))
+        }
         Err(why) => {
             let ending = Ending::no_room(&flow, why.to_string());
-            ended(world, flow, ending).await
+            Ok(Err(ended(world, flow, ending).await?))
         }
     }
 }

@@ -231,7 +231,7 @@ fn goes_on<P: Parts>(mut mesh: Mesh, name: &str) -> Mesh {
     let desk = Desk::<P>::new(mesh, run.told.clone());
     let world = AtMesh::new(desk.clone(), name, run.clone());
     let ended = match &run.asks {
-        Asks::Start => steps::advance(&world, flow(name, over_a_node)).map(Ok).map(step).now_or_never(),
+        Asks::Start => steps::advance(&world, flow(name, over_a_node)).map(step).now_or_never(),
         Asks::Again(login) => steps::again(&world, login, Onward::Unasked).map(step).now_or_never(),
         Asks::Answer(answer) => steps::answered(&world, &brought(answer)).map(step).now_or_never(),
         Asks::Redeem(code) => redeem(world.desk(), code).map(Came::Spent).now_or_never(),
@@ -254,12 +254,12 @@ fn goes_on<P: Parts>(mut mesh: Mesh, name: &str) -> Mesh {
 
 enum Came {
     Step(Box<Step>),
-    Spent(Spent),
+    Spent(Spent<()>),
 }
 
 /// The provider's acceptance of a code, as its token endpoint has it.
-async fn redeem<P: Parts>(desk: &Desk<P>, code: &str) -> Spent {
-    let spent = spend(desk, OWN_CODES, code, |_| Some(Vec::new()), std::time::Duration::MAX).await;
+async fn redeem<P: Parts>(desk: &Desk<P>, code: &str) -> Spent<()> {
+    let spent = spend(desk, OWN_CODES, code, |_| Some(((), Vec::new())), std::time::Duration::MAX).await;
     spent.expect("the cache of the model does not fail")
 }
 
@@ -275,26 +275,15 @@ pub(crate) fn issue_own_code(mesh: &mut Mesh, code: &str) {
 /// A login that an application asked for.
 fn flow(name: &str, over_a_node: bool) -> Flow {
     let hops = if over_a_node { vec!["edge".to_owned(), "node".to_owned()] } else { vec!["node".to_owned()] };
-    Flow {
-        id: format!("login-of-{name}"),
-        login_id: name.to_owned(),
-        request: Request {
-            app: "app".to_owned(),
-            idps: vec!["group".to_owned()],
-            ask: Ask { hops, ..Ask::default() },
-            from_ref: None,
-            resume: Resume { mode: "model".to_owned(), data: Vec::new() },
-        },
-        tried: Vec::new(),
-        away: None,
-        avoid: Vec::new(),
-        attempts: Vec::new(),
-        place: None,
-        is_new: true,
-        rounds: 0,
-        browser: name.to_owned(),
-        began: Moment::default(),
-    }
+    let request = Request {
+        app: "app".to_owned(),
+        idps: vec!["group".to_owned()],
+        ask: Ask { hops, ..Ask::default() },
+        from_ref: None,
+        resume: Resume { mode: "model".to_owned(), data: Vec::new() },
+    };
+    let id = format!("login-of-{name}");
+    Flow::new(id, name.to_owned(), request, name.to_owned(), Moment::default())
 }
 
 fn brought(answer: &Answered) -> Answer {
@@ -320,7 +309,7 @@ fn arrives(mesh: &mut Mesh, name: &str, run: &Run, step: Step) {
         }
         Step::Vouched(flow, identity, person) => {
             jar.eat(cookies().clear_logins_of(&browser(&jar.cookies), &flow.id));
-            *mesh.seen.closed.entry(flow.id).or_default() += 1;
+            *mesh.seen.ended.entry(flow.id).or_default() += 1;
             let Asks::Answer(Answered { state, says: (_, code), .. }) = &run.asks else { return };
             *mesh.seen.accepted.entry(code.clone()).or_default() += 1;
             mesh.seen.just_now = Some(match flow.tried.len() {
@@ -332,6 +321,7 @@ fn arrives(mesh: &mut Mesh, name: &str, run: &Run, step: Step) {
         }
         Step::Ended(flow, _) => {
             jar.eat(cookies().clear_logins_of(&browser(&jar.cookies), &flow.id));
+            *mesh.seen.ended.entry(flow.id).or_default() += 1;
             if !blamed {
                 mesh.seen.blame = Some("a login was refused, and the log does not say so".to_owned());
             }

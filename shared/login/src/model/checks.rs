@@ -39,6 +39,12 @@ fn impatient() -> Mesh {
     Mesh::new(Left { starts_of_alice: 1, agains: 1, faults: 1, ..Left::default() })
 }
 
+/// The same over another node, which is told where nobody is left: the login ends while its other attempt may sign in.
+fn impatient_over_a_node() -> Mesh {
+    let left = Left { starts_of_alice: 1, agains: 1, faults: 2, ..Left::default() };
+    Mesh { over_a_node: true, ..Mesh::new(left) }
+}
+
 /// A person whose browser another node sent here.
 fn over_a_node() -> Mesh {
     Mesh { over_a_node: true, ..faulty() }
@@ -110,6 +116,12 @@ fn with_two_logins_of_one_browser_nothing_breaks() {
 #[test]
 fn with_two_attempts_of_one_login_nothing_breaks() {
     holds(impatient(), &[Possible::SignedIn, Possible::SignedInAfterFailover, Possible::TurnedAway], 1_000);
+}
+
+#[test]
+fn a_login_that_came_over_a_node_ends_once_however_many_of_its_attempts_are_open() {
+    let possible = &[Possible::SignedInAfterFailover, Possible::TurnedAway, Possible::RefusedWithBlame];
+    holds(impatient_over_a_node(), possible, 1_000);
 }
 
 #[test]

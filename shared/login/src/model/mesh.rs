@@ -150,8 +150,8 @@ pub(crate) struct Seen {
     pub(crate) traded: BTreeMap<String, u8>,
     /// How often somebody was signed in by a code, or an application got tokens for one of this node.
     pub(crate) accepted: BTreeMap<String, u8>,
-    /// How often somebody was signed in by a login.
-    pub(crate) closed: BTreeMap<String, u8>,
+    /// How often a login ended, with somebody signed in or with nobody.
+    pub(crate) ended: BTreeMap<String, u8>,
     /// A sample said of a member what was not so.
     pub(crate) false_sample: Option<String>,
     /// A login was begun at another member although the first had always been well.

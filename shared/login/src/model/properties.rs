@@ -7,7 +7,7 @@ use super::actions::{self, Action};
 use super::mesh::{Mesh, Possible};
 
 /// Accepted once.
-pub(crate) const ONCE: &str = "a code, and a login, is accepted once";
+pub(crate) const ONCE: &str = "a code is accepted once, and a login ends once";
 /// Vouched for.
 pub(crate) const VOUCHED: &str = "nobody is let in for whom no member vouches, for a login of that browser";
 /// Oneself.
@@ -45,7 +45,7 @@ impl<P: Parts> Model for Checked<P> {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all = vec![
             Property::always(ONCE, |_, mesh: &Mesh| {
-                let seen = [&mesh.seen.traded, &mesh.seen.accepted, &mesh.seen.closed];
+                let seen = [&mesh.seen.traded, &mesh.seen.accepted, &mesh.seen.ended];
                 seen.iter().all(|seen| seen.values().all(|times| *times <= 1))
             }),
             Property::always(VOUCHED, |_, mesh| everybody_is_vouched_for(mesh)),

@@ -12,6 +12,7 @@ use crate::sign_in::drained;
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc, users};
 use crate::support::person::{Person, asks, silently};
+use crate::support::{eventually, until};
 
 struct Two {
     first: Idp,
@@ -54,33 +55,21 @@ async fn a_member_that_is_down_is_skipped_with_its_reason() {
         json!({ "enabled": true, "interval": "50ms", "timeout": "1s", "unhealthyThreshold": 1 });
     let mut node = Node::new(json!([watched, oidc("second", &second), group("group", &["first", "second"])]));
     node.runs();
-    until(&node, "first", State::Down).await;
+    until("first is down", || is(&node, "first", State::Down)).await;
     let mut alice = Person::new();
     let page = alice.is_shown(&node, asks("group", Ask::default())).await;
     let told = alice.opens(&node, &second.signs_in(page.leads_to())).await.told();
     let why = node.why(told["login"].as_str().unwrap());
     assert!(why.contains("Asked second: next in order; not first: down for"), "{why}");
     first.comes_back().await;
-    until(&node, "first", State::Healthy).await;
+    until("first is healthy", || is(&node, "first", State::Healthy)).await;
     let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
     assert!(page.leads_to().starts_with(&first.issuer), "recovery changes where new logins go");
     node.stops().await;
 }
 
-async fn until(node: &Node, name: &str, state: State) {
-    let reached = async {
-        loop {
-            let status = node.login.watch().snapshot(mangrove_keys::ambient::now());
-            let status = status.into_iter().find(|status| status.name == name).unwrap();
-            if status.state == state {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached)
-        .await
-        .unwrap_or_else(|_| panic!("{name} never {state}"));
+fn is(node: &Node, name: &str, state: State) -> bool {
+    node.login.watch().standing(name, mangrove_keys::ambient::now()).unwrap().state == state
 }
 
 #[tokio::test]
@@ -191,12 +180,17 @@ async fn all_down_gives_503_with_retry_after_and_keeps_the_request() {
         "its cookie lives as long as it waits"
     );
     second.comes_back().await;
-    let mut onward = alice.opens(&node, &still.again()).await;
-    while onward.status == StatusCode::SERVICE_UNAVAILABLE {
-        // What a look found stands for a second.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        onward = alice.opens(&node, &onward.again()).await;
-    }
+    // What a look found stands for a second.
+    let mut again = still.again();
+    let onward = eventually("second is asked", async || {
+        let page = alice.opens(&node, &again).await;
+        if page.status == StatusCode::SERVICE_UNAVAILABLE {
+            again = page.again();
+            return None;
+        }
+        Some(page)
+    });
+    let onward = onward.await;
     let told = alice.opens(&node, &second.signs_in(onward.leads_to())).await.told();
     assert_eq!((&told["member"], &told["data"]), (&json!("second"), &json!("the application's request")));
 }
@@ -278,9 +272,7 @@ async fn an_attempt_that_fails_after_another_has_signed_in_opens_nothing_again()
         let mut other_tab = alice.clone();
         let slow = other_tab.opens(&mesh.node, &early);
         let quick = async {
-            while mesh.first.hits("/token") == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            until("the slow one is at the code exchange", || mesh.first.hits("/token") > 0).await;
             alice.opens(&mesh.node, &late).await
         };
         let (slow, quick) = futures::join!(slow, quick);

@@ -11,6 +11,7 @@ use mangrove_login::What;
 use serde_json::{Value, json};
 
 use crate::sign_in::drained;
+use crate::support::eventually;
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks};
@@ -191,13 +192,8 @@ async fn everybody_down_gets_one_parallel_look() {
     mesh.first.dies().await;
     mesh.second.dies().await;
     // What was seen stands for a second; then nobody answers, and the page comes at once.
-    let page = loop {
-        let (_, page) = mesh.login().await;
-        if page.status != StatusCode::SEE_OTHER {
-            break page;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let refused = async || Some(mesh.login().await.1).filter(|page| page.status != StatusCode::SEE_OTHER);
+    let page = eventually("nobody answers", refused).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     let why = mesh.node.why(&page.login_id());
     assert!(why.contains("Asked nobody: nobody left to ask; not first: down for"), "{why}");

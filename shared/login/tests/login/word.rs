@@ -7,6 +7,7 @@ use mangrove_connectors::Ask;
 use mangrove_login::{Word, WordBlame};
 use serde_json::{Value, json};
 
+use crate::support::eventually;
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Person, asks};
@@ -20,12 +21,7 @@ impl Node {
 
     /// Asks until the word is as wanted.
     async fn says(&self, via: &str, wanted: impl Fn(&Word) -> bool) {
-        let asked = async {
-            while !wanted(&self.word(via).await) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(Duration::from_secs(30), asked).await.is_ok(), "it never said so");
+        eventually("the word that is wanted", async || wanted(&self.word(via).await).then_some(())).await;
     }
 }
 

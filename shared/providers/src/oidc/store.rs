@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use mangrove_cache::{Cache, CacheError, Shelf, Spent, spend};
+use mangrove_cache::{Cache, CacheError, Records, Shelf, Spent, spend};
 use mangrove_keys::{ambient, secret};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -98,16 +98,15 @@ impl Store {
 
     /// Takes a code, once: whoever marks it used first has it.
     pub(super) async fn redeem(&self, code: &str) -> Result<Redeemed, CacheError> {
-        let mut read = None;
-        let note = |found: &[u8]| {
-            read = parsed::<Code>(CODES, found);
-            read.as_ref().map(|what| what.grant.id.clone().into_bytes())
+        let read = |found: &[u8]| {
+            let what = parsed::<Code>(CODES, found)?;
+            let note = what.grant.id.clone().into_bytes();
+            Some((what, note))
         };
-        let spent = spend(&self.cache, (CODES, USED_CODES), code, note, self.code_life * 2).await?;
-        Ok(match (spent, read) {
-            (Spent::First(_), Some(what)) => Redeemed::First(Box::new(what)),
-            (Spent::Again(grant), _) => String::from_utf8(grant).map_or(Redeemed::Unknown, Redeemed::Again),
-            _ => Redeemed::Unknown,
+        Ok(match spend(&self.cache, (CODES, USED_CODES), code, read, self.code_life * 2).await? {
+            Spent::First(what) => Redeemed::First(Box::new(what)),
+            Spent::Again(grant) => String::from_utf8(grant).map_or(Redeemed::Unknown, Redeemed::Again),
+            Spent::Unknown => Redeemed::Unknown,
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use mangrove_cache::Shelf;
+use mangrove_cache::{Records, Shelf};
 use serde_json::json;
 
 use crate::support::*;

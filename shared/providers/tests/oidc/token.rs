@@ -1,6 +1,7 @@
 //! Codes: once, by the application they were made for, with the verifier they were made with.
 
 use http::StatusCode;
+use mangrove_cache::{Records, Shelf};
 
 use crate::support::*;
 
@@ -174,7 +175,7 @@ async fn a_full_cache_refuses_and_says_so() {
     let node = Node::new();
     let mut person = Person::default();
     person.code(&node, &[]).await;
-    let shelf = mangrove_cache::Shelf::new("filler");
+    let shelf = Shelf::new("filler");
     let mut key = 0_u32;
     while node.cache.put(shelf, &key.to_string(), vec![], std::time::Duration::from_secs(60)).await.is_ok() {
         key += 1;
