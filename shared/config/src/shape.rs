@@ -61,8 +61,6 @@ pub(crate) enum FileKind {
     Key,
     /// Users of a local connector.
     Users,
-    /// Public keys as a JWK Set.
-    Jwks,
     /// Only a path.
     Path,
 }
@@ -274,7 +272,6 @@ fn file_kind(field: &Json) -> Option<FileKind> {
         "certificates" => FileKind::Certificates,
         "key" => FileKind::Key,
         "users" => FileKind::Users,
-        "jwks" => FileKind::Jwks,
         _ => FileKind::Path,
     })
 }

@@ -61,8 +61,9 @@ async function callback(url, request, response) {
   const claims = tokens.claims();
   const info = await oidc.fetchUserInfo(config, tokens.access_token, claims.sub);
   const session = randomBytes(16).toString('hex');
-  const { iss, sub, email, lab_person, mangrove_path } = { ...info, ...claims };
-  sessions.set(session, { iss, sub, email, lab_person, path: mangrove_path ?? [], can_refresh: false });
+  const told = { ...info, ...claims };
+  const { iss, sub, email, lab_person, mangrove_path } = told;
+  sessions.set(session, { iss, sub, email, lab_person, path: mangrove_path ?? [], claims: told, can_refresh: false });
   response.writeHead(303, { location: '/me', 'set-cookie': setCookie('app_session', session) }).end();
 }
 

@@ -67,6 +67,16 @@ impl Lateness {
     }
 }
 
+/// An identity provider of the lab was given a password that is not the person's there. People know their passwords: one that is
+/// refused was meant for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordRefused {
+    /// Name of its server.
+    pub server: String,
+    /// Whose password it was said to be, if the provider tells.
+    pub person: Option<String>,
+}
+
 /// A node's opinion of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthChange {

@@ -88,6 +88,8 @@ pub enum What {
     },
     /// A node's opinion of one of its connectors changed.
     Health(HealthChange),
+    /// An identity provider of the lab was given a wrong password.
+    PasswordRefused(PasswordRefused),
     /// A person tried to sign in; written when the try has ended.
     Login(Box<Login>),
     /// A person with a session came back; written when the visit has ended.

@@ -1,6 +1,9 @@
 //! What people saw: their logins, hop by hop, and their visits with a session.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Micros;
 
@@ -143,6 +146,9 @@ pub struct Who {
     /// The nodes that the login went through, if the provider says so.
     #[serde(default)]
     pub path: Vec<String>,
+    /// Whatever else it was told of the person, by name.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Value>,
 }
 
 /// A person with a session came back.

@@ -125,10 +125,10 @@ impl Processes {
             .stderr(Stdio::piped());
         let mut child = spawn(command, &regions[program.region])?;
         if let Some(out) = child.stdout.take() {
-            listen(name, out, log.try_clone()?, Some(self.events.clone()))?;
+            listen(name, out, log.try_clone()?, self.events.clone())?;
         }
         if let Some(err) = child.stderr.take() {
-            listen(name, err, log, None)?;
+            listen(name, err, log, self.events.clone())?;
         }
         (process.child, process.knock) = (Some(child), None);
         (process.life, process.paused) = (Life::Starting { began }, false);

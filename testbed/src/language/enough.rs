@@ -68,7 +68,7 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
             Some((0, "can come: nobody keeps a session", "write `keep-session: yes` at a group of `people`"))
         }
         // Answers and visits come beside logins.
-        Measure::OneSubject | Measure::SessionsLost if logins() > 0 => None,
+        Measure::OneSubject | Measure::SameAttributes | Measure::SessionsLost if logins() > 0 => None,
         _ => Some((logins(), "logins at most can come", more)),
     }
 }

@@ -20,6 +20,8 @@ pub struct Expectation {
     pub attempts: Option<u32>,
     /// What is measured.
     pub measure: Measure,
+    /// Names of the attributes that it is about, where it is about attributes.
+    pub about: Vec<String>,
     /// What it must be.
     pub bound: Bound,
     /// Line of the file.
@@ -72,6 +74,10 @@ pub enum Measure {
     Slower,
     /// `one person, one subject`: the map person to (iss, sub) is one-to-one.
     OneSubject,
+    /// `same attributes`: these are there, and one person's are the same in every answer at an application.
+    SameAttributes,
+    /// `passwords refused`: count of passwords that were given to an identity provider that has another one.
+    PasswordsRefused,
     /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
     SessionsLost,
     /// `browsers agree`: yes or no, each login at a real browser with that of its simulated twin.
@@ -85,9 +91,11 @@ enum Takes {
     CountOrShare,
     Time,
     YesNo,
+    /// Names; the bound is that it holds for all of them.
+    Names,
 }
 
-const MEASURES: [(&str, Measure, Takes); 15] = [
+const MEASURES: [(&str, Measure, Takes); 17] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -101,6 +109,8 @@ const MEASURES: [(&str, Measure, Takes); 15] = [
     ("down noticed", Measure::DownNoticed, Takes::Time),
     ("slower", Measure::Slower, Takes::YesNo),
     ("one person, one subject", Measure::OneSubject, Takes::YesNo),
+    ("same attributes", Measure::SameAttributes, Takes::Names),
+    ("passwords refused", Measure::PasswordsRefused, Takes::Count),
     ("sessions lost", Measure::SessionsLost, Takes::Count),
     ("browsers agree", Measure::BrowsersAgree, Takes::YesNo),
 ];
@@ -113,8 +123,12 @@ impl Measure {
 
     /// Whether `after change` leaves nothing out of it: it is about a change itself, or about the whole run.
     fn is_of_all(self) -> bool {
-        use Measure::{BrowsersAgree, DownNoticed, FirstLoginAfterFault, NextLoginsAfterFault, OneSubject};
-        matches!(self, FirstLoginAfterFault | NextLoginsAfterFault | DownNoticed | OneSubject | BrowsersAgree)
+        use Measure::{
+            BrowsersAgree, DownNoticed, FirstLoginAfterFault, NextLoginsAfterFault, OneSubject,
+            PasswordsRefused, SameAttributes,
+        };
+        let of_a_change = matches!(self, FirstLoginAfterFault | NextLoginsAfterFault | DownNoticed);
+        of_a_change || matches!(self, OneSubject | SameAttributes | PasswordsRefused | BrowsersAgree)
     }
 
     /// The measure's name in a file.
@@ -209,13 +223,20 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
             );
             continue;
         }
-        match bound(value.text().unwrap_or_default(), *takes) {
+        let read = if *takes == Takes::Names {
+            names(value)
+        } else {
+            bound(value.text().unwrap_or_default(), *takes)
+        };
+        let about = if *takes == Takes::Names { texts(value) } else { Vec::new() };
+        match read {
             Ok(bound) => into.push(Expectation {
-                text: say(region.as_deref(), after_change, name, bound),
+                text: say(region.as_deref(), after_change, name, bound, &about),
                 region: region.clone(),
                 after_change,
                 attempts,
                 measure: *measure,
+                about,
                 bound,
                 line: place.line,
             }),
@@ -224,10 +245,29 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
     }
 }
 
-fn say(region: Option<&str>, after_change: Option<Duration>, name: &str, bound: Bound) -> String {
+/// A list of names; one alone is a list of one.
+fn texts(value: &Tree) -> Vec<String> {
+    value.text().into_iter().chain(value.items().iter().filter_map(Tree::text)).map(str::to_owned).collect()
+}
+
+fn names(value: &Tree) -> Result<Bound, String> {
+    let all_are_names = value.items().iter().all(|item| item.text().is_some()) && !texts(value).is_empty();
+    all_are_names
+        .then_some(Bound::Exactly(Limit::Yes(true)))
+        .ok_or_else(|| "name the attributes as the application knows them, `[email, name]`".to_owned())
+}
+
+fn say(
+    region: Option<&str>,
+    after_change: Option<Duration>,
+    name: &str,
+    bound: Bound,
+    about: &[String],
+) -> String {
     let place = region.map(|region| format!("in {region}: ")).unwrap_or_default();
     let tail =
         after_change.map(|time| format!(" (from {} after a change)", units::show(time))).unwrap_or_default();
+    let bound = if about.is_empty() { bound.to_string() } else { about.join(", ") };
     format!("{place}{name} {bound}{tail}")
 }
 
@@ -242,7 +282,7 @@ fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
     };
     let rest = rest.trim();
     let limit = match takes {
-        Takes::YesNo => units::yes_no(rest).map(Limit::Yes),
+        Takes::YesNo | Takes::Names => units::yes_no(rest).map(Limit::Yes),
         Takes::Time => units::duration(rest.strip_suffix("added").unwrap_or(rest).trim()).map(Limit::Time),
         Takes::CountOrShare if rest.ends_with('%') => units::share(rest).map(Limit::Share),
         Takes::Count | Takes::CountOrShare => rest

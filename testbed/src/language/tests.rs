@@ -87,6 +87,17 @@ fn expectations_share_their_region_and_window() {
     assert_eq!(topology.expect[3].bound, Bound::Exactly(Limit::Yes(false)));
 }
 
+#[test]
+fn an_expectation_about_attributes_names_them() {
+    let text = WAYS.replacen("logins lost: 0", "same attributes: [email, role]", 1);
+    let expected = read_ways(&text, "0s down").unwrap().expect.remove(0);
+    assert_eq!(
+        (expected.about.join(" "), expected.bound),
+        ("email role".into(), Bound::Exactly(Limit::Yes(true)))
+    );
+    assert_eq!(expected.text, "same attributes email, role");
+}
+
 /// The good topology with this written in place of that has this problem.
 fn is_told(good: &str, bad: &str, line: u64, what: &str, hint: &str) {
     assert!(GOOD.contains(good), "{good}");
@@ -378,6 +389,8 @@ fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
             "every 2s",
         ),
         ("logins lost: 0", "browsers agree: yes", 16, "nobody has a real browser", "browser: chromium"),
+        ("logins lost: 0", "same attributes: []", 16, "the bound cannot be read", "name the attributes"),
+        ("logins lost: 0", "same attributes: [[a]]", 16, "the bound cannot be read", "[email, name]"),
     ] {
         assert!(WAYS.contains(good), "{good}");
         let found = read_ways(&WAYS.replacen(good, bad, 1), "0s down").expect_err("has problems").0;

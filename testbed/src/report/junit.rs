@@ -180,6 +180,7 @@ mod tests {
             region: region.map(str::to_owned),
             after_change: None,
             attempts: None,
+            about: Vec::new(),
             measure,
             bound,
             line: 1,

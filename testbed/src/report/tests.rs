@@ -16,6 +16,7 @@ fn lost(region: Option<&str>) -> Expectation {
         region: region.map(str::to_owned),
         after_change: None,
         attempts: None,
+        about: Vec::new(),
         measure: Measure::LoginsLost,
         bound: Bound::Exactly(Limit::Count(0.0)),
         line: 1,

@@ -199,6 +199,7 @@ mod tests {
             region: None,
             after_change: None,
             attempts: None,
+            about: Vec::new(),
             measure: Measure::BrowsersAgree,
             bound: Bound::Exactly(Limit::Yes(true)),
             line: 1,

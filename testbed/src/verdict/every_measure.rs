@@ -104,6 +104,13 @@ fn trial(measure: Measure) -> Trial {
         Measure::OneSubject => {
             usual(said(true), ("one subject for all", |product| product.one_sub_for_all = true))
         }
+        Measure::SameAttributes => usual(
+            said(true),
+            ("another address under a fault", |product| product.other_email_under_fault = true),
+        ),
+        Measure::PasswordsRefused => {
+            usual(none, ("sends passwords on under a fault", |product| product.sends_passwords_on = true))
+        }
         Measure::SessionsLost => {
             usual(none, ("sessions end with a fault", |product| product.forgets_sessions_under_fault = true))
         }
@@ -121,6 +128,7 @@ fn tried(story: &Story, measure: Measure, trial: &Trial) -> (u8, Ruling, String)
         region: trial.region.map(str::to_owned),
         after_change: None,
         attempts: None,
+        about: if measure == Measure::SameAttributes { vec!["email".to_owned()] } else { Vec::new() },
         measure,
         bound: trial.bound,
         line: 1,

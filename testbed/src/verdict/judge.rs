@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ends::{End, Ends, Judged, JudgedVisit, VisitEnd};
 use super::world::{Span, World};
-use crate::history::{MILLISECOND, Micros, SECOND, StepKind};
+use crate::history::{MILLISECOND, Micros, PasswordRefused, SECOND, StepKind};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
 /// One login of so many may be listed apart where it is said that none was lost.
@@ -44,6 +44,8 @@ pub struct Court<'c, 'a> {
     pub world: &'c World<'a>,
     /// What people did.
     pub ends: &'c Ends<'a>,
+    /// Passwords that identity providers of the lab refused.
+    pub refused: &'c [&'a PasswordRefused],
     /// Least number of attempts where an expectation names none.
     pub attempts: u32,
     /// Whether the machine was too busy for times to mean anything.
@@ -75,6 +77,8 @@ impl Court<'_, '_> {
             Measure::DownNoticed => self.noticed(expected),
             Measure::Slower => self.slower(expected),
             Measure::OneSubject => self.one_subject(expected),
+            Measure::SameAttributes => self.same_attributes(expected),
+            Measure::PasswordsRefused => self.passwords_refused(expected),
             Measure::SessionsLost => self.sessions(expected),
             Measure::BrowsersAgree => self.agree(expected),
         };
@@ -331,35 +335,6 @@ impl Court<'_, '_> {
         };
         let attempts = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
         Finding { number: most.map(f64::from), words, attempts }
-    }
-
-    fn one_subject(&self, expected: &Expectation) -> Finding {
-        let mut of_person: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
-        let mut of_subject: BTreeMap<(&str, &str, &str), &str> = BTreeMap::new();
-        let mut trouble: Option<String> = None;
-        let here = |region: &str| expected.region.as_ref().is_none_or(|wanted| wanted == region);
-        let logins = self.ends.logins.iter().filter(|login| here(&login.login.region));
-        let logins = logins
-            .filter_map(|login| Some((&login.login.app, &login.login.person, login.login.who.as_ref()?)));
-        let visits = self.ends.visits.iter().filter(|visit| here(&visit.visit.region));
-        let visits = visits
-            .filter_map(|visit| Some((&visit.visit.app, &visit.visit.person, visit.visit.who.as_ref()?)));
-        let mut attempts = 0;
-        for (app, person, who) in logins.chain(visits) {
-            attempts += 1;
-            let subject = (who.iss.as_str(), who.sub.as_str());
-            let first = *of_person.entry((app, person)).or_insert(subject);
-            let owner = *of_subject.entry((app, subject.0, subject.1)).or_insert(person);
-            if first != subject {
-                trouble.get_or_insert(format!("{person} is {} and {} at {app}", first.1, subject.1));
-            } else if owner != person {
-                trouble.get_or_insert(format!("{person} and {owner} are both {} at {app}", subject.1));
-            }
-        }
-        let words = trouble.clone().unwrap_or_else(|| {
-            format!("{} people at their applications, one to one over {attempts} answers", of_person.len())
-        });
-        Finding { number: Some(f64::from(u8::from(trouble.is_none()))), words, attempts }
     }
 
     fn sessions(&self, expected: &Expectation) -> Finding {

@@ -17,6 +17,7 @@ pub mod next;
 pub mod noticed;
 pub mod slower;
 pub mod stats;
+pub mod told;
 pub mod world;
 
 #[cfg(test)]
@@ -93,7 +94,8 @@ pub fn judge<'a>(
     let world = World::read(events)?;
     let ends = Ends::judge(&world, events);
     let machine = Machine::of(events);
-    let court = Court { world: &world, ends: &ends, attempts, busy: machine.busy() };
+    let refused = told::refused(events);
+    let court = Court { world: &world, ends: &ends, refused: &refused, attempts, busy: machine.busy() };
     let mut outcomes: Vec<Outcome> = expected.iter().map(|expected| court.judge(expected)).collect();
     let strict = never_wrong();
     let says_so = |it: &Expectation| {
@@ -166,6 +168,7 @@ fn never_wrong() -> Expectation {
         after_change: None,
         attempts: None,
         measure: Measure::LoginsWrong,
+        about: Vec::new(),
         bound: Bound::Exactly(Limit::Count(0.0)),
         line: 0,
     }

@@ -11,7 +11,16 @@ use crate::language::{Bound, Expectation, Limit, Measure};
 
 fn expect(measure: Measure, bound: Bound) -> Expectation {
     let text = format!("{} {bound}", measure.name());
-    Expectation { text, region: None, after_change: None, attempts: None, measure, bound, line: 1 }
+    Expectation {
+        text,
+        region: None,
+        after_change: None,
+        attempts: None,
+        measure,
+        about: Vec::new(),
+        bound,
+        line: 1,
+    }
 }
 
 fn none(measure: Measure) -> Expectation {

@@ -5,7 +5,6 @@
 mod lying_idp;
 
 mod channels;
-mod key;
 mod outages;
 mod tls;
 mod tokens;

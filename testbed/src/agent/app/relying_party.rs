@@ -25,6 +25,25 @@ use crate::history::{self, Who};
 /// An application's patience with one answer of its provider.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Claims that are about a token or a login, not about the person.
+const OF_THE_PROTOCOL: &[&str] = &[
+    "acr",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "mangrove_path",
+    "nbf",
+    "nonce",
+    "sid",
+];
+
 /// An application's view of its provider.
 pub struct RelyingParty {
     spec: AppSpec,
@@ -313,6 +332,7 @@ fn who(claims: &Map<String, Value>, info: &Map<String, Value>) -> Result<Who, Re
         (Some(a), Some(b)) if a != b => refuse(500, format!("ID token and userinfo differ in `{name}`")),
         (a, b) => Ok(a.or(b)),
     };
+    let told = info.iter().chain(claims).filter(|(name, _)| !OF_THE_PROTOCOL.contains(&name.as_str()));
     let path = claims.get("mangrove_path").or_else(|| info.get("mangrove_path")).and_then(Value::as_array);
     Ok(Who {
         iss: text(claims, "iss").unwrap_or_default(),
@@ -320,6 +340,7 @@ fn who(claims: &Map<String, Value>, info: &Map<String, Value>) -> Result<Who, Re
         email: both("email")?,
         lab_person: both("lab_person")?,
         path: path.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        claims: told.map(|(name, value)| (name.clone(), value.clone())).collect(),
     })
 }
 
@@ -339,6 +360,7 @@ mod tests {
         let token = map(json!({"iss": "i", "sub": "s", "lab_person": "a-1"}));
         let found = who(&token, &map(json!({"sub": "s", "email": "a@x"}))).unwrap();
         assert_eq!((found.lab_person.as_deref(), found.email.as_deref()), (Some("a-1"), Some("a@x")));
+        assert_eq!(found.claims.keys().collect::<Vec<_>>(), ["email", "lab_person", "sub"]);
         assert!(who(&token, &map(json!({"sub": "s", "lab_person": "a-2"}))).is_err());
         assert!(who(&token, &map(json!({"sub": "t"}))).is_err());
     }

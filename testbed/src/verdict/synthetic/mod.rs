@@ -8,9 +8,9 @@ pub(crate) use self::mesh::mesh;
 use self::mesh::{BRANCHES, ROOTS, app, dead_hop, edge, hop, host, root_in};
 use crate::agent::chance::Chance;
 use crate::history::{
-    Acts, Event, HealthChange, Lateness, Login, MILLISECOND, Micros, PathChange, PathState, Person, Probe,
-    ProcessChange, ProcessState, Round, SECOND, Seen, Step, StepKind, Trouble, Visit, VisitKind,
-    VisitOutcome, What, Who, sort,
+    Acts, Event, HealthChange, Lateness, Login, MILLISECOND, Micros, PasswordRefused, PathChange, PathState,
+    Person, Probe, ProcessChange, ProcessState, Round, SECOND, Seen, Step, StepKind, Trouble, Visit,
+    VisitKind, VisitOutcome, What, Who, sort,
 };
 
 const BASE: Micros = 280 * MILLISECOND;
@@ -45,6 +45,10 @@ pub(crate) struct Product {
     pub(crate) mixes_people_up: bool,
     pub(crate) asks_twice_under_fault: bool,
     pub(crate) forgets_sessions_under_fault: bool,
+    /// Maps the e-mail address of who comes under a fault to something else.
+    pub(crate) other_email_under_fault: bool,
+    /// Tries a password at the next provider as well when a fault takes the first.
+    pub(crate) sends_passwords_on: bool,
     /// Everybody is slower under a fault by so much.
     pub(crate) slower_under_fault: Micros,
     pub(crate) hides_the_attribute: bool,
@@ -69,6 +73,8 @@ impl Product {
             mixes_people_up: false,
             asks_twice_under_fault: false,
             forgets_sessions_under_fault: false,
+            other_email_under_fault: false,
+            sends_passwords_on: false,
             slower_under_fault: 0,
             hides_the_attribute: false,
             falls_over_under_fault: false,
@@ -207,6 +213,10 @@ impl Story {
             let login = self.login(branch, number, start + late, chance);
             if self.twins && branch == "branch-b" {
                 events.push(twin(&login));
+            }
+            if self.product.sends_passwords_on && self.under_fault(start) {
+                let refused = PasswordRefused { server: "corp".into(), person: None };
+                events.push(Event { at: login.at, what: What::PasswordRefused(refused) });
             }
             events.push(login);
             if number.is_multiple_of(2) {
@@ -410,7 +420,15 @@ impl Story {
             format!("corp|{really}")
         };
         let lab_person = (!product.hides_the_attribute).then_some(really);
-        Who { iss: format!("https://{}", host(&edge(branch))), sub, email: None, lab_person, path: vec![] }
+        let other = if product.other_email_under_fault && fault { "other-" } else { "" };
+        let email = format!("{other}{person}@{}", host("mail"));
+        Who {
+            iss: format!("https://{}", host(&edge(branch))),
+            sub,
+            lab_person,
+            claims: [("email".to_owned(), email.into())].into(),
+            ..Who::default()
+        }
     }
 
     fn visit(&self, branch: &str, number: u64, start: Micros) -> Event {
@@ -427,6 +445,7 @@ impl Story {
             lab_person: Some(person.clone()),
             sub: format!("corp|{person}"),
             iss: format!("https://{}", host(&edge(branch))),
+            claims: [("email".to_owned(), format!("{person}@{}", host("mail")).into())].into(),
             ..Who::default()
         });
         let kind = if number.is_multiple_of(8) { VisitKind::SingleSignOn } else { VisitKind::Page };
