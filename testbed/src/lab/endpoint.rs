@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use http::Response;
@@ -15,13 +14,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::ca::Leaf;
 use super::front::tls;
 use super::region::Region;
+use super::server::Server;
 use crate::history::{Micros, now};
 use crate::language::endpoints::Says;
 
@@ -50,8 +49,7 @@ pub struct Endpoints {
 struct Open {
     at_first: Says,
     says: Arc<Mutex<Says>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Server,
 }
 
 impl Endpoints {
@@ -82,31 +80,10 @@ impl Open {
     fn begin(spec: &EndpointSpec, region: &Region) -> io::Result<Self> {
         let acceptor = tls(&spec.leaf)?;
         let says = Arc::new(Mutex::new(spec.says.clone()));
-        let (stop, stopped) = oneshot::channel();
         let (listen, shown) = (spec.listen, Arc::clone(&says));
-        let thread = region.inside(move || -> io::Result<JoinHandle<()>> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let listener = runtime.block_on(TcpListener::bind(listen))?;
-            std::thread::Builder::new().name("endpoint".to_owned()).spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve(listener, acceptor, shown) => {}
-                        _ = stopped => {}
-                    }
-                });
-                runtime.shutdown_background();
-            })
-        })?;
-        Ok(Self { at_first: spec.says.clone(), says, stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let serve = move |listener| serve(listener, acceptor, shown);
+        let server = Server::open("endpoint", region, TcpListener::bind(listen), serve)?;
+        Ok(Self { at_first: spec.says.clone(), says, _server: server })
     }
 }
 

@@ -9,7 +9,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ca::Leaf;
 use super::region::Region;
+use super::server::Server;
 use crate::history::{IdpState, Micros, now};
 
 /// Pieces of an answer that are under way at one time when pages are slow.
@@ -57,8 +57,8 @@ pub struct Manner {
 /// A front at work; dropping it closes its listener and every connection.
 #[derive(Debug)]
 pub struct Front {
-    orders: Option<UnboundedSender<Order>>,
-    thread: Option<JoinHandle<()>>,
+    orders: UnboundedSender<Order>,
+    _server: Server,
 }
 
 struct Order {
@@ -81,32 +81,16 @@ impl Front {
     pub fn open(spec: &FrontSpec, behind: SocketAddr, manner: Manner, region: &Region) -> io::Result<Self> {
         let house = House { behind, right: tls(&spec.right)?, expired: tls(&spec.expired)? };
         let (orders, inbox) = unbounded_channel();
-        let listen = spec.listen;
-        let work = move || -> io::Result<JoinHandle<()>> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let listener = runtime.block_on(TcpListener::bind(listen))?;
-            std::thread::Builder::new().name("front".to_owned()).spawn(move || {
-                runtime.block_on(serve(listener, Arc::new(house), manner, inbox));
-                runtime.shutdown_background();
-            })
-        };
-        Ok(Self { orders: Some(orders), thread: Some(region.inside(work)?) })
+        let serve = move |listener| serve(listener, Arc::new(house), manner, inbox);
+        let server = Server::open("front", region, TcpListener::bind(spec.listen), serve)?;
+        Ok(Self { orders, _server: server })
     }
 
     /// Does its work like this from now on; answers when every connection of before was closed.
     pub fn behave(&self, manner: Manner) -> Option<Micros> {
         let (done, answer) = sync_channel(1);
-        self.orders.as_ref()?.send(Order { manner, done }).ok()?;
+        self.orders.send(Order { manner, done }).ok()?;
         answer.recv().ok()
-    }
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

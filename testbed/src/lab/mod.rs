@@ -23,6 +23,7 @@ pub mod log;
 pub mod mesh;
 pub mod process;
 mod programs;
+mod server;
 
 pub mod packet;
 pub mod paths;

@@ -5,18 +5,17 @@
 //! door's thread makes is inside.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::thread::JoinHandle;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::addresses;
 use super::region::Region;
+use super::server::Server;
 
 /// Connections at one time; more wait at the door.
 const MOST: usize = 256;
@@ -46,8 +45,7 @@ enum Target {
 /// The open door; dropping it closes it and everything that came through.
 #[derive(Debug)]
 pub struct Socks {
-    stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
+    _door: Server,
 }
 
 impl Socks {
@@ -55,37 +53,15 @@ impl Socks {
     ///
     /// # Errors
     /// When a thread or its reactor cannot be made.
-    pub fn open(listener: TcpListener, region: &Region, regions: usize) -> io::Result<Self> {
+    pub fn open(listener: std::net::TcpListener, region: &Region, regions: usize) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let work = move || -> io::Result<JoinHandle<()>> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            std::thread::Builder::new().name("socks".to_owned()).spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = stopped.cancelled() => {}
-                        () = serve(listener, regions) => {}
-                    }
-                });
-                runtime.shutdown_background();
-            })
-        };
-        Ok(Self { stop, thread: Some(region.inside(work)?) })
-    }
-}
-
-impl Drop for Socks {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let listen = async move { TcpListener::from_std(listener) };
+        let serve = move |listener| serve(listener, regions);
+        Ok(Self { _door: Server::open("socks", region, listen, serve)? })
     }
 }
 
 async fn serve(listener: TcpListener, regions: usize) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let mut guests = JoinSet::new();
     loop {
         tokio::select! {
