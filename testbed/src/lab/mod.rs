@@ -21,15 +21,14 @@ pub mod knock;
 pub mod lateness;
 pub mod log;
 pub mod mesh;
-pub mod process;
-mod programs;
-mod server;
-
 pub mod packet;
 pub mod paths;
-
+pub mod process;
+mod programs;
 pub mod region;
+mod server;
 pub mod socks;
+mod specs;
 pub mod switch;
 mod sys;
 

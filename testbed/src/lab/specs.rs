@@ -1,0 +1,127 @@
+//! What each region's process of people and applications is told at its start ([`super::crowd`] starts it): its applications
+//! with their secrets, its people with what they type where, and whom it probes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mangrove_config::Config;
+
+use super::addresses::PORT;
+use super::idp::Somebody;
+use super::mesh::{Draft, MeshError};
+use super::{configs, describe};
+use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
+use crate::history::Micros;
+use crate::language::{Idp, host};
+
+/// Between two TCP probes of one server from one region.
+const PROBE_INTERVAL: Micros = 500_000;
+
+impl Draft<'_> {
+    /// For each region, in their order.
+    pub(super) fn specs(&mut self) -> Result<Vec<Spec>, MeshError> {
+        let settings = &self.topology.settings;
+        let topology = self.topology;
+        topology
+            .regions
+            .iter()
+            .map(|region| {
+                Ok(Spec {
+                    region: region.clone(),
+                    ca_pem: self.authority.certificate_pem(),
+                    apps: self.apps_in(region),
+                    people: self.people_in(region)?,
+                    chromium: None,
+                    probes: self.probes_from(region),
+                    probe_interval_us: PROBE_INTERVAL,
+                    patience_us: micros(settings.patience),
+                    restarts: 3,
+                    seed: settings.seed,
+                })
+            })
+            .collect()
+    }
+
+    fn apps_in(&mut self, region: &str) -> Vec<AppSpec> {
+        let mut specs = Vec::new();
+        for app in self.topology.apps.iter().filter(|app| app.region == region) {
+            let Some(config) = self.configs.get(&app.at) else { continue };
+            let callback = format!("https://{}/callback", host(&app.name));
+            let secret = configs::relying_party(config, &app.at, &app.client, &callback);
+            let (Some(address), Some(leaf)) = (self.plan.address(&app.name), self.leaves.get(&app.name))
+            else {
+                continue;
+            };
+            match secret {
+                Err(problem) => {
+                    let place = format!("{}:{}", self.topology.file.display(), app.line);
+                    self.problems.push(format!("{place}: apps.{}: {problem}", app.name));
+                }
+                Ok(client_secret) => specs.push(AppSpec {
+                    name: app.name.clone(),
+                    host: host(&app.name),
+                    listen: SocketAddr::from((address, PORT)),
+                    certificate_pem: leaf.certificate_pem.clone(),
+                    key_pem: leaf.key_pem.clone(),
+                    issuer: issuer(config, &app.at),
+                    client_id: app.client.clone(),
+                    client_secret,
+                    scope: "openid profile email".to_owned(),
+                }),
+            }
+        }
+        specs
+    }
+
+    fn people_in(&self, region: &str) -> Result<Vec<PersonSpec>, MeshError> {
+        let everybody = describe::everybody(self.topology);
+        let here = everybody.zip(&self.people).filter(|(seat, _)| seat.people.region == region);
+        here.map(|(seat, somebody)| (seat.people, seat, somebody))
+            .map(|(people, seat, somebody)| {
+                Ok(PersonSpec {
+                    name: somebody.name.clone(),
+                    accounts: self.accounts(somebody)?,
+                    app: people.app.clone(),
+                    url: format!("https://{}/", host(&people.app)),
+                    every_us: micros(people.sign_in_every),
+                    keep_session: people.keep_session,
+                    chromium: seat.real(),
+                    twin_of: seat.twin_of.map(|other| self.people[other].name.clone()),
+                })
+            })
+            .collect()
+    }
+
+    /// What somebody types at which page.
+    fn accounts(&self, somebody: &Somebody) -> Result<Vec<Account>, MeshError> {
+        let account = |idp: &Idp| {
+            let member = somebody.at(idp).map_err(MeshError::Lab)?;
+            let (username, password) = (member.username, member.password);
+            Ok(Account { host: host(&idp.name), of: None, username, password })
+        };
+        self.topology.idps.iter().map(account).collect()
+    }
+
+    /// Every server in another region, linked or not: what must not be reached is checked as well.
+    fn probes_from(&self, region: &str) -> Vec<ProbeSpec> {
+        let names = self.plan.names();
+        let others = names.iter().filter_map(|(host, address)| Some((host.split('.').next()?, *address)));
+        others
+            .filter(|(name, _)| self.topology.region_of(name).is_some_and(|theirs| theirs != region))
+            .map(|(name, address)| ProbeSpec {
+                server: name.to_owned(),
+                address: SocketAddr::from((address, self.port(name))),
+            })
+            .collect()
+    }
+}
+
+/// The issuer a node says it is.
+fn issuer(config: &Config, node: &str) -> String {
+    let written = config.oidc_provider.as_ref().and_then(|provider| provider.discovery.issuer.as_ref());
+    written.map_or_else(|| format!("https://{}", host(node)), mangrove_config::issuer_text)
+}
+
+fn micros(time: Duration) -> Micros {
+    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
+}
