@@ -281,7 +281,8 @@ impl Connector {
     }
 
     /// Looks whether the upstream knows this node, by what only this node can ask: at an OpenID provider a code that nobody
-    /// issued must be answered `invalid_grant`, a directory must let the service account in and show its base. For connectors that are Misconfigured, about once a minute.
+    /// issued must be answered `invalid_grant`, a directory must let the service account in, and let it search people and
+    /// groups. For connectors that are Misconfigured, about once a minute.
     ///
     /// # Errors
     /// What a login would meet now.

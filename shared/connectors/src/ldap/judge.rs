@@ -1,7 +1,7 @@
 //! What a directory's answer to a person's bind means.
 
 use super::ber::{ENUMERATED, Elements, SEQUENCE, number};
-use super::link::{Bound, PASSWORD_POLICY, Said};
+use super::link::{Act, Bound, PASSWORD_POLICY, Said, Who};
 use crate::Failure;
 use crate::failure::WRONG_PASSWORD;
 
@@ -50,7 +50,7 @@ pub(super) fn judge(bound: &Bound) -> Result<(), No> {
     }
 }
 
-pub(super) const INVALID_CREDENTIALS: u32 = 49;
+const INVALID_CREDENTIALS: u32 = 49;
 
 impl Bound {
     fn has(&self, oid: &str) -> bool {
@@ -113,7 +113,7 @@ impl No {
                 "This account may not sign in at this time, or not from here.",
                 "an account that may not sign in now or from here",
             ),
-            Self::Trouble => return super::refused(connector, super::BIND_OF_A_PERSON, said),
+            Self::Trouble => return super::refused(connector, &Act::Bind(Who::Person), said),
         };
         Failure::rejected(outside, format!("{connector}: {what}: {said}"))
     }

@@ -45,13 +45,52 @@ pub(super) enum Trouble {
     #[error("not a usable answer: {0}")]
     Malformed(String),
     /// The server answered with a result that ends it.
-    #[error("{what}: {said}")]
+    #[error("{act}: {said}")]
     Refused {
         /// What was asked.
-        what: &'static str,
+        act: Act,
         /// What it said.
         said: Said,
     },
+}
+
+/// What was asked of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    Bind(Who),
+    /// A search, at a base that an operator wrote.
+    Search {
+        base: String,
+        who: Who,
+    },
+}
+
+/// As whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// The service account: what it is refused may be refused to everybody.
+    Account,
+    /// Whoever typed a password.
+    Person,
+}
+
+impl Act {
+    pub(super) fn who(&self) -> Who {
+        match self {
+            Self::Bind(who) | Self::Search { who, .. } => *who,
+        }
+    }
+}
+
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bind(Who::Account) => f.write_str("bind as the service account"),
+            Self::Bind(Who::Person) => f.write_str("bind of a person"),
+            Self::Search { base, who: Who::Account } => write!(f, "search at {base}"),
+            Self::Search { base, who: Who::Person } => write!(f, "search at {base} as the person"),
+        }
+    }
 }
 
 /// A result that a server gave: its code and its words.

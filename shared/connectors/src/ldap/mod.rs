@@ -1,8 +1,8 @@
 //! `type: ldap` and `type: activedirectory`: people whose passwords a directory checks.
 //!
-//! Read in the order of a login: the service account searches the entry that the typed name belongs to ([`servers`]), the
-//! person is bound on a connection of its own that nobody uses afterwards, [`judge`] reads what the directory says, [`entry`]
-//! what it knows. Every connection ([`link`]) is dialled and encrypted as all others of this process are; the driver sees
+//! Read in the order of a login ([`sign_in`]): the service account searches the entry that the typed name belongs to
+//! ([`servers`]), the person is bound on a connection of its own that nobody uses afterwards, [`judge`] reads what the
+//! directory says, [`entry`] what it knows. Every connection ([`link`]) is dialled and encrypted as all others of this process are; the driver sees
 //! only what [`guard`] has let through. A password goes to the servers that `url` lists and nowhere else: referrals are
 //! never followed. All of it has one deadline.
 
@@ -11,24 +11,28 @@ mod entry;
 mod guard;
 mod judge;
 mod link;
+mod pool;
+mod refusals;
 mod servers;
 mod settings;
 mod shape;
+mod sign_in;
 
 use std::time::Duration;
 
 use futures::FutureExt;
-use ldap3::{Scope, dn_escape, ldap_escape};
 use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Ldap as Written};
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::ambient;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::entry::Person;
-use self::judge::No;
-use self::link::{Bound, Found, Link, Query, Said, Trouble};
-use self::servers::{Server, Servers};
+use self::link::{Act, Said, Trouble, Who};
+use self::servers::Servers;
 use self::settings::{By, Settings};
+use self::sign_in::Outcome;
 use crate::endpoint::Endpoint;
 use crate::failure::WRONG_PASSWORD;
 use crate::http::HttpBuildError;
@@ -40,8 +44,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest name and password that are sent.
 const LONGEST_NAME: usize = 256;
 const LONGEST_PASSWORD: usize = 1_024;
-/// Most groups of one person that are searched.
-const MOST_GROUPS: i32 = 1_000;
+/// Sign-ins that ask the directory at a time: each holds some six descriptors until it ends.
+const IN_FLIGHT: usize = 64;
+/// How long one waits for its turn. Where the directory answers, turns come in milliseconds.
+const TURN: Duration = Duration::from_secs(2);
 
 /// A directory.
 #[derive(Debug)]
@@ -49,29 +55,8 @@ pub struct Ldap {
     settings: Settings,
     servers: Servers,
     endpoint: Option<Endpoint>,
+    turns: Semaphore,
 }
-
-/// What a directory said about a name and a password.
-enum Outcome {
-    Vouched(Person, Vec<String>),
-    Not(No, Said),
-    /// Nobody has that name.
-    Unknown {
-        /// The directory pointed at other servers.
-        referred: bool,
-    },
-    /// More than one entry has it.
-    Several,
-    /// The entry does not show the attribute that was searched by.
-    Hidden(String),
-}
-
-/// What was asked, for the log: as the service account, or as whoever typed a password.
-const AS_THE_ACCOUNT: &str = "search";
-const AS_THE_PERSON: &str = "search as the person";
-const BIND_OF_A_PERSON: &str = "bind of a person";
-
-const UNKNOWN: Outcome = Outcome::Unknown { referred: false };
 
 impl Ldap {
     pub(crate) fn build(
@@ -86,7 +71,7 @@ impl Ldap {
         let endpoint = |judge| Endpoint::build(judge, parts.http.share(profile, None)?);
         let endpoint = judge.map(endpoint).transpose()?;
         let servers = Servers::new(&settings, &parts.http.dialer(profile)?);
-        Ok(Self { settings, servers, endpoint })
+        Ok(Self { settings, servers, endpoint, turns: Semaphore::new(IN_FLIGHT) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -112,8 +97,16 @@ impl Ldap {
         if username.chars().any(char::is_control) || password.contains('\0') {
             return wrong("a user name or password with characters that nobody types");
         }
+        let until = ambient::now() + PATIENCE;
+        let Ok(_turn) = timeout(TURN, self.turns.acquire()).await else {
+            return Err(Failure::unavailable(self.said(format_args!(
+                "busy: {IN_FLIGHT} sign-ins are asking the directory and none has ended within {} s",
+                TURN.as_secs()
+            ))));
+        };
+        let left = || until.since(ambient::now());
         let work = |server| self.sign_in_at(server, username, password).boxed();
-        match self.servers.first_that_can(PATIENCE, work).await {
+        match self.servers.first_that_can(left(), work).await {
             Ok(Outcome::Vouched(person, groups)) => self.identity(&person, groups),
             Ok(Outcome::Not(no, said)) => Err(no.failure(&self.settings.name, &said)),
             Ok(Outcome::Unknown { referred: false }) => wrong("an unknown user name"),
@@ -133,8 +126,18 @@ impl Ldap {
                 ));
                 Err(Failure::misconfigured(log))
             }
-            Err(why) => Err(self.failure(&why)),
+            Err(why) => {
+                let failure = self.failure(&why);
+                let keeps_out =
+                    failure.keeps_out && (why.is_the_accounts() || self.is_kept_out(left()).await);
+                Err(Failure { keeps_out, ..failure })
+            }
         }
+    }
+
+    /// Whether what one person's search was refused is refused to everybody: one entry is no reason to keep the others out.
+    async fn is_kept_out(&self, patience: Duration) -> bool {
+        self.rehearsed(patience).await.is_err_and(|why| self.failure(&why).keeps_out)
     }
 
     /// Connects and binds as the service account: at every server at once, so that each is known to work or not. Where an
@@ -143,8 +146,8 @@ impl Ldap {
         if let Some(endpoint) = &self.endpoint {
             return endpoint.probe(self.settings.health.timeout).await;
         }
-        let patience = self.settings.health.timeout.min(PATIENCE);
-        match self.servers.all(patience).await {
+        // Less than the probe has itself, which would else end unanswered with the one server that is silent.
+        match self.servers.all(self.settings.health.timeout.mul_f64(0.9)).await {
             Ok(took) => ProbeResult::Answered { took, knows_this_node: false },
             Err(why) if why.is_the_accounts() => ProbeResult::Misconfigured { why: self.said(&why) },
             Err(why) => {
@@ -180,125 +183,16 @@ impl Ldap {
         }
     }
 
-    /// Binds as the service account and reads the base that users are searched under.
+    /// Does what everybody's login needs: binds as the service account, and searches people and groups.
     pub(crate) async fn rehearse(&self) -> Result<(), Failure> {
-        let base = Query {
-            base: self.settings.base.clone(),
-            scope: Scope::Base,
-            filter: "(objectClass=*)".into(),
-            attributes: vec!["1.1".into()],
-            most: 1,
-        };
-        let found = self.servers.first_that_can(PATIENCE, |server| server.search(&base).boxed()).await;
-        found.and_then(|found| refused_or(found, AS_THE_ACCOUNT)).map(drop).map_err(|why| self.failure(&why))
+        self.rehearsed(PATIENCE).await.map_err(|why| self.failure(&why))
     }
 
-    async fn sign_in_at(&self, server: &Server, username: &str, password: &str) -> Result<Outcome, Trouble> {
-        let (person, mut link) = match &self.settings.by {
-            By::Rdn(key) => {
-                let dn = format!("{key}={},{}", dn_escape(username), self.settings.base);
-                if self.settings.account.as_ref().is_some_and(|account| entry::same_dn(&dn, &account.dn)) {
-                    return Ok(UNKNOWN);
-                }
-                let mut link = server.connect().await?;
-                let bound = link.bind(&dn, password).await?;
-                if let Err(no) = judge::judge(&bound) {
-                    return not(no, bound);
-                }
-                let query = self.query(dn, Scope::Base, "(objectClass=*)".into(), 1);
-                match one(self.as_anybody(server, &mut link, &query).await?, self.who())? {
-                    Ok(person) => (person, link),
-                    Err(none_or_several) => return Ok(none_or_several),
-                }
-            }
-            By::Key(_) | By::ActiveDirectory => {
-                let query =
-                    self.query(self.settings.base.clone(), self.settings.scope, self.filter(username), 2);
-                let (found, link) = tokio::join!(server.search(&query), server.connect());
-                let (found, mut link) = (found?, link?);
-                let person = match one(found, AS_THE_ACCOUNT)? {
-                    Ok(person) => person,
-                    Err(none_or_several) => {
-                        nobody_in_particular(&mut link, &self.settings.base).await;
-                        return Ok(none_or_several);
-                    }
-                };
-                if self.settings.account.as_ref().is_some_and(|account| person.is_known_as(&account.dn)) {
-                    nobody_in_particular(&mut link, &self.settings.base).await;
-                    return Ok(UNKNOWN);
-                }
-                if !person.is_called(self.key(username), username) {
-                    nobody_in_particular(&mut link, &self.settings.base).await;
-                    let hidden = person.text(self.key(username)).is_none();
-                    return Ok(if hidden { Outcome::Hidden(self.key(username).into()) } else { UNKNOWN });
-                }
-                let bound = link.bind(person.dn(), password).await?;
-                if let Err(no) = judge::judge(&bound) {
-                    return not(no, bound);
-                }
-                (person, link)
-            }
-        };
-        if !person.is_called(self.key(username), username) {
-            return Ok(UNKNOWN);
+    async fn rehearsed(&self, patience: Duration) -> Result<(), Trouble> {
+        if self.settings.account.is_none() {
+            return self.servers.any(patience).await.map(drop);
         }
-        let groups = self.groups(server, &mut link, &person).await?;
-        Ok(Outcome::Vouched(person, groups))
-    }
-
-    /// The attribute that a typed name belongs to.
-    fn key(&self, username: &str) -> &str {
-        match &self.settings.by {
-            By::Key(key) | By::Rdn(key) => key,
-            By::ActiveDirectory if username.contains('@') => "userPrincipalName",
-            By::ActiveDirectory => "sAMAccountName",
-        }
-    }
-
-    fn filter(&self, username: &str) -> String {
-        let is_it = format!("({}={})", self.key(username), ldap_escape(username));
-        if self.settings.active_directory {
-            format!("(&(objectClass=user)(!(objectClass=computer)){is_it})")
-        } else {
-            is_it
-        }
-    }
-
-    fn query(&self, base: String, scope: Scope, filter: String, most: i32) -> Query {
-        Query { base, scope, filter, attributes: entry::attributes(&self.settings), most }
-    }
-
-    /// Names of the person's groups: searched where that is configured, else those that the entry names.
-    async fn groups(
-        &self,
-        server: &Server,
-        link: &mut Link,
-        person: &Person,
-    ) -> Result<Vec<String>, Trouble> {
-        let Some(groups) = &self.settings.groups else { return Ok(person.groups()) };
-        let query = Query {
-            base: groups.base.clone(),
-            scope: Scope::Subtree,
-            filter: format!("({}={})", groups.member, ldap_escape(person.dn())),
-            attributes: vec![groups.name.clone()],
-            most: MOST_GROUPS,
-        };
-        let found = refused_or(self.as_anybody(server, link, &query).await?, self.who())?;
-        let found = found.entries.into_iter().map(Person::read);
-        Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect())
-    }
-
-    /// Searches as the service account if there is one, else as the person.
-    async fn as_anybody(&self, server: &Server, link: &mut Link, query: &Query) -> Result<Found, Trouble> {
-        match &self.settings.account {
-            Some(_) => server.search(query).await,
-            None => link.search(query).await,
-        }
-    }
-
-    /// As whom [`Self::as_anybody`] searches, for the log.
-    fn who(&self) -> &'static str {
-        if self.settings.account.is_some() { AS_THE_ACCOUNT } else { AS_THE_PERSON }
+        self.servers.first_that_can(patience, |server| self.rehearse_at(server).boxed()).await
     }
 
     fn identity(&self, person: &Person, groups: Vec<String>) -> Result<Identity, Failure> {
@@ -347,7 +241,7 @@ impl Ldap {
             Trouble::NoAnswer(_) => Failure::no_answer(self.said(why)),
             Trouble::Tls(_) => Failure::unavailable(self.said(why)),
             Trouble::Malformed(_) => Failure::protocol(self.said(why)),
-            Trouble::Refused { what, said } => refused(&self.settings.name, what, said),
+            Trouble::Refused { act, said } => refused(&self.settings.name, act, said),
         }
     }
 
@@ -359,62 +253,14 @@ impl Ldap {
 
 /// A result that is no success and no word about a person. What a person's own bind or search is answered hangs on their
 /// entry and on what they typed, so it ends or moves that login only: nobody's entry keeps the directory out for everybody.
-fn refused(connector: &str, what: &str, said: &Said) -> Failure {
+fn refused(connector: &str, act: &Act, said: &Said) -> Failure {
     const REFERRAL: u32 = 10;
-    let log = format!("{connector}: {what}: {said}");
+    let log = format!("{connector}: {act}: {said}");
     match said.code {
         _ if said.passes() => Failure::unavailable(log),
         REFERRAL => Failure::misconfigured(format!(
             "{log}: it refers to another server, which is never followed; list that server, or choose another base"
         )),
-        _ => {
-            let keeps_out = !matches!(what, BIND_OF_A_PERSON | AS_THE_PERSON);
-            Failure { keeps_out, ..Failure::misconfigured(log) }
-        }
+        _ => Failure { keeps_out: act.who() == Who::Account, ..Failure::misconfigured(log) },
     }
-}
-
-impl Said {
-    /// The server cannot now, and may a little later or another may: too slow, too much, busy, unavailable, unknown.
-    fn passes(&self) -> bool {
-        matches!(self.code, 3 | 11 | 51 | 52 | 80..)
-    }
-}
-
-fn not(no: No, bound: Bound) -> Result<Outcome, Trouble> {
-    match no {
-        No::Trouble => Err(Trouble::Refused { what: BIND_OF_A_PERSON, said: bound.said }),
-        no => Ok(Outcome::Not(no, bound.said)),
-    }
-}
-
-/// What a search found, unless the server refused it.
-fn refused_or(found: Found, what: &'static str) -> Result<Found, Trouble> {
-    const SIZE_LIMIT: u32 = 4;
-    match found.said.code {
-        0 | SIZE_LIMIT => Ok(found),
-        _ => Err(Trouble::Refused { what, said: found.said }),
-    }
-}
-
-/// The one entry that was found.
-fn one(found: Found, what: &'static str) -> Result<Result<Person, Outcome>, Trouble> {
-    let mut found = refused_or(found, what)?;
-    let code = found.said.code;
-    match (found.entries.pop(), found.entries.is_empty()) {
-        (Some(entry), true) if code == 0 => {
-            if entry.dn.is_empty() {
-                return Err(Trouble::Malformed("an entry without a name: nobody can be bound as it".into()));
-            }
-            Ok(Ok(Person::read(entry)))
-        }
-        (None, _) => Ok(Err(Outcome::Unknown { referred: found.referred })),
-        _ => Ok(Err(Outcome::Several)),
-    }
-}
-
-/// Binds as nobody in particular, so that an unknown name takes about as long as a wrong password.
-async fn nobody_in_particular(link: &mut Link, base: &str) {
-    let dn = format!("cn={},{base}", ambient::token());
-    let _ = link.bind(&dn, &ambient::token()).await;
 }

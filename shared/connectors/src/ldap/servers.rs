@@ -1,19 +1,23 @@
 //! The servers of one directory: in order, those that failed lately last; and the service account's connections to each.
 //!
-//! A connection that the service account is bound on is kept and used again; one that a person was bound on never comes
-//! here. A kept one may have died unseen: an operation on it gets [`STALE`] and is then repeated, once, on a new one.
+//! A connection that the service account is bound on is kept and used again, the freshest first; one that a person was bound
+//! on never comes here. A kept one may have died unseen, or not be bound any more: an operation on it gets [`STALE`] and is
+//! then repeated, once, on a new one. Whom a server did not let in is in [`refusals`](super::refusals).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all, select_ok};
+use futures::future::{BoxFuture, Either, join_all, select, select_ok};
 use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-use super::judge::INVALID_CREDENTIALS;
-use super::link::{Found, Link, Query, Trouble};
+use super::link::{Act, Found, Link, Query, Said, Trouble, Who};
+use super::pool::Pool;
+use super::refusals::Refusals;
 use super::settings::{Account, Place, Settings};
 use crate::http::{Dialer, NoAnswer};
 
@@ -21,9 +25,6 @@ use crate::http::{Dialer, NoAnswer};
 const DOUBTED: Duration = Duration::from_secs(30);
 /// Patience with a kept connection; a live one answers within.
 const STALE: Duration = Duration::from_secs(1);
-/// How long a connection is kept unused, and how many of one server.
-const KEEP: Duration = Duration::from_secs(60);
-const KEPT: usize = 8;
 /// Patience with one server while others are left.
 const NOT_THE_LAST: Duration = Duration::from_secs(2);
 
@@ -39,25 +40,31 @@ pub(super) struct Server {
     connector: String,
     dialer: Dialer,
     account: Option<Account>,
+    /// Its place in `url`.
+    place_in_order: usize,
+    refusals: Arc<Refusals>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     doubted_until: Option<Moment>,
-    kept: Vec<(Link, Moment)>,
+    kept: Pool<Link>,
 }
 
 impl Servers {
     pub(super) fn new(settings: &Settings, dialer: &Dialer) -> Self {
-        let server = |place: &Place| Server {
+        let refusals = Arc::new(Refusals::of(settings.places.len()));
+        let server = |(i, place): (usize, &Place)| Server {
+            place_in_order: i,
+            refusals: Arc::clone(&refusals),
             place: place.clone(),
             connector: settings.name.clone(),
             dialer: dialer.clone(),
             account: settings.account.clone(),
             state: Mutex::default(),
         };
-        Self { servers: settings.places.iter().map(server).collect() }
+        Self { servers: settings.places.iter().enumerate().map(server).collect() }
     }
 
     /// Does `work` at the first server that can, within `patience` in all.
@@ -79,7 +86,7 @@ impl Servers {
             if share.is_zero() {
                 break;
             }
-            match server.within(share, work(server)).await {
+            match server.within(sleep(share), work(server)).await {
                 Err(why) if why.is_the_servers() => last = why,
                 done => return done,
             }
@@ -87,12 +94,24 @@ impl Servers {
         Err(last)
     }
 
-    /// Connects to every server and binds as the service account; how long the quickest took.
+    /// Connects to every server and binds as the service account; how long the quickest took. Once that one has let the account
+    /// in, the others have [`NOT_THE_LAST`] left.
     ///
     /// # Errors
     /// What the first in order that could not is in.
     pub(super) async fn all(&self, patience: Duration) -> Result<Duration, Trouble> {
-        let results = join_all(self.servers.iter().map(|server| server.look(patience))).await;
+        let (tell, told) = watch::channel(false);
+        let look = async |server: &Server| {
+            let mut told = told.clone();
+            let enough = async { drop(told.wait_for(|someone_answered| *someone_answered).await) };
+            let enough = enough.then(|()| sleep(NOT_THE_LAST));
+            let found = server.look(select(Box::pin(enough), Box::pin(sleep(patience)))).await;
+            if found.is_ok() {
+                tell.send_replace(true);
+            }
+            found
+        };
+        let results = join_all(self.servers.iter().map(look)).await;
         let quickest = results.iter().filter_map(|result| result.as_ref().ok()).min();
         match (quickest, results.iter().find_map(|result| result.as_ref().err())) {
             (Some(took), _) => Ok(*took),
@@ -102,15 +121,15 @@ impl Servers {
 
     /// The same, as soon as one has let the account in.
     pub(super) async fn any(&self, patience: Duration) -> Result<Duration, Trouble> {
-        let looks = self.servers.iter().map(|server| server.look(patience).boxed());
+        let looks = self.servers.iter().map(|server| server.look(sleep(patience)).boxed());
         select_ok(looks).await.map(|(took, _)| took)
     }
 }
 
 impl Server {
-    async fn look(&self, patience: Duration) -> Result<Duration, Trouble> {
+    async fn look(&self, deadline: impl Future) -> Result<Duration, Trouble> {
         let began = ambient::now();
-        let link = self.within(patience, self.account_link()).await?;
+        let link = self.within(deadline, self.account_link()).await?;
         self.keep(link);
         Ok(ambient::now().since(began))
     }
@@ -124,7 +143,7 @@ impl Server {
     pub(super) async fn search(&self, query: &Query) -> Result<Found, Trouble> {
         while let Some(mut link) = self.take_kept() {
             match timeout(STALE, link.search(query)).await {
-                Ok(Ok(found)) => {
+                Ok(Ok(found)) if !found.said.spoils() => {
                     self.keep(link);
                     return Ok(found);
                 }
@@ -135,52 +154,57 @@ impl Server {
         }
         let mut link = self.account_link().await?;
         let found = link.search(query).await?;
-        self.keep(link);
+        if !found.said.spoils() {
+            self.keep(link);
+        }
         Ok(found)
     }
 
     /// A new connection that the service account is bound on; without an account, one whose server answers anything.
     async fn account_link(&self) -> Result<Link, Trouble> {
+        let Some(account) = &self.account else {
+            let mut link = self.connect().await?;
+            link.search(&Query::anything()).await?;
+            return Ok(link);
+        };
+        self.refusals.admit(self.place_in_order, ambient::now())?;
         let mut link = self.connect().await?;
-        match &self.account {
-            Some(account) => {
-                let bound = link.bind(&account.dn, account.password.expose()).await?;
-                if bound.said.code != 0 {
-                    return Err(Trouble::Refused { what: "bind as the service account", said: bound.said });
-                }
-            }
-            None => drop(link.search(&Query::anything()).await?),
+        let said = link.bind(&account.dn, account.password.expose()).await?.said;
+        if said.code == 0 {
+            self.refusals.let_in(self.place_in_order);
+            return Ok(link);
         }
-        Ok(link)
+        let why = Trouble::Refused { act: Act::Bind(Who::Account), said };
+        if why.is_the_accounts() {
+            self.refusals.refused(self.place_in_order, why.clone(), ambient::now());
+        }
+        Err(why)
     }
 
     fn take_kept(&self) -> Option<Link> {
-        let now = ambient::now();
-        let mut state = self.state();
-        while let Some((mut link, since)) = state.kept.pop() {
-            if now.since(since) < KEEP && link.stands() {
-                return Some(link);
-            }
-        }
-        None
+        self.state().kept.take(ambient::now(), Link::stands)
     }
 
     fn keep(&self, link: Link) {
-        let mut state = self.state();
-        if self.account.is_some() && state.kept.len() < KEPT {
-            state.kept.push((link, ambient::now()));
+        if self.account.is_some() {
+            self.state().kept.put(link, ambient::now());
         }
     }
 
     /// Takes `work` to its end or its deadline, and remembers what that says about the server.
     async fn within<T>(
         &self,
-        patience: Duration,
+        deadline: impl Future,
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<T, Trouble> {
-        let done = timeout(patience, work).await.unwrap_or(Err(Trouble::NoAnswer(NoAnswer::Timeout)));
+        let done = match select(pin!(work), pin!(deadline)).await {
+            Either::Left((done, _)) => done,
+            Either::Right(_) => Err(Trouble::NoAnswer(NoAnswer::Timeout)),
+        };
         match &done {
             Err(why) if why.is_the_servers() => self.doubt(why),
+            // Garbage is no sign that it works, nor that another server would do better.
+            Err(Trouble::Malformed(_)) => {}
             _ => self.trust(),
         }
         done
@@ -242,6 +266,18 @@ impl Trouble {
 
     /// The service account is not let in: an operator has to act.
     pub(super) fn is_the_accounts(&self) -> bool {
-        matches!(self, Self::Refused { said, .. } if said.code == INVALID_CREDENTIALS)
+        matches!(self, Self::Refused { act: Act::Bind(Who::Account), said } if !said.passes())
+    }
+}
+
+impl Said {
+    /// The server cannot now, and may a little later or another may: too slow, too much, busy, unavailable, unknown.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.code, 3 | 11 | 51 | 52 | 80..)
+    }
+
+    /// What it said is about the connection rather than about the search: out of order, not bound well enough, no more.
+    fn spoils(&self) -> bool {
+        matches!(self.code, 1 | 2 | 8 | 51 | 52 | 80..)
     }
 }

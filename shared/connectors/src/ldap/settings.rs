@@ -45,7 +45,7 @@ pub(super) enum By {
     Rdn(String),
 }
 
-/// Where groups are searched.
+/// Where groups are searched, if they are: not where a mapping says what they are.
 #[derive(Debug, Clone)]
 pub(super) struct Groups {
     pub(super) base: String,
@@ -97,13 +97,16 @@ impl Settings {
                 ));
             }
         };
-        let groups = written.group_base_dn.as_ref().map(|base| -> Result<_, HttpBuildError> {
-            let member = written.group_search_key.as_deref().unwrap_or("member");
-            let plain = member.strip_suffix(IN_CHAIN).unwrap_or(member);
-            attribute("groupSearchKey", plain)?;
-            let name = attribute("groupNameKey", written.group_name_key.as_deref().unwrap_or("cn"))?;
-            Ok(Groups { base: base.clone(), member: member.to_owned(), name })
-        });
+        let maps_groups = written.attribute_mapping.contains_key("groups");
+        let groups = written.group_base_dn.as_ref().filter(|_| !maps_groups).map(
+            |base| -> Result<_, HttpBuildError> {
+                let member = written.group_search_key.as_deref().unwrap_or("member");
+                let plain = member.strip_suffix(IN_CHAIN).unwrap_or(member);
+                attribute("groupSearchKey", plain)?;
+                let name = attribute("groupNameKey", written.group_name_key.as_deref().unwrap_or("cn"))?;
+                Ok(Groups { base: base.clone(), member: member.to_owned(), name })
+            },
+        );
         Ok(Self {
             name: written.name.clone(),
             title: written.title.clone().unwrap_or_else(|| written.name.clone()),

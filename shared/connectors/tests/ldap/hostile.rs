@@ -1,8 +1,12 @@
 //! What a hostile or broken directory sends ends that login, and nothing else.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use mangrove_connectors::{Blame, Failure, Identity};
+use futures::future::join_all;
+use mangrove_connectors::{Blame, Failure, Identity, ProbeResult};
 use serde_json::json;
 
 use crate::build;
@@ -10,7 +14,7 @@ use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, resul
 use crate::slapd::Slapd;
 
 /// Alice types her password at a directory that does `lie` where it does not answer honestly.
-async fn alice_at(
+pub(crate) async fn alice_at(
     lie: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
 ) -> (Liar, Result<Identity, Failure>) {
     let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
@@ -19,7 +23,7 @@ async fn alice_at(
     (liar, outcome)
 }
 
-fn is_alices(request: &Request) -> bool {
+pub(crate) fn is_alices(request: &Request) -> bool {
     matches!(request, Request::Bind { name, .. } if name == "cn=alice")
 }
 
@@ -118,46 +122,36 @@ async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_f
 }
 
 #[tokio::test]
-async fn the_service_account_cannot_be_guessed_at_and_locked() {
-    let lie = |request: &Request| {
-        let found = vec![entry("CN=service", &[("uid", "service")]), result(0x65, 0, "")];
-        request.is_search().then_some(Reply::Say(found))
-    };
-    let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
-    let directory = build(liar.connector(), json!({})).unwrap();
-    let failure = directory.verify_password("service", "service-password").await.unwrap_err();
-    assert_eq!(failure.blame, Blame::Rejected, "{failure}");
-    let mut guessed = liar.asked().into_iter().filter(|request| match request {
-        Request::Bind { name, .. } => name == "CN=service",
-        _ => false,
-    });
-    assert_eq!(guessed.next(), None);
-
-    let anybody = |request: &Request| match request {
-        Request::Bind { .. } => Reply::Say(vec![result(0x61, 0, "")]),
-        _ => Reply::Say(vec![entry("cn=service,dc=x", &[("cn", "service")]), result(0x65, 0, "")]),
-    };
-    let mut by_name = Liar::start(anybody).await.connector();
-    (by_name["bindDN"], by_name["userRDNKey"]) = (json!("cn=Service, dc=x"), json!("cn"));
-    let failure = build(by_name, json!({})).unwrap().verify_password("service", "x").await.unwrap_err();
-    assert_eq!(failure.blame, Blame::Rejected, "{failure}");
+async fn garbage_is_no_sign_that_a_server_works_again() {
+    let silent = Arc::new(AtomicBool::new(true));
+    let now = silent.clone();
+    let bad = move |_: &Request| if now.load(SeqCst) { Reply::Hang } else { Reply::Raw(vec![0x30, 0]) };
+    let (bad, good) = (Liar::start(bad).await, Liar::start(honestly).await);
+    let mut both = good.connector();
+    both["url"] = json!([bad.connector()["url"], both["url"]]);
+    let directory = build(both, json!({})).unwrap();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    silent.store(false, SeqCst);
+    assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }));
+    let asked = bad.asked().len();
+    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert_eq!(bad.asked().len(), asked, "it stands behind the one that works");
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_know_the_service_accounts_password_yet_keeps_nobody_out() {
-    let late = |request: &Request| match request {
-        Request::Bind { .. } => Reply::Say(vec![result(0x61, 49, "")]),
-        _ => honestly(request),
-    };
-    let (late, liar) = (Liar::start(late).await, Liar::start(honestly).await);
-    let mut both = liar.connector();
-    both["url"] = json!([late.connector()["url"], both["url"]]);
-    let alice = build(both, json!({})).unwrap().verify_password("alice", "correct horse").await;
-    assert_eq!(alice.unwrap().subject, "cn=alice");
-    assert!(!late.asked().iter().any(is_alices), "her password went to the other server alone");
-    let alone = build(late.connector(), json!({})).unwrap();
-    let failure = alone.verify_password("alice", "correct horse").await.unwrap_err();
-    assert!(failure.keeps_out, "{failure}");
+async fn sign_ins_at_a_silent_directory_are_bounded_and_the_others_are_told_that_it_is_busy() {
+    let liar = Liar::start(|_| Reply::Silence).await;
+    let directory = build(liar.connector(), json!({})).unwrap();
+    let all = (0..100).map(|_| directory.verify_password("alice", "correct horse"));
+    let failures: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap_err).collect();
+    let (busy, unanswered): (Vec<_>, Vec<_>) = failures.iter().partition(|it| it.log.contains("busy"));
+    assert_eq!((busy.len(), unanswered.len()), (36, 64));
+    for failure in busy {
+        // Not the node's own haste: another member may have time.
+        assert_eq!((failure.blame, failure.no_answer, failure.busy), (Blame::Unavailable, false, false));
+    }
+    assert!(unanswered.iter().all(|failure| failure.no_answer));
+    assert_eq!(liar.asked().len(), 64, "nobody else asked it");
 }
 
 #[tokio::test]

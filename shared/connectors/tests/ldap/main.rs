@@ -5,6 +5,7 @@
 mod liar;
 mod slapd;
 
+mod account;
 mod hostile;
 mod outages;
 mod people;

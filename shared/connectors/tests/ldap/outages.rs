@@ -7,7 +7,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, copy, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::liar::{Liar, Reply};
 use crate::slapd::Slapd;
 use crate::{as_written, build, connector};
 
@@ -65,6 +67,25 @@ async fn with_a_second_server_a_dead_or_silent_first_one_costs_little() {
     }
     first.dies();
     assert!(takes().await < Duration::from_millis(1_900));
+}
+
+#[tokio::test]
+async fn a_silent_server_does_not_use_up_the_time_of_the_probe() {
+    let (slapd, silent) = (Slapd::start(), Liar::start(|_| Reply::Silence).await);
+    let mut written = silent.connector();
+    written.as_object_mut().unwrap().extend(slapd.connector("directory").as_object().unwrap().clone());
+    written["url"] = json!([silent.connector()["url"], slapd.ldap()]);
+    written["tls"] = json!(null);
+    written["healthCheck"] = json!({ "enabled": true, "timeout": "1s" });
+    let directory = build(written.clone(), json!({})).unwrap();
+    // As those who probe do.
+    let probe = timeout(Duration::from_secs(1), directory.probe()).await;
+    assert!(matches!(probe, Ok(ProbeResult::Answered { .. })), "one server is enough: {probe:?}");
+
+    written["healthCheck"]["timeout"] = "30s".into();
+    let directory = build(written, json!({})).unwrap();
+    let probe = timeout(Duration::from_secs(15), directory.probe()).await;
+    assert!(matches!(probe, Ok(ProbeResult::Answered { .. })), "nor is the verdict late: {probe:?}");
 }
 
 /// Lets everything through to `port`, until somebody binds as `victim`: then the server is gone, bind and all.

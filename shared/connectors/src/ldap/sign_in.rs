@@ -1,0 +1,216 @@
+//! One sign-in at one server: the entry that a typed name belongs to, the person's own bind, their groups.
+
+use ldap3::{Scope, dn_escape, ldap_escape};
+use mangrove_keys::ambient;
+
+use super::Ldap;
+use super::entry::{self, Person};
+use super::judge::{self, No};
+use super::link::{Act, Bound, Found, Link, Query, Said, Trouble, Who};
+use super::servers::Server;
+use super::settings::{By, Groups};
+
+/// Most groups of one person that are searched.
+const MOST_GROUPS: i32 = 1_000;
+
+/// What a directory said about a name and a password.
+pub(super) enum Outcome {
+    Vouched(Person, Vec<String>),
+    Not(No, Said),
+    /// Nobody has that name.
+    Unknown {
+        /// The directory pointed at other servers.
+        referred: bool,
+    },
+    /// More than one entry has it.
+    Several,
+    /// The entry does not show the attribute that was searched by.
+    Hidden(String),
+}
+
+const UNKNOWN: Outcome = Outcome::Unknown { referred: false };
+
+impl Ldap {
+    pub(super) async fn sign_in_at(
+        &self,
+        server: &Server,
+        username: &str,
+        password: &str,
+    ) -> Result<Outcome, Trouble> {
+        let (person, mut link) = match &self.settings.by {
+            By::Rdn(key) => {
+                let dn = format!("{key}={},{}", dn_escape(username), self.settings.base);
+                if self.settings.account.as_ref().is_some_and(|account| entry::same_dn(&dn, &account.dn)) {
+                    return Ok(UNKNOWN);
+                }
+                let mut link = server.connect().await?;
+                let bound = link.bind(&dn, password).await?;
+                if let Err(no) = judge::judge(&bound) {
+                    return not(no, bound);
+                }
+                let query = self.query(dn, Scope::Base, "(objectClass=*)".into(), 1);
+                let found = self.as_anybody(server, &mut link, &query).await?;
+                match one(found, self.search_by(self.who()))? {
+                    Ok(person) => (person, link),
+                    Err(none_or_several) => return Ok(none_or_several),
+                }
+            }
+            By::Key(_) | By::ActiveDirectory => {
+                let query = self.query_of(username, 2);
+                let (found, link) = tokio::join!(server.search(&query), server.connect());
+                let (found, mut link) = (found?, link?);
+                let person = match one(found, self.search_by(Who::Account))? {
+                    Ok(person) => person,
+                    Err(none_or_several) => {
+                        nobody_in_particular(&mut link, &self.settings.base).await;
+                        return Ok(none_or_several);
+                    }
+                };
+                if self.settings.account.as_ref().is_some_and(|account| person.is_known_as(&account.dn)) {
+                    nobody_in_particular(&mut link, &self.settings.base).await;
+                    return Ok(UNKNOWN);
+                }
+                if !person.is_called(self.key(username), username) {
+                    nobody_in_particular(&mut link, &self.settings.base).await;
+                    let hidden = person.text(self.key(username)).is_none();
+                    return Ok(if hidden { Outcome::Hidden(self.key(username).into()) } else { UNKNOWN });
+                }
+                let bound = link.bind(person.dn(), password).await?;
+                if let Err(no) = judge::judge(&bound) {
+                    return not(no, bound);
+                }
+                (person, link)
+            }
+        };
+        if !person.is_called(self.key(username), username) {
+            return Ok(UNKNOWN);
+        }
+        let groups = self.groups(server, &mut link, &person).await?;
+        Ok(Outcome::Vouched(person, groups))
+    }
+
+    /// Asks as a login does, for somebody who is not there: whether the service account may search people, and their groups.
+    pub(super) async fn rehearse_at(&self, server: &Server) -> Result<(), Trouble> {
+        let nobody = ambient::token();
+        let mut people = match &self.settings.by {
+            By::Rdn(_) => self.query(self.settings.base.clone(), Scope::Base, "(objectClass=*)".into(), 1),
+            By::Key(_) | By::ActiveDirectory => self.query_of(&nobody, 1),
+        };
+        people.attributes = vec!["1.1".into()];
+        refused_or(server.search(&people).await?, self.search_by(Who::Account))?;
+        if let Some(groups) = &self.settings.groups {
+            let query = groups_of(groups, &format!("cn={nobody},{}", self.settings.base));
+            refused_or(server.search(&query).await?, group_search(groups, Who::Account))?;
+        }
+        Ok(())
+    }
+
+    /// The attribute that a typed name belongs to.
+    fn key(&self, username: &str) -> &str {
+        match &self.settings.by {
+            By::Key(key) | By::Rdn(key) => key,
+            By::ActiveDirectory if username.contains('@') => "userPrincipalName",
+            By::ActiveDirectory => "sAMAccountName",
+        }
+    }
+
+    /// The search of the entry that a typed name belongs to.
+    fn query_of(&self, username: &str, most: i32) -> Query {
+        let is_it = format!("({}={})", self.key(username), ldap_escape(username));
+        let filter = if self.settings.active_directory {
+            format!("(&(objectClass=user)(!(objectClass=computer)){is_it})")
+        } else {
+            is_it
+        };
+        self.query(self.settings.base.clone(), self.settings.scope, filter, most)
+    }
+
+    fn query(&self, base: String, scope: Scope, filter: String, most: i32) -> Query {
+        Query { base, scope, filter, attributes: entry::attributes(&self.settings), most }
+    }
+
+    /// Names of the person's groups: searched where that is configured, else those that the entry names.
+    async fn groups(
+        &self,
+        server: &Server,
+        link: &mut Link,
+        person: &Person,
+    ) -> Result<Vec<String>, Trouble> {
+        let Some(groups) = &self.settings.groups else { return Ok(person.groups()) };
+        let found = self.as_anybody(server, link, &groups_of(groups, person.dn())).await?;
+        let found = refused_or(found, group_search(groups, self.who()))?;
+        let found = found.entries.into_iter().map(Person::read);
+        Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect())
+    }
+
+    /// Searches as the service account if there is one, else as the person.
+    async fn as_anybody(&self, server: &Server, link: &mut Link, query: &Query) -> Result<Found, Trouble> {
+        match &self.settings.account {
+            Some(_) => server.search(query).await,
+            None => link.search(query).await,
+        }
+    }
+
+    /// As whom [`Self::as_anybody`] searches.
+    fn who(&self) -> Who {
+        if self.settings.account.is_some() { Who::Account } else { Who::Person }
+    }
+
+    /// A search of people, for the log.
+    fn search_by(&self, who: Who) -> Act {
+        Act::Search { base: self.settings.base.clone(), who }
+    }
+}
+
+/// A search of groups, for the log.
+fn group_search(groups: &Groups, who: Who) -> Act {
+    Act::Search { base: groups.base.clone(), who }
+}
+
+fn groups_of(groups: &Groups, dn: &str) -> Query {
+    Query {
+        base: groups.base.clone(),
+        scope: Scope::Subtree,
+        filter: format!("({}={})", groups.member, ldap_escape(dn)),
+        attributes: vec![groups.name.clone()],
+        most: MOST_GROUPS,
+    }
+}
+
+fn not(no: No, bound: Bound) -> Result<Outcome, Trouble> {
+    match no {
+        No::Trouble => Err(Trouble::Refused { act: Act::Bind(Who::Person), said: bound.said }),
+        no => Ok(Outcome::Not(no, bound.said)),
+    }
+}
+
+/// What a search found, unless the server refused it.
+fn refused_or(found: Found, act: Act) -> Result<Found, Trouble> {
+    const SIZE_LIMIT: u32 = 4;
+    match found.said.code {
+        0 | SIZE_LIMIT => Ok(found),
+        _ => Err(Trouble::Refused { act, said: found.said }),
+    }
+}
+
+/// The one entry that was found.
+fn one(found: Found, act: Act) -> Result<Result<Person, Outcome>, Trouble> {
+    let mut found = refused_or(found, act)?;
+    let code = found.said.code;
+    match (found.entries.pop(), found.entries.is_empty()) {
+        (Some(entry), true) if code == 0 => {
+            if entry.dn.is_empty() {
+                return Err(Trouble::Malformed("an entry without a name: nobody can be bound as it".into()));
+            }
+            Ok(Ok(Person::read(entry)))
+        }
+        (None, _) => Ok(Err(Outcome::Unknown { referred: found.referred })),
+        _ => Ok(Err(Outcome::Several)),
+    }
+}
+
+/// Binds as nobody in particular, so that an unknown name takes about as long as a wrong password.
+async fn nobody_in_particular(link: &mut Link, base: &str) {
+    let dn = format!("cn={},{base}", ambient::token());
+    let _ = link.bind(&dn, &ambient::token()).await;
+}
