@@ -16,8 +16,10 @@ mod private;
 pub mod ring;
 pub mod seal;
 pub mod secret;
+mod signer;
 
 pub use algorithm::Algorithm;
 pub use error::{KeyError, VerifyError};
 pub use foreign::{ForeignKey, ForeignKeys, Verified};
 pub use ring::{KeyRing, KeySource};
+pub use signer::Signer;

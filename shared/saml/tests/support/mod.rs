@@ -1,0 +1,148 @@
+//! An identity provider as tests need it: it makes responses and signs them, so that an attack is one change to a good one.
+
+#![allow(dead_code, clippy::unwrap_used, reason = "test code; each file of tests uses a part of it")]
+
+use std::sync::OnceLock;
+
+use mangrove_keys::Signer;
+use mangrove_saml::names::{SAML, SAMLP};
+use mangrove_saml::write::Element;
+use mangrove_saml::{Certificates, DecryptionKeys, Opened, Refused, Root, SigningKey, Verified, sign};
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize,
+};
+
+/// A key and its certificate, made once in each run.
+pub(crate) struct Identity {
+    pub(crate) pem: String,
+    pub(crate) der: Vec<u8>,
+}
+
+impl Identity {
+    fn new(pair: &KeyPair) -> Self {
+        let certificate =
+            CertificateParams::new(vec!["idp.example".to_owned()]).unwrap().self_signed(pair).unwrap();
+        Self { pem: pair.serialize_pem(), der: certificate.der().to_vec() }
+    }
+
+    pub(crate) fn key(&self) -> SigningKey {
+        SigningKey::new(Signer::from_pem("the test's key", self.pem.as_bytes()).unwrap(), self.der.clone())
+            .unwrap()
+    }
+
+    pub(crate) fn pinned(&self) -> Certificates {
+        Certificates::new([&self.der]).unwrap()
+    }
+
+    pub(crate) fn opens(&self) -> DecryptionKeys {
+        DecryptionKeys::none().with_pem(self.pem.as_bytes()).unwrap()
+    }
+}
+
+/// The provider's usual key: RSA of 2048 bits.
+pub(crate) fn rsa() -> &'static Identity {
+    static KEY: OnceLock<Identity> = OnceLock::new();
+    KEY.get_or_init(|| {
+        Identity::new(&KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
+    })
+}
+
+/// Our own key, or an attacker's.
+pub(crate) fn other_rsa() -> &'static Identity {
+    static KEY: OnceLock<Identity> = OnceLock::new();
+    KEY.get_or_init(|| {
+        Identity::new(&KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
+    })
+}
+
+pub(crate) fn p256() -> &'static Identity {
+    static KEY: OnceLock<Identity> = OnceLock::new();
+    KEY.get_or_init(|| Identity::new(&KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()))
+}
+
+pub(crate) fn p384() -> &'static Identity {
+    static KEY: OnceLock<Identity> = OnceLock::new();
+    KEY.get_or_init(|| Identity::new(&KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap()))
+}
+
+/// What a response says about one person.
+pub(crate) fn assertion(id: &str, person: &str) -> String {
+    let confirmed = Element::new("saml:SubjectConfirmationData")
+        .attribute("NotOnOrAfter", "2026-01-01T00:05:00Z")
+        .attribute("Recipient", "https://sp.example/acs")
+        .attribute("InResponseTo", "_request");
+    let subject = Element::new("saml:Subject").child(&Element::new("saml:NameID").text(person)).child(
+        &Element::new("saml:SubjectConfirmation")
+            .attribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
+            .child(&confirmed),
+    );
+    let audience = Element::new("saml:AudienceRestriction")
+        .child(&Element::new("saml:Audience").text("https://sp.example/metadata"));
+    let role = Element::new("saml:Attribute").attribute("Name", "role").child(
+        &Element::new("saml:AttributeValue")
+            .namespace("xs", "http://www.w3.org/2001/XMLSchema")
+            .namespace("xsi", "http://www.w3.org/2001/XMLSchema-instance")
+            .attribute("xsi:type", "xs:string")
+            .text("user"),
+    );
+    Element::new("saml:Assertion")
+        .namespace("saml", SAML)
+        .attribute("ID", id)
+        .attribute("Version", "2.0")
+        .attribute("IssueInstant", "2026-01-01T00:00:00Z")
+        .child(&Element::new("saml:Issuer").text("https://idp.example"))
+        .child(&subject)
+        .child(
+            &Element::new("saml:Conditions")
+                .attribute("NotBefore", "2026-01-01T00:00:00Z")
+                .attribute("NotOnOrAfter", "2026-01-01T00:05:00Z")
+                .child(&audience),
+        )
+        .child(&Element::new("saml:AuthnStatement").attribute("AuthnInstant", "2026-01-01T00:00:00Z"))
+        .child(&Element::new("saml:AttributeStatement").child(&role))
+        .to_xml()
+}
+
+/// A response around the text of an assertion, as `saml:Assertion` or `saml:EncryptedAssertion`.
+pub(crate) fn response(assertion: &str) -> String {
+    let success =
+        Element::new("samlp:StatusCode").attribute("Value", "urn:oasis:names:tc:SAML:2.0:status:Success");
+    Element::new("samlp:Response")
+        .namespace("samlp", SAMLP)
+        .attribute("ID", "_response")
+        .attribute("Version", "2.0")
+        .attribute("IssueInstant", "2026-01-01T00:00:00Z")
+        .attribute("Destination", "https://sp.example/acs")
+        .attribute("InResponseTo", "_request")
+        .child(&Element::new("saml:Issuer").namespace("saml", SAML).text("https://idp.example"))
+        .child(&Element::new("samlp:Status").child(&success))
+        .verbatim(assertion)
+        .to_xml()
+}
+
+/// A response whose assertion alone is signed.
+pub(crate) fn with_signed_assertion(by: &Identity) -> String {
+    response(&sign(&assertion("_assertion", "alice"), Root::Assertion, &by.key()).unwrap())
+}
+
+/// A response that is signed as a whole.
+pub(crate) fn signed_response(by: &Identity) -> String {
+    sign(&response(&assertion("_assertion", "alice")), Root::Response, &by.key()).unwrap()
+}
+
+/// A response that is signed, and its assertion as well.
+pub(crate) fn signed_twice(by: &Identity) -> String {
+    sign(&with_signed_assertion(by), Root::Response, &by.key()).unwrap()
+}
+
+/// What a service provider that has pinned `by` does with it.
+pub(crate) fn accept(xml: &str, by: &Identity) -> Result<Verified, Refused> {
+    Opened::open(xml.as_bytes(), Root::Response)?.verify(&by.pinned(), &other_rsa().opens())
+}
+
+/// Who the verified assertion is about.
+pub(crate) fn subject(verified: &Verified) -> String {
+    let document = verified.assertion().unwrap().expect("a response with an assertion");
+    let name = document.descendants().find(|node| mangrove_saml::names::is(*node, SAML, "NameID")).unwrap();
+    mangrove_saml::names::text(name)
+}
