@@ -1,7 +1,7 @@
 //! One connection: name, address, proxy, TLS.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -51,11 +51,14 @@ impl Dialer {
         let host = uri.host().ok_or_else(|| HttpError::NotAllowed("a URL without a host".into()))?.to_owned();
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tcp = self.reach(&host, port).await?;
         if !secure {
+            let tcp = self.reach(&host, port).await?;
             return Ok(Stream { io: TokioIo::new(Box::new(tcp)), h2: false });
         }
-        let stream = self.tls(&host, tcp).await?;
+        let stream = match &self.proxy {
+            Some(_) => self.tls(&host, self.reach(&host, port).await?).await?,
+            None => self.secured(&host, port).await?,
+        };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Stream { io: TokioIo::new(Box::new(stream)), h2 })
     }
@@ -66,6 +69,35 @@ impl Dialer {
             None => self.tcp(host, port).await,
             Some(proxy) => proxy.tunnel(self.tcp(&proxy.host, proxy.port).await?, host, port).await,
         }
+    }
+
+    /// An encrypted connection to `host`. Where name servers lead to nobody or to somebody else, the address at which it last
+    /// proved itself is tried after theirs: the certificate says who is there, whoever named the address.
+    pub(super) async fn secured(&self, host: &str, port: u16) -> Result<TlsStream<TcpStream>, HttpError> {
+        let proven = self.names.proven(host, port);
+        let tcp = self.tcp_or(host, port, proven).await?;
+        let address = tcp.peer_addr().map_err(|why| HttpError::from_io(&why))?.ip();
+        let other = proven.filter(|proven| *proven != address);
+        let handshake = self.tls(host, tcp);
+        let stream = match other {
+            Some(_) => {
+                timeout(CONNECT, handshake).await.unwrap_or(Err(HttpError::NoAnswer(NoAnswer::Timeout)))
+            }
+            None => handshake.await,
+        };
+        let (refused, other) = match (stream, other) {
+            (Ok(stream), _) => {
+                self.names.prove(host, port, address);
+                return Ok(stream);
+            }
+            (Err(why), None) => return Err(why),
+            (Err(why), Some(other)) => (why, other),
+        };
+        let again = async { self.tls(host, connect_to(SocketAddr::new(other, port)).await?).await };
+        let stream = timeout(CONNECT, again).await.ok().and_then(Result::ok).ok_or(refused.clone())?;
+        tracing::warn!(host, %address, %other, why = %refused, "name servers lead to somebody else; the last address that proved itself is used");
+        self.names.prove(host, port, other);
+        Ok(stream)
     }
 
     /// Encrypts a connection to `host`.
@@ -79,8 +111,14 @@ impl Dialer {
 
     /// Resolves and connects; addresses race.
     pub(crate) async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        self.tcp_or(host, port, None).await
+    }
+
+    /// The same, with one more address behind those that name servers say.
+    async fn tcp_or(&self, host: &str, port: u16, proven: Option<IpAddr>) -> Result<TcpStream, HttpError> {
         let connect = async {
-            let found = self.names.addresses(host).await.map_err(|_| HttpError::NoAnswer(NoAnswer::Dns))?;
+            let mut found = self.names.addresses(host).await.unwrap_or_default();
+            found.extend(proven.filter(|proven| !found.contains(proven)));
             let attempts = found.len().max(ATTEMPTS);
             let candidates =
                 found.iter().cycle().take(attempts).map(|ip| SocketAddr::new(*ip, port)).collect();

@@ -6,6 +6,8 @@
 //! thrown away together as soon as a request on them timed out: a path that swallows one request swallows the next.
 
 mod dial;
+#[cfg(test)]
+mod dial_tests;
 mod error;
 mod race;
 mod tls;

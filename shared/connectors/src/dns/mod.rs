@@ -3,6 +3,13 @@
 //! `/etc/hosts` is asked first, then the servers of `/etc/resolv.conf`, A and AAAA separately (together, a timed out A and a
 //! missing AAAA read as "no such name"). Both files are read again when they change. A name that resolved once keeps
 //! resolving to its last good addresses while its servers are silent or say no, for at most [`KEEP`]; RFC 8767 is the idea.
+//!
+//! An address at which a name proved itself (by its certificate) is remembered apart for as long: where name servers lead
+//! elsewhere, whoever dials can go on to it. [`services`] are names that other names stand for.
+
+pub mod services;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -53,19 +60,30 @@ pub struct Names {
     sources: ArcSwap<Sources>,
     fixed: bool,
     memory: Mutex<HashMap<String, Remembered>>,
+    proven: Mutex<HashMap<(String, u16), (IpAddr, Moment)>>,
 }
 
 impl Names {
     /// A resolver that follows this system's files.
     pub fn of_system() -> Self {
-        Self { sources: ArcSwap::from_pointee(Sources::read()), fixed: false, memory: Mutex::default() }
+        Self {
+            sources: ArcSwap::from_pointee(Sources::read()),
+            fixed: false,
+            memory: Mutex::default(),
+            proven: Mutex::default(),
+        }
     }
 
     /// A resolver that asks exactly this one; for tests.
     #[cfg(test)]
-    fn asking(resolver: TokioResolver) -> Self {
+    pub(crate) fn asking(resolver: TokioResolver) -> Self {
         let sources = Sources { resolver: Some(resolver), hosts: Hosts::default(), stamps: [None, None] };
-        Self { sources: ArcSwap::from_pointee(sources), fixed: true, memory: Mutex::default() }
+        Self {
+            sources: ArcSwap::from_pointee(sources),
+            fixed: true,
+            memory: Mutex::default(),
+            proven: Mutex::default(),
+        }
     }
 
     /// Addresses of `host`, families interleaved with IPv6 first (RFC 8305 section 4). Literals need no question;
@@ -111,6 +129,30 @@ impl Names {
             }
             (Err(why), None) => Err(why),
         }
+    }
+
+    /// Remembers that `host` proved itself at an address just now.
+    pub(crate) fn prove(&self, host: &str, port: u16, address: IpAddr) {
+        self.prove_at(host, port, address, ambient::now());
+    }
+
+    fn prove_at(&self, host: &str, port: u16, address: IpAddr, now: Moment) {
+        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (host.to_owned(), port);
+        if proven.len() < NAMES || proven.contains_key(&key) {
+            proven.insert(key, (address, now));
+        }
+    }
+
+    /// Where `host` last proved itself, if that is not too long ago.
+    pub(crate) fn proven(&self, host: &str, port: u16) -> Option<IpAddr> {
+        self.proven_at(host, port, ambient::now())
+    }
+
+    fn proven_at(&self, host: &str, port: u16, now: Moment) -> Option<IpAddr> {
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let (address, at) = proven.get(&(host.to_owned(), port))?;
+        (now.since(*at) < KEEP).then_some(*address)
     }
 
     /// The current sources; read again if their files changed.
@@ -260,184 +302,4 @@ fn interleave(v6: Vec<IpAddr>, v4: Vec<IpAddr>) -> Vec<IpAddr> {
         }
     }
     all
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-    use hickory_resolver::net::runtime::TokioRuntimeProvider;
-    use hickory_resolver::proto::op::{Message, ResponseCode};
-    use hickory_resolver::proto::rr::Record;
-    use tokio::net::UdpSocket;
-    use tokio::task::JoinSet;
-
-    use super::*;
-
-    /// How a name server answers.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Manner {
-        /// One IPv4 address for every name, and that there is no IPv6; for so many seconds.
-        Honest { ttl: u32 },
-        /// Not at all.
-        Dead,
-        /// That it failed.
-        Failing,
-        /// That there is no such name.
-        Denying,
-        /// The right thing about IPv4, and nothing about IPv6.
-        SilentAboutIpv6,
-        /// An answer to another question.
-        Confused,
-    }
-
-    /// A name server, how it answers from now on, and how often it was asked for IPv4.
-    struct Server {
-        manner: Arc<Mutex<Manner>>,
-        asked: Arc<AtomicUsize>,
-        names: Names,
-        _tasks: JoinSet<()>,
-    }
-
-    const HONEST: Manner = Manner::Honest { ttl: 0 };
-
-    impl Server {
-        async fn start(manner: Manner) -> Self {
-            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let port = socket.local_addr().unwrap().port();
-            let (manner, asked) = (Arc::new(Mutex::new(manner)), Arc::new(AtomicUsize::new(0)));
-            let mut tasks = JoinSet::new();
-            let (its_manner, count) = (manner.clone(), asked.clone());
-            tasks.spawn(async move {
-                let mut buffer = [0; 1500];
-                loop {
-                    let (len, from) = socket.recv_from(&mut buffer).await.unwrap();
-                    let manner = *its_manner.lock().unwrap();
-                    let question = Message::from_vec(&buffer[..len]).unwrap();
-                    let is_ipv4 = question.queries[0].query_type() == RecordType::A;
-                    count.fetch_add(usize::from(is_ipv4), Ordering::SeqCst);
-                    if let Some(answer) = answer(&question, manner) {
-                        socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
-                    }
-                }
-            });
-            Self { manner, asked, names: Names::asking(resolver(port)), _tasks: tasks }
-        }
-
-        fn is(&self, manner: Manner) {
-            *self.manner.lock().unwrap() = manner;
-        }
-
-        async fn says(&self, seconds: u64) -> Result<Vec<IpAddr>, NoAddress> {
-            self.names.addresses_at("idp.example.", || Moment(seconds * 1_000_000)).await
-        }
-    }
-
-    fn known() -> Vec<IpAddr> {
-        vec![IpAddr::from([192, 0, 2, 7])]
-    }
-
-    fn answer(question: &Message, manner: Manner) -> Option<Message> {
-        let query = question.queries[0].clone();
-        let is_ipv4 = query.query_type() == RecordType::A;
-        let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-        let (code, ttl) = match manner {
-            Manner::Dead => return None,
-            Manner::SilentAboutIpv6 if !is_ipv4 => return None,
-            Manner::Failing => (ResponseCode::ServFail, None),
-            Manner::Denying => (ResponseCode::NXDomain, None),
-            Manner::Honest { ttl } => (ResponseCode::NoError, Some(ttl)),
-            Manner::SilentAboutIpv6 | Manner::Confused => (ResponseCode::NoError, Some(0)),
-        };
-        answer.metadata.response_code = code;
-        let name = match manner {
-            Manner::Confused => Name::from_ascii("bank.example.").unwrap(),
-            _ => query.name().clone(),
-        };
-        if let Some(ttl) = ttl.filter(|_| is_ipv4) {
-            answer.add_answer(Record::from_rdata(name, ttl, RData::A(Ipv4Addr::new(192, 0, 2, 7).into())));
-        }
-        answer.add_query(query);
-        Some(answer)
-    }
-
-    fn resolver(port: u16) -> TokioResolver {
-        let mut connection = ConnectionConfig::udp();
-        connection.port = port;
-        let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        builder.options_mut().timeout = SERVER;
-        builder.options_mut().attempts = 1;
-        builder.build().unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_last_good_answer_is_served_while_name_servers_are_silent_and_not_for_ever() {
-        let server = Server::start(HONEST).await;
-        assert_eq!(server.says(1).await, Ok(known()));
-        server.is(Manner::Dead);
-        let started = std::time::Instant::now();
-        assert_eq!(server.says(60).await, Ok(known()));
-        assert!(started.elapsed() < LOOKUP, "with a memory nobody waits long");
-        let started = std::time::Instant::now();
-        assert_eq!(server.says(61).await, Ok(known()));
-        assert!(started.elapsed() < WITH_MEMORY, "the second one does not wait at all");
-        assert_eq!(server.says(25 * 3600).await, Err(NoAddress::Silent));
-        let other = server.names.addresses_at("other.example.", || Moment(1)).await;
-        assert_eq!(other, Err(NoAddress::Silent));
-    }
-
-    #[tokio::test]
-    async fn name_servers_that_fail_deny_or_answer_something_else_take_no_known_name_away() {
-        for lie in [Manner::Failing, Manner::Denying, Manner::Confused] {
-            let server = Server::start(HONEST).await;
-            assert_eq!(server.says(1).await, Ok(known()));
-            server.is(lie);
-            assert_eq!(server.says(60).await, Ok(known()), "{lie:?}");
-            assert!(server.says(25 * 3600).await.is_err(), "{lie:?}, and its memory is over");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_answer_to_another_question_is_none() {
-        let server = Server::start(Manner::Confused).await;
-        assert!(server.says(1).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_kept_as_long_as_it_says() {
-        let server = Server::start(Manner::Honest { ttl: 3_600 }).await;
-        assert_eq!(server.says(1).await, Ok(known()));
-        assert_eq!(server.says(2).await, Ok(known()));
-        assert_eq!(server.asked.load(Ordering::SeqCst), 1, "within its time nobody is asked again");
-        let server = Server::start(HONEST).await;
-        server.says(1).await.unwrap();
-        server.says(2).await.unwrap();
-        assert_eq!(server.asked.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn silence_about_one_family_costs_the_other_a_moment_and_reads_as_no_such_name_never() {
-        let server = Server::start(Manner::SilentAboutIpv6).await;
-        let started = std::time::Instant::now();
-        assert_eq!(server.says(1).await, Ok(known()));
-        assert!(started.elapsed() < SERVER);
-    }
-
-    #[test]
-    fn families_take_turns_and_ipv6_begins() {
-        let v4 = |last| IpAddr::from([192, 0, 2, last]);
-        let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
-        assert_eq!(interleave(vec![v6], vec![v4(1), v4(2)]), [v6, v4(1), v4(2)]);
-        assert!(interleave(vec![v6; 100], Vec::new()).len() <= ADDRESSES);
-    }
-
-    #[tokio::test]
-    async fn literals_and_localhost_need_no_server() {
-        let names = Names::of_system();
-        assert_eq!(names.addresses("[::1]").await.unwrap(), [IpAddr::from(Ipv6Addr::LOCALHOST)]);
-        assert!(names.addresses("app.localhost").await.unwrap().iter().all(IpAddr::is_loopback));
-    }
 }

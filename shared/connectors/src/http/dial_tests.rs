@@ -1,0 +1,95 @@
+//! Dialling where name servers lead astray.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::dial::Dialer;
+use super::tls;
+use crate::dns::tests::{Manner, Server};
+
+const NAME: &str = "idp.example.";
+const RIGHT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+const WRONG: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Somebody who listens and holds a certificate.
+struct Somebody {
+    certificate: rcgen::CertifiedKey<rcgen::KeyPair>,
+    listener: TcpListener,
+}
+
+impl Somebody {
+    async fn at(address: Ipv4Addr, port: u16, name: &str) -> Self {
+        let certificate =
+            rcgen::generate_simple_self_signed([name.trim_end_matches('.').to_owned()]).unwrap();
+        Self { certificate, listener: TcpListener::bind((address, port)).await.unwrap() }
+    }
+
+    fn port(&self) -> u16 {
+        self.listener.local_addr().unwrap().port()
+    }
+
+    fn serve(self, tasks: &mut JoinSet<()>) {
+        let key = PrivateKeyDer::try_from(self.certificate.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tasks.spawn(async move {
+            while let Ok((tcp, _)) = self.listener.accept().await {
+                drop(acceptor.accept(tcp).await);
+            }
+        });
+    }
+}
+
+/// Dials a provider that is where it always was, while name servers say `lie` from the second time on.
+async fn dials_under(lie: Manner) -> bool {
+    let mut tasks = JoinSet::new();
+    let provider = Somebody::at(RIGHT, 0, NAME).await;
+    let somebody_else = Somebody::at(WRONG, provider.port(), "evil.example").await;
+    let port = provider.port();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(provider.certificate.cert.der().clone()).unwrap();
+    roots.add(somebody_else.certificate.cert.der().clone()).unwrap();
+    let dns = Server::start(Manner::At(RIGHT)).await;
+    let tls = tls::client_config(&roots, None).unwrap();
+    let dialer = Dialer { names: dns.names.clone(), tls, proxy: None };
+    provider.serve(&mut tasks);
+    somebody_else.serve(&mut tasks);
+    let host = NAME.trim_end_matches('.');
+    assert!(dialer.secured(host, port).await.is_ok(), "name servers say the truth at first");
+    dns.is(lie);
+    dialer.secured(host, port).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_name_server_that_leads_to_somebody_else_or_to_nobody_takes_no_provider_away() {
+    for lie in [Manner::At(WRONG), Manner::At(Ipv4Addr::new(127, 0, 0, 3)), Manner::Denying, Manner::Dead] {
+        assert!(dials_under(lie).await, "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_believed_at_an_address_who_never_proved_to_be_there() {
+    let mut tasks = JoinSet::new();
+    let somebody_else = Somebody::at(WRONG, 0, "evil.example").await;
+    let port = somebody_else.port();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(somebody_else.certificate.cert.der().clone()).unwrap();
+    let dns = Server::start(Manner::At(WRONG)).await;
+    let dialer =
+        Dialer { names: dns.names.clone(), tls: tls::client_config(&roots, None).unwrap(), proxy: None };
+    somebody_else.serve(&mut tasks);
+    assert!(dialer.secured(NAME.trim_end_matches('.'), port).await.is_err());
+    assert_eq!(dns.names.proven(NAME.trim_end_matches('.'), port), None);
+}
