@@ -11,7 +11,7 @@ use crate::{GoDuration, Secret};
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum App {
     /// A relying party by OpenID Connect.
-    Oidc(OidcApp),
+    Oidc(Box<OidcApp>),
     /// A service provider by SAML; not built yet.
     Saml(SamlApp),
 }
@@ -35,8 +35,13 @@ pub struct OidcApp {
     /// Client id.
     #[serde(rename = "clientID")]
     pub client_id: String,
-    /// Client secret; none and no `credentials` needs `public: true`.
+    /// Client secret; without one, `credentials` and keys an application is `public: true`.
     pub client_secret: Option<Secret>,
+    /// Public keys of the application as a JWK Set (RFC 7517), for `private_key_jwt`; `client-keys` of a node prints its own.
+    pub jwks: Option<serde_json::Value>,
+    /// The same in a JSON file, in addition to `jwks`. Read at start.
+    #[schemars(extend("x-file" = "jwks"))]
+    pub jwks_file: Option<String>,
     /// Several client secrets, for rotation: any of them is accepted.
     #[serde(default)]
     pub credentials: Credentials,

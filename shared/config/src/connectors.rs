@@ -59,9 +59,12 @@ pub struct Oidc {
     /// This node's client id at the provider.
     #[serde(rename = "oauthClientID")]
     pub client_id: String,
-    /// This node's client secret at the provider; none for a public client.
+    /// This node's client secret at the provider; none for a public client, or with `oauthClientAuth`.
     #[serde(rename = "oauthClientSecret")]
     pub client_secret: Option<Secret>,
+    /// Proves who this node is with a key instead of a secret.
+    #[serde(rename = "oauthClientAuth")]
+    pub client_proof: Option<Box<ClientProof>>,
     /// This node's redirect URL at the provider. Without it the connector loads and cannot be chosen.
     #[serde(rename = "oauthRedirectURL")]
     pub redirect_url: Option<url::Url>,
@@ -103,6 +106,42 @@ pub struct Oidc {
     pub keys_max_age: Option<GoDuration>,
     /// How the connector is watched.
     pub health_check: Option<HealthCheck>,
+}
+
+/// Proof with a key: the provider knows its public half and learns nothing that could be used elsewhere.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientProof {
+    /// How this node proves who it is.
+    pub method: ProofMethod,
+    /// PEM file with the private key: RSA of at least 2048 bits, P-256, P-384 or Ed25519. Defaults to a P-256 key that is
+    /// generated once and kept in the state directory. `client-keys` prints the public half.
+    #[schemars(extend("x-file" = "key"))]
+    pub key_path: Option<String>,
+    /// What the key signs with. Defaults to RS256, ES256, ES384 or EdDSA, by the kind of key.
+    pub algorithm: Option<String>,
+    /// Whom the proof is for. Defaults to `issuer`.
+    #[serde(default)]
+    pub audience: ProofAudience,
+}
+
+/// How a node proves who it is with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+pub enum ProofMethod {
+    /// A short-lived signed assertion (RFC 7523, OpenID Connect Core 1.0 section 9).
+    #[serde(rename = "private_key_jwt")]
+    PrivateKeyJwt,
+}
+
+/// Whom a proof with a key is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ProofAudience {
+    /// The issuer: no other provider can make use of the proof.
+    #[default]
+    Issuer,
+    /// The URL of the token endpoint, for providers that take nothing else, such as Entra ID.
+    TokenEndpoint,
 }
 
 /// A list of redirect URLs.

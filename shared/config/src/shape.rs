@@ -61,6 +61,8 @@ pub(crate) enum FileKind {
     Key,
     /// Users of a local connector.
     Users,
+    /// Public keys as a JWK Set.
+    Jwks,
     /// Only a path.
     Path,
 }
@@ -272,6 +274,7 @@ fn file_kind(field: &Json) -> Option<FileKind> {
         "certificates" => FileKind::Certificates,
         "key" => FileKind::Key,
         "users" => FileKind::Users,
+        "jwks" => FileKind::Jwks,
         _ => FileKind::Path,
     })
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use mangrove_config::Config;
 use mangrove_config::connectors::Connector as Written;
 use mangrove_continuity::HealthPolicy;
+use mangrove_keys::{KeyError, KeyRing};
 use url::Url;
 
 use crate::http::HttpBuildError;
@@ -178,6 +179,18 @@ impl Connector {
     /// Whether an operator marked the upstream as a Mangrove root.
     pub fn is_root(&self) -> bool {
         matches!(self, Self::Oidc(c) if c.is_root())
+    }
+
+    /// The key by which this node proves who it is at the upstream, where it is a key and not a secret. The node's own is made
+    /// when it is first asked for.
+    ///
+    /// # Errors
+    /// It can neither be read nor made.
+    pub fn client_key(&self) -> Result<Option<&KeyRing>, KeyError> {
+        match self {
+            Self::Oidc(c) => c.client_key(),
+            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => Ok(None),
+        }
     }
 
     /// Path of this connector's redirect URL, where answers arrive.

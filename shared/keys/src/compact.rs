@@ -33,7 +33,7 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// The payload as a JSON object. Call it after the signature was verified.
+    /// The payload as a JSON object. Believe it after the signature was verified.
     pub(crate) fn claims(&self) -> Result<Map<String, Value>, VerifyError> {
         serde_json::from_slice(&decode(self.payload)?)
             .map_err(|_| VerifyError::Malformed("its payload is not a JSON object"))

@@ -63,7 +63,19 @@ impl KeyRing {
     /// # Errors
     /// The file cannot be read or written, others may read it, or it is not a key for that algorithm.
     pub fn generate_kept(dir: &Path, algorithm: Algorithm) -> Result<Self, KeyError> {
-        let file = format!("signing-{}.pem", algorithm.name().to_ascii_lowercase());
+        Self::kept_as("signing", dir, algorithm)
+    }
+
+    /// The same by which this node proves to others who it is: another key, because each has one purpose.
+    ///
+    /// # Errors
+    /// As [`Self::generate_kept`].
+    pub fn client_kept(dir: &Path, algorithm: Algorithm) -> Result<Self, KeyError> {
+        Self::kept_as("client", dir, algorithm)
+    }
+
+    fn kept_as(purpose: &str, dir: &Path, algorithm: Algorithm) -> Result<Self, KeyError> {
+        let file = format!("{purpose}-{}.pem", algorithm.name().to_ascii_lowercase());
         let pem = kept(dir, &file, || Private::generate_pem(algorithm))?;
         let name = dir.join(&file).display().to_string();
         Self::of(vec![SigningKey::from_pem(&name, &pem, Some(algorithm))?])

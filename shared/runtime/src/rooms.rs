@@ -28,6 +28,10 @@ impl Rooms {
     /// Puts them together; starts nothing and reaches nobody.
     pub(crate) fn build(config: &Arc<Config>, state: &StateDir) -> Result<Self, StartError> {
         let connectors = connectors(config, state.path()).map_err(StartError::Input)?;
+        for connector in &connectors {
+            let key = connector.client_key().map(drop);
+            key.map_err(|why| StartError::Failed(format!("connector {}: {why}", connector.name())))?;
+        }
         let public_url = config.public_url();
         let login = Login::new(LoginParts {
             config: Arc::clone(config),

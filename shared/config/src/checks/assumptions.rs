@@ -131,8 +131,10 @@ fn application(context: &Context<'_>, trail: &Trail, app: &OidcApp, findings: &m
             )
             .hint("add to it\nredirectURLs: [https://application.example.com/callback]");
     }
-    let secret = ["clientSecret", "credentials"].iter().any(|key| !context.unwritten(&trail.then(*key)));
-    if !secret && !app.public {
+    let proves = ["clientSecret", "credentials", "jwks", "jwksFile"]
+        .iter()
+        .any(|key| !context.unwritten(&trail.then(*key)));
+    if !proves && !app.public {
         let message = format!(
             "{} has no clientSecret and is not public: it cannot authenticate, so no code is redeemed for it",
             app.name

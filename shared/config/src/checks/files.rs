@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use super::Context;
+use super::{Context, client_keys};
 use crate::{
     files::why,
     finding::{
@@ -28,6 +28,10 @@ pub(super) fn files_are_what_they_should_be(context: &Context<'_>, findings: &mu
             FileKind::Certificates => read(context, &used.path).and_then(|pem| certificates(&pem)),
             FileKind::Key => {
                 read(context, &used.path).and_then(|pem| private_key(&pem, kind_of(context, used)))
+            }
+            FileKind::Jwks => {
+                client_keys::file(context, used, findings);
+                continue;
             }
             FileKind::Users => {
                 users(context, used, findings);

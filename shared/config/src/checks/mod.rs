@@ -3,6 +3,7 @@
 
 mod assumptions;
 mod caches;
+mod client_keys;
 mod diversity;
 mod files;
 mod groups;
@@ -66,6 +67,8 @@ const CHECKS: &[Check] = &[
     provider::lifetimes_are_bounded,
     provider::apps_ask_for_what_there_is,
     provider::oidc_connectors_are_sound,
+    client_keys::applications_prove_with_public_keys,
+    client_keys::connectors_prove_in_one_way,
     files::files_are_what_they_should_be,
     caches::caches_are_whole,
     unbuilt::unsafe_to_ignore,

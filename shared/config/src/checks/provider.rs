@@ -29,7 +29,8 @@ const OTHER_GRANTS: &[&str] = &[
 /// Signature algorithms that this node signs with.
 const SIGNING: &[&str] = &["RS256", "ES256"];
 /// Signature algorithms that are accepted from providers.
-const ACCEPTED: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+pub(super) const ACCEPTED: &[&str] =
+    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 /// Longest life of an authorization code (RFC 6749 section 4.1.2).
 const LONGEST_CODE: Duration = Duration::from_secs(600);
 
@@ -175,10 +176,10 @@ pub(super) fn apps_ask_for_what_there_is(context: &Context<'_>, findings: &mut F
 }
 
 fn secrets_fit(context: &Context<'_>, trail: &Trail, app: &OidcApp, findings: &mut Findings) {
-    if app.public && app.secrets().next().is_some() {
+    if app.public && (app.secrets().next().is_some() || app.jwks.is_some() || app.jwks_file.is_some()) {
         findings
-            .at(Problem, context.tree, &trail.then("public"), "a public client has no secret")
-            .hint("remove `public: true`, or the secret");
+            .at(Problem, context.tree, &trail.then("public"), "a public client has no secret and no keys")
+            .hint("remove `public: true`, or the secret and the keys");
     }
     if app.secrets().any(|secret| secret.expose().is_empty()) {
         findings.at(Problem, context.tree, trail, "a secret is empty").hint("give it a value, or remove it");
@@ -218,7 +219,9 @@ pub(super) fn oidc_connectors_are_sound(context: &Context<'_>, findings: &mut Fi
                 )
                 .hint("remove it, unless the provider fails with PKCE");
         }
-        if oidc.client_secret.is_none() && context.unwritten(&trail.then("oauthClientSecret")) {
+        let proves =
+            ["oauthClientSecret", "oauthClientAuth"].iter().any(|key| !context.unwritten(&trail.then(*key)));
+        if !proves {
             findings
                 .at(
                     Warning,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod health;
+mod keys;
 mod modes;
 mod names;
 mod settings;

@@ -9,6 +9,7 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::Oidc;
 use super::metadata::{ClientAuth, Metadata};
+use super::proof::{ASSERTION_TYPE, Proof};
 use crate::failure::printable;
 use crate::http::{HttpError, Limits};
 use crate::{Failure, Pending};
@@ -113,20 +114,31 @@ impl Oidc {
         let mut request = Request::post(endpoint.as_str())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json");
-        match (&self.settings.client_secret, metadata.client_auth()) {
-            (None, _) => drop(body.append_pair("client_id", &self.settings.client_id)),
-            (Some(secret), Some(ClientAuth::Basic)) => {
+        let keeps_out = |why: &str| Failure { keeps_out: true, ..Failure::misconfigured(self.said(why)) };
+        match (&self.settings.proof, metadata.client_auth()) {
+            (Proof::Nothing, _) => drop(body.append_pair("client_id", &self.settings.client_id)),
+            (Proof::Key(_), _) if !metadata.takes_keys() => {
+                return Err(keeps_out("the token endpoint does not take private_key_jwt"));
+            }
+            (Proof::Key(key), _) => {
+                let assertion = key.assertion(&self.settings.client_id, metadata);
+                let assertion = assertion.map_err(|why| Failure::misconfigured(self.said(why)))?;
+                body.append_pair("client_id", &self.settings.client_id)
+                    .append_pair("client_assertion_type", ASSERTION_TYPE)
+                    .append_pair("client_assertion", &assertion);
+            }
+            (Proof::Secret(secret), Some(ClientAuth::Basic)) => {
                 request =
                     request.header(header::AUTHORIZATION, basic(&self.settings.client_id, secret.expose()));
             }
-            (Some(secret), Some(ClientAuth::Post)) => {
+            (Proof::Secret(secret), Some(ClientAuth::Post)) => {
                 body.append_pair("client_id", &self.settings.client_id)
                     .append_pair("client_secret", secret.expose());
             }
-            (Some(_), None) => {
-                let log =
-                    self.said("the token endpoint takes neither client_secret_basic nor client_secret_post");
-                return Err(Failure { keeps_out: true, ..Failure::misconfigured(log) });
+            (Proof::Secret(_), None) => {
+                return Err(keeps_out(
+                    "the token endpoint takes neither client_secret_basic nor client_secret_post",
+                ));
             }
         }
         request.body(body.finish().into_bytes()).map_err(|_| {

@@ -26,7 +26,7 @@ pub(super) struct Metadata {
     mangrove_health_endpoint: Option<serde_json::Value>,
 }
 
-/// How this node proves who it is at the token endpoint.
+/// How a secret is sent to the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientAuth {
     Basic,
@@ -92,6 +92,12 @@ impl Metadata {
         let uses =
             |algorithm: &&Algorithm| listed.is_empty() || listed.iter().any(|name| name == algorithm.name());
         allowed.iter().filter(uses).copied().collect()
+    }
+
+    /// Whether a proof with a key is taken, as far as it says.
+    pub(super) fn takes_keys(&self) -> bool {
+        let listed = self.token_endpoint_auth_methods_supported.as_ref();
+        listed.is_none_or(|listed| listed.iter().any(|method| method == "private_key_jwt"))
     }
 
     /// `client_secret_basic` unless the provider takes only `client_secret_post` (Discovery 1.0 section 3: basic if it

@@ -11,6 +11,7 @@ mod finish;
 mod look;
 mod metadata;
 mod probe;
+mod proof;
 mod provider;
 mod settings;
 mod userinfo;
@@ -20,9 +21,11 @@ mod word;
 use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Oidc as Written};
 use mangrove_continuity::HealthPolicy;
+use mangrove_keys::{KeyError, KeyRing};
 use url::Url;
 
 pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
+use self::proof::Proof;
 use self::provider::Provider;
 use self::settings::Settings;
 use crate::endpoint::Endpoint;
@@ -40,7 +43,7 @@ pub struct Oidc {
 
 impl Oidc {
     pub(crate) fn build(written: &Written, config: &Config, parts: &Parts) -> Result<Self, HttpBuildError> {
-        let settings = Settings::read(written)?;
+        let settings = Settings::read(written, &parts.state_dir)?;
         let profile = config.tls_profile(written.tls.as_deref())?;
         let http = parts.http.share(profile, written.proxy.as_ref())?;
         let provider = Provider::new(&settings, http.clone());
@@ -70,6 +73,14 @@ impl Oidc {
 
     pub(crate) fn may_meet(&self, wanted: &str) -> bool {
         self.provider.may_meet(wanted)
+    }
+
+    /// The key by which it proves who this node is, where it is a key.
+    pub(crate) fn client_key(&self) -> Result<Option<&KeyRing>, KeyError> {
+        match &self.settings.proof {
+            Proof::Key(key) => key.ring().map(Some),
+            Proof::Nothing | Proof::Secret(_) => Ok(None),
+        }
     }
 
     pub(crate) fn redirect_path(&self) -> Option<&str> {

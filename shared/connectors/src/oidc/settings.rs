@@ -1,14 +1,15 @@
 //! A connector's settings, read once: what follows trusts them.
 
+use std::path::Path;
 use std::time::Duration;
 
-use mangrove_config::Secret;
 use mangrove_config::connectors::Oidc as Written;
 use mangrove_config::health_check::Probe;
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::Algorithm;
 use url::Url;
 
+use super::proof::Proof;
 use crate::health;
 use crate::http::{HttpBuildError, is_acceptable};
 
@@ -38,7 +39,7 @@ pub(super) struct Settings {
     /// The issuer that this discovery URL belongs to, without a trailing slash.
     pub(super) issuer: String,
     pub(super) client_id: String,
-    pub(super) client_secret: Option<Secret>,
+    pub(super) proof: Proof,
     pub(super) redirect_url: Option<Url>,
     pub(super) logout_redirect: Option<Url>,
     pub(super) scopes: Vec<String>,
@@ -53,7 +54,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn read(written: &Written) -> Result<Self, HttpBuildError> {
+    pub(super) fn read(written: &Written, state_dir: &Path) -> Result<Self, HttpBuildError> {
         let well_known = written.well_known_url.clone();
         if !is_acceptable(&well_known) {
             return Err(HttpBuildError(
@@ -71,7 +72,7 @@ impl Settings {
             issuer: issuer_of(&well_known)?,
             well_known,
             client_id: written.client_id.clone(),
-            client_secret: written.client_secret.clone().filter(|secret| !secret.expose().is_empty()),
+            proof: Proof::read(written, state_dir)?,
             redirect_url: written.redirect_url.clone().or_else(|| first(&written.oauth_login_redirect)),
             logout_redirect: first(&written.oauth_logout_redirect),
             scopes: scopes(&written.scopes),

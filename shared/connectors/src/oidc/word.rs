@@ -15,6 +15,7 @@ use url::Url;
 
 use super::Oidc;
 use super::metadata::Metadata;
+use super::proof::Proof;
 use crate::http::Limits;
 
 /// Longest answer that is read; an honest one has less than a hundred bytes.
@@ -79,9 +80,11 @@ impl Oidc {
         (looked, said)
     }
 
-    /// Where to ask: announced, on the issuer's own origin, and this node has a secret to ask with.
+    /// Where to ask: announced, on the issuer's own origin, and this node can prove who asks.
     fn word_endpoint(&self, metadata: &Metadata) -> Option<Url> {
-        self.settings.client_secret.as_ref()?;
+        if matches!(self.settings.proof, Proof::Nothing) {
+            return None;
+        }
         let announced = metadata.health_endpoint()?;
         if announced.origin() != self.settings.well_known.origin() {
             let connector = self.settings.name.as_str();

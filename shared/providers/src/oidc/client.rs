@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mangrove_config::apps::{AccessTokenKind, OidcApp};
 use mangrove_config::{App, Config, Secret};
-use mangrove_keys::{Algorithm, KeyRing};
+use mangrove_keys::{Algorithm, ForeignKeys, KeyRing};
+use serde_json::{Value, json};
 
 use super::access::Format;
 use super::claims::Mapping;
@@ -23,6 +24,8 @@ pub(super) struct Client {
     /// It has no secret, and PKCE is required of it.
     pub(super) public: bool,
     pub(super) secrets: Vec<Secret>,
+    /// Its public keys, where it has registered any.
+    pub(super) keys: Option<ForeignKeys>,
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<String>,
     grants: Vec<&'static GrantType>,
@@ -90,8 +93,9 @@ impl Client {
         let mut keep = |why: String| problems.push(why);
         let secrets: Vec<Secret> =
             app.secrets().filter(|secret| !secret.expose().is_empty()).cloned().collect();
-        if app.public && !secrets.is_empty() {
-            keep("a public client has no secret; remove `public` or the secret".into());
+        let public_keys = public_keys(app).map_err(&mut keep).unwrap_or_default();
+        if app.public && !(secrets.is_empty() && public_keys.is_none()) {
+            keep("a public client has no secret and no keys; remove `public`, or those".into());
         }
         if app.client_id.is_empty()
             || app.client_id.len() > 255
@@ -113,6 +117,7 @@ impl Client {
             id: app.client_id.clone(),
             public: app.public,
             secrets,
+            keys: public_keys,
             redirect_uris,
             post_logout_redirect_uris: app.post_logout_redirect_urls.clone(),
             grants,
@@ -192,6 +197,33 @@ fn grants(app: &OidcApp, keep: &mut impl FnMut(String)) -> Vec<&'static GrantTyp
         }
     }
     grants
+}
+
+/// The keys by which it may prove who it is: those written inline, and those of the file. One that cannot be used is a problem
+/// and not left out: whoever registered it means to use it.
+fn public_keys(app: &OidcApp) -> Result<Option<ForeignKeys>, String> {
+    let file = match &app.jwks_file {
+        None => None,
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|why| format!("jwksFile: {path}: {why}"))?;
+            Some(serde_json::from_slice(&bytes).map_err(|_| format!("jwksFile: {path}: not JSON"))?)
+        }
+    };
+    let sets: Vec<&Value> = app.jwks.iter().chain(&file).collect();
+    if sets.is_empty() {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    for set in sets {
+        let keys = set.get("keys").and_then(Value::as_array);
+        all.extend(keys.ok_or("jwks: not a JWK Set: an object with a list `keys`")?);
+    }
+    let keys = ForeignKeys::parse(json!({ "keys": all }).to_string().as_bytes());
+    let keys = keys.map_err(|why| format!("jwks: {why}"))?;
+    match keys.skipped() {
+        [] => Ok(Some(keys)),
+        skipped => Err(format!("jwks: {}", skipped.join("; "))),
+    }
 }
 
 fn algorithm(app: &OidcApp, keys: &KeyRing) -> Result<Option<Algorithm>, String> {

@@ -16,7 +16,7 @@ use super::endpoints::Endpoints;
 use super::respond::public_json;
 use super::scope::STANDARD;
 use super::token::GRANTS;
-use super::{OidcProvider, authorize, pkce, response_mode};
+use super::{OidcProvider, authorize, client_assertion, pkce, response_mode};
 
 /// What is served to everybody, serialised once.
 pub(super) struct Documents {
@@ -43,6 +43,7 @@ fn metadata(issuer: &str, endpoints: &Endpoints, clients: &Clients, keys: &KeyRi
     let methods: Vec<_> = METHODS.iter().map(|method| method.name).collect();
     let with_secret: Vec<_> = methods.iter().filter(|name| **name != "none").collect();
     let algorithms: Vec<_> = keys.algorithms().iter().map(|algorithm| algorithm.name()).collect();
+    let proofs: Vec<_> = client_assertion::ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
     json!({
         "issuer": issuer,
         "authorization_endpoint": endpoints.authorization.url,
@@ -65,6 +66,9 @@ fn metadata(issuer: &str, endpoints: &Endpoints, clients: &Clients, keys: &KeyRi
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": with_secret,
         "revocation_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": proofs,
+        "introspection_endpoint_auth_signing_alg_values_supported": proofs,
+        "revocation_endpoint_auth_signing_alg_values_supported": proofs,
         "code_challenge_methods_supported": pkce::METHODS,
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": false,

@@ -90,7 +90,7 @@ impl OidcProvider {
     async fn health(&self, headers: &HeaderMap, body: Body) -> Result<Said, HealthError> {
         let params = Params::from_form(headers, body).await?;
         params.refuse_duplicates(&[])?;
-        let client = self.authenticate_client(headers, &params)?;
+        let client = self.authenticate_client(headers, &params).await?;
         if client.public {
             return Err(ClientAuthError::Refused.into());
         }

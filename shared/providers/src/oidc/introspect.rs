@@ -55,7 +55,7 @@ pub(super) async fn post(
 impl OidcProvider {
     async fn introspect(&self, headers: &HeaderMap, body: Body) -> Result<Introspection, AboutTokenError> {
         let params = Params::from_form(headers, body).await?;
-        let client = self.authenticate_client(headers, &params)?;
+        let client = self.authenticate_client(headers, &params).await?;
         if client.public {
             return Err(ClientAuthError::Refused.into());
         }

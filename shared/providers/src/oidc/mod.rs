@@ -20,6 +20,7 @@ mod access;
 mod authorize;
 mod claims;
 mod client;
+mod client_assertion;
 mod client_auth;
 mod discovery;
 mod endpoints;

@@ -29,7 +29,7 @@ pub(super) async fn post(
 impl OidcProvider {
     async fn revoke(&self, headers: &HeaderMap, body: Body) -> Result<(), AboutTokenError> {
         let params = Params::from_form(headers, body).await?;
-        let client = self.authenticate_client(headers, &params)?;
+        let client = self.authenticate_client(headers, &params).await?;
         let token = params.one("token")?.ok_or(AboutTokenError::Missing)?;
         if let Some((family, _)) = self.store.family(token).await? {
             if family.grant.client_id == client.id {

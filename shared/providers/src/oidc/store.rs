@@ -24,6 +24,7 @@ const TURNS: Shelf = Shelf::new("oidc-refresh-turn");
 const TURNING: Shelf = Shelf::new("oidc-refresh-turning");
 const ACCESS: Shelf = Shelf::new("oidc-access");
 const CLAIMS: Shelf = Shelf::new("oidc-claims");
+const ASSERTIONS: Shelf = Shelf::new("oidc-client-assertion");
 const REVOKED: Shelf = Shelf::new("oidc-revoked");
 
 /// Two uses of one refresh token this close together, its successor not used yet, are a client that asked twice and not a
@@ -107,6 +108,18 @@ impl Store {
             Spent::Again(grant) => String::from_utf8(grant).map_or(Redeemed::Unknown, Redeemed::Again),
             Spent::Unknown => Redeemed::Unknown,
         })
+    }
+
+    /// Whether a client's assertion of this id is the first; nobody may use the id again for so many seconds.
+    pub(super) async fn is_first_assertion(
+        &self,
+        client: &str,
+        jti: &str,
+        seconds: u64,
+    ) -> Result<bool, CacheError> {
+        // A client id has no line break, so that no two pairs are one key.
+        let key = secret::sha256_base64url(format!("{client}\n{jti}").as_bytes());
+        self.cache.put_new(ASSERTIONS, &key, Vec::new(), Duration::from_secs(seconds)).await
     }
 
     /// Begins a family of refresh tokens and gives the first.

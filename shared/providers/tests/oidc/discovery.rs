@@ -26,11 +26,11 @@ async fn the_document_says_what_is_done_and_nothing_more() {
         ("id_token_signing_alg_values_supported", json!(["RS256", "ES256"])),
         (
             "token_endpoint_auth_methods_supported",
-            json!(["client_secret_basic", "client_secret_post", "none"]),
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]),
         ),
         (
             "introspection_endpoint_auth_methods_supported",
-            json!(["client_secret_basic", "client_secret_post"]),
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
         ),
         ("authorization_response_iss_parameter_supported", json!(true)),
         ("request_parameter_supported", json!(false)),

@@ -40,6 +40,8 @@ pub(super) enum Command {
     Run,
     /// Say everything that is wrong or doubtful in the configuration, and what is assumed.
     Check,
+    /// Print the public keys by which this node proves who it is upstream, for the `jwks` of the application there.
+    ClientKeys(ClientKeys),
     /// Write a small configuration that runs at once.
     Init(Init),
     /// Change a users file.
@@ -55,6 +57,14 @@ pub(super) enum Command {
     Force(Order),
     /// End sessions at this node, with the tokens that end with them: a person's, or all that a connector vouched for.
     EndSessions(EndSessions),
+}
+
+/// `client-keys`
+#[derive(Debug, Args)]
+pub(super) struct ClientKeys {
+    /// Only the key of this connector.
+    #[arg(value_name = "CONNECTOR")]
+    pub(super) connector: Option<String>,
 }
 
 /// `init`

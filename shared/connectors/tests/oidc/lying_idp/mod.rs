@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mangrove_connectors::Answer;
-use mangrove_keys::{Algorithm, KeyRing, ambient};
+use mangrove_keys::{Algorithm, ForeignKeys, KeyRing, ambient};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -52,6 +52,8 @@ pub(crate) struct Lies {
     pub(crate) word: Option<String>,
     /// The secret it knows, if another.
     pub(crate) secret: Option<String>,
+    /// The client's public keys: then it takes no secret. Assertions must be for this audience.
+    pub(crate) client_keys: Option<(Value, String)>,
 }
 
 /// A running provider, or a dead one.
@@ -69,6 +71,8 @@ pub(crate) struct House {
     ring: Mutex<KeyRing>,
     codes: Mutex<HashMap<String, BTreeMap<String, String>>>,
     hits: Mutex<HashMap<String, usize>>,
+    /// Ids of assertions that were used.
+    used: Mutex<Vec<String>>,
 }
 
 impl Idp {
@@ -86,6 +90,7 @@ impl Idp {
             ring: Mutex::new(new_ring()),
             codes: Mutex::default(),
             hits: Mutex::default(),
+            used: Mutex::default(),
         });
         let mut idp = Self { issuer, address, house, tls, tasks: JoinSet::new() };
         idp.serve(listener);
@@ -187,12 +192,36 @@ impl House {
         }
     }
 
-    fn knows_client(&self, headers: &HeaderMap) -> bool {
+    fn knows_client(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        if let Some((keys, audience)) = self.lies.lock().unwrap().client_keys.clone() {
+            return !headers.contains_key(header::AUTHORIZATION) && self.knows_key(&keys, &audience, body);
+        }
         let secret = self.lies.lock().unwrap().secret.clone().unwrap_or_else(|| SECRET.into());
         let expected =
             format!("{CLIENT}:{}", form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>());
         let expected = format!("Basic {}", BASE64_STANDARD.encode(expected));
         headers.get(header::AUTHORIZATION).is_some_and(|said| said.as_bytes() == expected.as_bytes())
+    }
+}
+
+impl House {
+    fn knows_key(&self, keys: &Value, audience: &str, body: &[u8]) -> bool {
+        let form: HashMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
+        let keys = ForeignKeys::parse(keys.to_string().as_bytes()).unwrap();
+        let Some(token) = form.get("client_assertion") else { return false };
+        let Ok(proof) = keys.verify_jws(token, &Algorithm::ALL) else { return false };
+        let id = proof.claims["jti"].as_str().unwrap().to_owned();
+        let mut used = self.used.lock().unwrap();
+        let first = !used.contains(&id);
+        used.push(id);
+        let life = proof.claims["exp"].as_u64().unwrap() - ambient::unix_now();
+        first
+            && form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            && form["client_id"] == CLIENT
+            && (&proof.claims["iss"], &proof.claims["sub"]) == (&CLIENT.into(), &CLIENT.into())
+            && proof.claims["aud"] == audience
+            && life <= 300
+            && !form.contains_key("client_secret")
     }
 }
 
@@ -232,7 +261,7 @@ async fn jwks(State(house): State<Arc<House>>) -> String {
 }
 
 async fn token(State(house): State<Arc<House>>, headers: HeaderMap, body: Bytes) -> Response {
-    if !house.knows_client(&headers) {
+    if !house.knows_client(&headers, &body) {
         return (StatusCode::UNAUTHORIZED, json!({ "error": "invalid_client" }).to_string()).into_response();
     }
     let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
@@ -269,8 +298,8 @@ async fn userinfo(State(house): State<Arc<House>>) -> Response {
 }
 
 /// What it says of itself; a client that it does not know learns nothing.
-async fn word(State(house): State<Arc<House>>, headers: HeaderMap) -> Response {
-    if !house.knows_client(&headers) {
+async fn word(State(house): State<Arc<House>>, headers: HeaderMap, body: Bytes) -> Response {
+    if !house.knows_client(&headers, &body) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let word = house.lies.lock().unwrap().word.clone();

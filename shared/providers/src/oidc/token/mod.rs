@@ -142,7 +142,7 @@ impl OidcProvider {
     ) -> Result<(Arc<Client>, &'static GrantType, Params), TokenError> {
         let params = Params::from_form(headers, body).await?;
         params.refuse_duplicates(&["resource"])?;
-        let client = self.authenticate_client(headers, &params)?;
+        let client = self.authenticate_client(headers, &params).await?;
         let name = params.one("grant_type")?.ok_or(TokenError::Invalid("grant_type is missing"))?;
         if !GRANTS.iter().any(|grant| grant.name == name) {
             return Err(TokenError::UnsupportedGrant);
