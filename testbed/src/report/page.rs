@@ -10,7 +10,8 @@ use super::moments::{Moment, moments};
 use super::stories::Stories;
 use super::{clock, details, map, timeline};
 use crate::history::{Event, ServerKind, StepKind};
-use crate::verdict::ends::{End, Judged, VisitEnd};
+use crate::verdict::ends::visits::VisitEnd;
+use crate::verdict::ends::{End, Judged};
 use crate::verdict::judge::{Outcome, Ruling, in_words};
 use crate::verdict::{Counts, Verdict, noticed_within};
 

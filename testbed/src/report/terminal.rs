@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::clock;
 use crate::verdict::Verdict;
-use crate::verdict::ends::{End, Judged, VisitEnd};
+use crate::verdict::ends::visits::VisitEnd;
+use crate::verdict::ends::{End, Judged};
 use crate::verdict::judge::{Ruling, in_words};
 
 /// Logins that are told of one by one.

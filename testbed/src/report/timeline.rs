@@ -10,7 +10,8 @@ use super::details::brief;
 use super::marks::{Marks, patterns};
 use super::moments::{Moment, Row, rows};
 use crate::history::{Event, Micros, SECOND, StepKind, What};
-use crate::verdict::ends::{End, Judged, VisitEnd};
+use crate::verdict::ends::visits::VisitEnd;
+use crate::verdict::ends::{End, Judged};
 use crate::verdict::world::{Span, Stage};
 use crate::verdict::{Verdict, noticed_within};
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ends::{End, Ends, Judged, JudgedVisit, VisitEnd};
+use super::ends::visits::{JudgedVisit, VisitEnd};
+use super::ends::{End, Ends, Judged};
 use super::world::{Span, World};
 use crate::history::{MILLISECOND, Micros, PasswordRefused, SECOND, StepKind};
 use crate::language::{Bound, Expectation, Limit, Measure};

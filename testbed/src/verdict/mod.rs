@@ -31,7 +31,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use self::ends::{End, Ends, VisitEnd};
+use self::ends::visits::VisitEnd;
+use self::ends::{End, Ends};
 use self::judge::{Court, Outcome, Ruling};
 use self::machine::Machine;
 use self::world::World;

@@ -1,6 +1,7 @@
 //! The table of ends, row by row: one login each, in a small history written by hand.
 
-use super::ends::{End, VisitEnd};
+use super::ends::End;
+use super::ends::visits::VisitEnd;
 use super::home::Home;
 use super::judge;
 use super::synthetic::{BEGIN, mesh};
