@@ -234,7 +234,8 @@ pub struct Ldap {
     pub attribute_mapping: BTreeMap<String, String>,
     /// What joins several values of one attribute into one text. Defaults to none: a list.
     pub attribute_delimiter: Option<String>,
-    /// Where groups are searched; their names become the claim `groups`. Defaults to none: the names in `memberOf`.
+    /// Where groups are searched; their names become the claim `groups`. Has no effect beside a mapping of `groups`. Defaults to
+    /// none: the names in `memberOf`.
     #[serde(rename = "groupBaseDN")]
     pub group_base_dn: Option<String>,
     /// Attribute of a group that holds its members' DNs; `member:1.2.840.113556.1.4.1941:` finds members of members in Active

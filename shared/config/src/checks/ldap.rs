@@ -156,6 +156,12 @@ pub(super) fn attributes_are_names(context: &Context<'_>, findings: &mut Finding
             let message = "groups are not searched: it has no effect";
             findings.at(Warning, context.tree, &trail.then(key), message).hint("add `groupBaseDN:`");
         }
+        if ldap.group_base_dn.is_some() && ldap.attribute_mapping.contains_key("groups") {
+            let message = "`attributeMapping` says what `groups` is: it has no effect";
+            findings
+                .at(Warning, context.tree, &trail.then("groupBaseDN"), message)
+                .hint("keep one of the two");
+        }
         if ldap.login_url.is_some() {
             let message = "the sign-in page is the node's own: it has no effect";
             findings.at(Warning, context.tree, &trail.then("loginURL"), message).hint("remove it");

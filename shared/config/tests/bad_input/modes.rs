@@ -70,6 +70,7 @@ fn directories_are_validated_whole() {
         ("url: [ldaps://a, ldaps://a]", "url[1]", "listed twice"),
         ("url: ldaps://a, usernameSearchKey: uid, userRDNKey: cn", "userRDNKey", "no effect"),
         ("url: ldaps://a, groupNameKey: cn", "groupNameKey", "groupBaseDN"),
+        ("url: ldaps://a, groupBaseDN: ou=g, attributeMapping: {groups: role}", "groupBaseDN", "no effect"),
         ("url: ldaps://a, loginURL: /in", "loginURL", "no effect"),
     ] {
         warning(&ldap(&format!("{keys}, {bind}")), 2, &format!("connectors[0].{path}"), &[words]);

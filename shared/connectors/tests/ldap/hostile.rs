@@ -10,7 +10,7 @@ use mangrove_connectors::{Blame, Failure, Identity, ProbeResult};
 use serde_json::json;
 
 use crate::build;
-use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, result};
+use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, nested, result};
 use crate::slapd::Slapd;
 
 /// Alice types her password at a directory that does `lie` where it does not answer honestly.
@@ -30,17 +30,6 @@ pub(crate) fn is_alices(request: &Request) -> bool {
 /// `reply` to Alice's bind.
 async fn bound(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Result<Identity, Failure> {
     alice_at(move |request| is_alices(request).then(&reply)).await.1
-}
-
-fn nested(octets: usize) -> Vec<u8> {
-    let mut octets_left = octets;
-    let mut nested = Vec::new();
-    while octets_left > 0 {
-        let length = u32::try_from(octets_left.saturating_sub(6)).unwrap().to_be_bytes();
-        nested.extend([0x30, 0x84, length[0], length[1], length[2], length[3]]);
-        octets_left = octets_left.saturating_sub(6);
-    }
-    nested
 }
 
 #[tokio::test]
@@ -155,11 +144,34 @@ async fn sign_ins_at_a_silent_directory_are_bounded_and_the_others_are_told_that
 }
 
 #[tokio::test]
-async fn silence_and_half_closed_connections_end_in_time() {
-    for reply in [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang] {
+async fn silence_and_half_closed_connections_end_in_time_whatever_was_asked() {
+    let stages: [fn(&Request) -> bool; 4] =
+        [is_alices, Request::seeks_a_person, Request::is_search, |request| {
+            matches!(request, Request::Bind { .. })
+        }];
+    let cases = stages.into_iter().flat_map(|stage| {
+        [|| Reply::Silence, || Reply::HalfClose, || Reply::Hang].map(|reply: fn() -> Reply| (stage, reply))
+    });
+    let failures = cases.map(async |(stage, reply)| {
         let began = Instant::now();
-        let failure = bound(reply).await.unwrap_err();
-        assert!(failure.no_answer && began.elapsed() < Duration::from_secs(7), "{failure}");
+        let (_liar, outcome) = alice_at(move |request| stage(request).then(reply)).await;
+        (outcome.unwrap_err(), began.elapsed())
+    });
+    for (failure, took) in join_all(failures).await {
+        assert!(failure.no_answer && took < Duration::from_secs(7), "{failure}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_connections_and_never_speaks_tls_ends_in_time() {
+    for url in ["ldaps", "ldap"] {
+        let liar = Liar::start(|_| Reply::Silence).await;
+        let mut written = liar.connector();
+        (written["url"], written["tls"]) = (json!(format!("{url}://127.0.0.1:{}", liar.port)), json!("mesh"));
+        let directory = build(written, json!({ "mesh": {} })).unwrap();
+        let began = Instant::now();
+        let failure = directory.verify_password("alice", "correct horse").await.unwrap_err();
+        assert!(failure.no_answer && began.elapsed() < Duration::from_secs(7), "{url}: {failure}");
     }
 }
 

@@ -170,6 +170,18 @@ fn elements(mut octets: &[u8]) -> Vec<&[u8]> {
     held
 }
 
+/// A sequence in a sequence in a sequence, so many octets in all.
+pub(crate) fn nested(octets: usize) -> Vec<u8> {
+    let mut octets_left = octets;
+    let mut nested = Vec::new();
+    while octets_left > 0 {
+        let length = u32::try_from(octets_left.saturating_sub(6)).unwrap().to_be_bytes();
+        nested.extend([0x30, 0x84, length[0], length[1], length[2], length[3]]);
+        octets_left = octets_left.saturating_sub(6);
+    }
+    nested
+}
+
 pub(crate) fn element(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
     [&[tag, 0x84, length[0], length[1], length[2], length[3]], body].concat()

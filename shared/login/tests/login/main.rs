@@ -15,6 +15,7 @@ mod loops;
 mod misconfigured;
 mod passive;
 mod password;
+mod passwords_under_way;
 mod sign_in;
 mod simulated;
 mod unanswered;

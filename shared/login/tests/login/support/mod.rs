@@ -6,6 +6,11 @@ pub(crate) mod idp;
 pub(crate) mod node;
 pub(crate) mod person;
 
+/// The connector's tests have it; it is the same directory that lies.
+#[path = "../../../../connectors/tests/ldap/liar.rs"]
+#[allow(dead_code, reason = "the connector's tests use more of it")]
+pub(crate) mod liar;
+
 /// The connector's tests have it; it is the same server.
 #[path = "../../../../connectors/tests/ldap/slapd.rs"]
 #[allow(dead_code, reason = "the connector's tests use more of it")]
