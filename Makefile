@@ -4,10 +4,10 @@ SHELL := /bin/bash
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 OUT ?= out
 
-.PHONY: help demo test build tools lint docs topologies foreign browser bench nightly clean
+.PHONY: help demo test build tools lint docs topologies test-idps browser bench nightly clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build ## a data center disappears while people in two branches go on signing in
 	$(BIN)/mangrove-testbed run topologies/tier3-branch-cut-from-one-root.yaml --out $(OUT)/demo
@@ -32,8 +32,8 @@ docs: tools ## generate docs/reference from the types
 topologies: build ## every topology that needs nothing but Mangrove itself
 	scripts/budget topologies
 
-foreign: build ## Dex behind a root, an application on openid-client in front of an edge
-	scripts/budget foreign
+test-idps: build ## identity providers and applications that are not ours, in their topologies
+	scripts/budget test-idps
 
 browser: build ## a real Chromium beside simulated people, who must see the same
 	scripts/budget browser

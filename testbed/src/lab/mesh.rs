@@ -13,6 +13,7 @@ use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
 use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
+use super::foreign::Before;
 use super::front::FrontSpec;
 use super::idp::{Member, Somebody};
 use super::knock::Question;
@@ -48,8 +49,8 @@ pub struct Program {
     pub disk: Option<PathBuf>,
     /// Files that it makes again at its next start if they are gone: the keys of an IdP of the lab.
     pub keys: Vec<PathBuf>,
-    /// Files that are copied before each start where they are missing: from, to.
-    pub copies: Vec<(PathBuf, PathBuf)>,
+    /// What is done before each start, and in which folder.
+    pub before: Option<(Before, PathBuf)>,
     /// What it answers with status 200 once it is ready, if accepting connections does not say so.
     pub ready: Option<Question>,
 }

@@ -108,8 +108,8 @@ impl Processes {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it has not ended"));
         }
         let program = &process.program;
-        for (from, to) in program.copies.iter().filter(|(_, to)| !to.exists()) {
-            std::fs::copy(from, to)?;
+        if let Some((before, home)) = &program.before {
+            before(home)?;
         }
         let log = log_file(&self.logs, &program.region_name, name)?;
         // Joining an absolute path answers that path: foreign programs are where they are.

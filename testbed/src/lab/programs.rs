@@ -133,7 +133,7 @@ impl Draft<'_> {
             clock: None,
             disk: None,
             keys: Vec::new(),
-            copies: Vec::new(),
+            before: None,
             ready: None,
         })
     }
@@ -142,7 +142,8 @@ impl Draft<'_> {
     pub(super) fn launched(&self, name: &str, region: &str, launch: Launch) -> Option<Program> {
         let mut program = self.program(name, region, launch.command, launch.arguments)?;
         program.environment.extend(launch.environment);
-        (program.keys, program.copies) = (launch.keys, launch.copies);
+        program.keys = launch.keys;
+        program.before = launch.before.map(|before| (before, self.home(name)));
         let question = |path| Question { host: host(name), path, authority: self.authority_file() };
         program.ready = launch.ready.map(question);
         Some(program)

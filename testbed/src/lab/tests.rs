@@ -185,7 +185,7 @@ fn every_topology_of_the_repository_fits_its_configurations() {
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect::<Vec<_>>()
     };
-    let files = [yaml(&folder), yaml(&folder.join("foreign"))].concat();
+    let files = [yaml(&folder), yaml(&folder.join("idps"))].concat();
     assert!(files.len() >= 7, "{files:?}");
     let mut disks = 0;
     for file in files {

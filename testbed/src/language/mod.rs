@@ -98,11 +98,20 @@ pub enum IdpKind {
     Local,
     /// Dex with its password database.
     Dex,
+    /// Keycloak, with one realm.
+    Keycloak,
+    /// A server on npm's `oidc-provider`.
+    NodeOidcProvider,
 }
 
 impl IdpKind {
     /// Each kind by the name that a file has for it.
-    pub const ALL: &[(&str, Self)] = &[("local", Self::Local), ("dex", Self::Dex)];
+    pub const ALL: &[(&str, Self)] = &[
+        ("local", Self::Local),
+        ("dex", Self::Dex),
+        ("keycloak", Self::Keycloak),
+        ("node-oidc-provider", Self::NodeOidcProvider),
+    ];
 }
 
 /// A node; reached as `https://NAME.mesh.test`.

@@ -249,7 +249,7 @@ fn foreign_software_is_a_kind_and_the_labs_own_is_what_is_meant_otherwise() {
     );
     for (good, bad, line, what, hint) in [
         ("kind: dex", "kind: dexx", 5, "`dexx` cannot be read", "did you mean `dex`?"),
-        ("kind: dex", "kind: keycloak", 5, "`keycloak` cannot be read", "known: local, dex"),
+        ("kind: dex", "kind: okta", 5, "`okta` cannot be read", "known: local, dex, keycloak"),
         (
             "kind: openid-client",
             "kind: openid_client",

@@ -7,6 +7,8 @@
 //! [`IdpKind::ALL`] or [`AppKind::ALL`].
 
 mod dex;
+mod keycloak;
+mod node_oidc_provider;
 mod openid_client;
 
 use std::collections::BTreeSet;
@@ -131,6 +133,9 @@ pub trait Application: Sync {
     fn launch(&self, app: &AppSpec, home: &Path, authority: &Path) -> std::io::Result<Launch>;
 }
 
+/// Makes a program's folder ready for a start, whatever was done to its configuration or its keys since the last one.
+pub type Before = fn(&Path) -> std::io::Result<()>;
+
 /// How to start a foreign program. It runs in a process group of its own, which is killed and paused as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
@@ -140,8 +145,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Its environment beyond the usual.
     pub environment: Vec<(String, String)>,
-    /// Files to copy before each start where they are missing: from, to.
-    pub copies: Vec<(PathBuf, PathBuf)>,
+    /// What is done in its folder before each start.
+    pub before: Option<Before>,
     /// Files that it makes again at its next start if they are gone: its keys. None where it has them in memory.
     pub keys: Vec<PathBuf>,
     /// A path that it answers with status 200 once it is ready, where it accepts connections before it is.
@@ -153,6 +158,8 @@ pub fn provider(kind: IdpKind) -> Option<&'static dyn Provider> {
     match kind {
         IdpKind::Local => None,
         IdpKind::Dex => Some(&dex::Dex),
+        IdpKind::Keycloak => Some(&keycloak::Keycloak),
+        IdpKind::NodeOidcProvider => Some(&node_oidc_provider::NodeOidcProvider),
     }
 }
 
@@ -189,6 +196,11 @@ fn cache() -> Option<PathBuf> {
     let usual =
         || Some(set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?.join("mangrove"));
     set("MANGROVE_CACHE").or_else(usual)
+}
+
+/// What a program needs besides what was made of it.
+fn node_missing() -> Option<String> {
+    in_path("node").is_none().then(|| "Node.js (`node` in PATH)".to_owned())
 }
 
 /// A program in `PATH`.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Application, Launch, Software, in_path};
+use super::{Application, Launch, Software, in_path, node_missing};
 use crate::agent::spec::AppSpec;
 
 /// The application.
@@ -21,8 +21,7 @@ impl Application for OpenidClient {
     }
 
     fn missing(&self) -> Option<String> {
-        let node = || in_path("node").is_none().then(|| "Node.js (`node` in PATH)".to_owned());
-        self.software().missing().or_else(node)
+        self.software().missing().or_else(node_missing)
     }
 
     fn launch(&self, app: &AppSpec, home: &Path, authority: &Path) -> std::io::Result<Launch> {

@@ -37,7 +37,7 @@ fn lab(keys: impl FnOnce(&Path) -> Vec<PathBuf>) -> Lab {
         clock: None,
         disk: None,
         keys: keys(folder.path()),
-        copies: Vec::new(),
+        before: None,
         ready: None,
     };
     let (sender, events) = channel();
