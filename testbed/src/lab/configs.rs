@@ -99,8 +99,29 @@ fn client_of(connector: &Connector) -> Option<Client> {
     })
 }
 
+impl Protocol {
+    /// Where a connector says whom it asks by this protocol.
+    pub fn url_key(self) -> &'static str {
+        match self {
+            Self::Oidc => "oidcWellKnownURL",
+            Self::Saml => "samlMetadataURL",
+            Self::Ldap => "url",
+        }
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Oidc => "OIDC",
+            Self::Saml => "SAML",
+            Self::Ldap => "LDAP",
+        })
+    }
+}
+
 /// The protocol of a connector that asks somebody else.
-pub fn protocol_of(connector: &Connector) -> Option<Protocol> {
+fn protocol_of(connector: &Connector) -> Option<Protocol> {
     match connector {
         Connector::Oidc(_) => Some(Protocol::Oidc),
         Connector::Saml(_) => Some(Protocol::Saml),
@@ -109,12 +130,12 @@ pub fn protocol_of(connector: &Connector) -> Option<Protocol> {
     }
 }
 
-/// A node's connectors that ask the server `name`: each one, and the URLs at which it does.
-pub fn asking<'c>(name: &str, config: &'c Config) -> Vec<(&'c Connector, Vec<String>)> {
+/// A node's connectors that ask the server `name`: each one, how, and the URLs at which it does.
+pub fn asking<'c>(name: &str, config: &'c Config) -> Vec<(&'c Connector, Protocol, Vec<String>)> {
     let there = |url: &String| server_at(url).as_deref() == Some(name);
     let urls = |connector: &Connector| urls_of(connector).into_iter().filter(there).collect::<Vec<_>>();
-    let all = config.connectors.iter().map(|connector| (connector, urls(connector)));
-    all.filter(|(_, urls)| !urls.is_empty()).collect()
+    let all = config.connectors.iter().filter_map(|it| Some((it, protocol_of(it)?, urls(it))));
+    all.filter(|(.., urls)| !urls.is_empty()).collect()
 }
 
 /// Where a connector asks.

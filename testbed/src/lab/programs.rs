@@ -65,23 +65,31 @@ impl Draft<'_> {
         Ok(work(&site))
     }
 
-    /// Who asks a foreign IdP where it does not answer would never be answered.
+    /// Who asks a foreign IdP where it does not answer, or as what it is not, would never be answered.
     pub(super) fn foreign_addresses(&mut self) {
-        let foreign = |idp: &'_ Idp| Some((idp.clone(), foreign::provider(idp.kind)?));
-        for (idp, provider) in self.topology.idps.iter().filter_map(foreign) {
-            let right = provider.urls(&idp.name);
+        for idp in &self.topology.idps {
+            let Some(provider) = foreign::provider(idp.kind) else { continue };
+            let (what, answers) = (provider.software().product, provider.urls(&idp.name));
             for node in &self.topology.nodes {
                 let Some(config) = self.configs.get(&node.name) else { continue };
-                for (connector, urls) in configs::asking(&idp.name, config) {
+                for (connector, protocol, urls) in configs::asking(&idp.name, config) {
+                    let right: Vec<_> =
+                        answers.iter().filter(|(its, _)| *its == protocol).map(|(_, url)| url).collect();
+                    let place = format!(
+                        "{} ({}): connectors.{}: {} is {what}",
+                        node.config.display(),
+                        node.name,
+                        connector.name(),
+                        idp.name
+                    );
+                    let Some(first) = right.first() else {
+                        self.problems.push(format!("{place} and is not asked by {protocol}"));
+                        continue;
+                    };
                     for url in urls.iter().filter(|url| !right.contains(url)) {
+                        let key = protocol.url_key();
                         self.problems.push(format!(
-                            "{} ({}): connectors.{}: {} is {} and does not answer at {url}\n    write {}",
-                            node.config.display(),
-                            node.name,
-                            connector.name(),
-                            idp.name,
-                            provider.software().product,
-                            right.iter().map(|url| format!("`{url}`")).collect::<Vec<_>>().join(" or "),
+                            "{place} and does not answer at {url}\n    write `{key}: {first}`"
                         ));
                     }
                 }

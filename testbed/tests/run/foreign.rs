@@ -8,11 +8,11 @@ use super::stand_in::{EDGE, TOPOLOGY};
 
 const DEX: &str = "https://corp.mesh.test/dex/.well-known/openid-configuration";
 
-/// Runs a topology with Dex; nothing of its cache is there, and the nodes are empty files.
-fn run(verb: &str, edge: &str, cache: &Path) -> Output {
+/// Runs a topology with an IdP of this kind; nothing of its cache is there, and the nodes are empty files.
+fn run(verb: &str, kind: &str, edge: &str, cache: &Path) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    fs::write(path("topology.yaml"), TOPOLOGY.replace("kind: local", "kind: dex")).unwrap();
+    fs::write(path("topology.yaml"), TOPOLOGY.replace("kind: local", &format!("kind: {kind}"))).unwrap();
     fs::write(path("edge.yaml"), edge).unwrap();
     for name in ["mangrove-root", "mangrove-edge"] {
         fs::write(path(name), "").unwrap();
@@ -32,15 +32,19 @@ fn words(output: &Output) -> String {
 #[test]
 fn a_run_without_the_foreign_program_is_not_skipped_but_says_how_to_get_it() {
     let empty = tempfile::tempdir().unwrap();
-    let edge = EDGE.replace("https://corp.mesh.test/.well-known/openid-configuration", DEX);
-    let output = run("run", &edge, empty.path());
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(words(&output).contains("needs Dex") && words(&output).contains("scripts/foreign"), "{output:?}");
+    for (kind, product) in
+        [("dex", "Dex 2"), ("keycloak", "Keycloak 2"), ("node-oidc-provider", "oidc-provider 9")]
+    {
+        let output = run("run", kind, EDGE, empty.path());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let words = words(&output);
+        assert!(words.contains(product) && words.contains(&format!("`scripts/foreign {kind}`")), "{words}");
+    }
 }
 
 #[test]
 fn a_node_that_asks_dex_where_it_does_not_answer_is_told_what_to_write() {
-    let output = run("check", EDGE, Path::new("/nonexistent"));
+    let output = run("check", "dex", EDGE, Path::new("/nonexistent"));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(words(&output).contains("corp is Dex and does not answer at"), "{output:?}");
     assert!(words(&output).contains(&format!("write `oidcWellKnownURL: {DEX}`")), "{output:?}");

@@ -18,8 +18,8 @@ impl Provider for Dex {
         Software { kind: "dex", product: "Dex", version: include_str!("../../../foreign/dex/version") }
     }
 
-    fn urls(&self, name: &str) -> Vec<String> {
-        vec![format!("{}/.well-known/openid-configuration", issuer(name))]
+    fn urls(&self, name: &str) -> Vec<(Protocol, String)> {
+        vec![(Protocol::Oidc, format!("{}/.well-known/openid-configuration", issuer(name)))]
     }
 
     fn by_email(&self) -> bool {

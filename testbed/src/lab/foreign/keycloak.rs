@@ -45,9 +45,12 @@ impl Provider for Keycloak {
         SOFTWARE.missing().or_else(|| gone().then(|| "the Java that Keycloak was prepared with".to_owned()))
     }
 
-    fn urls(&self, name: &str) -> Vec<String> {
+    fn urls(&self, name: &str) -> Vec<(Protocol, String)> {
         let realm = format!("https://{}/realms/mesh", host(name));
-        vec![format!("{realm}/.well-known/openid-configuration"), format!("{realm}/protocol/saml/descriptor")]
+        vec![
+            (Protocol::Oidc, format!("{realm}/.well-known/openid-configuration")),
+            (Protocol::Saml, format!("{realm}/protocol/saml/descriptor")),
+        ]
     }
 
     fn config_file(&self) -> &'static str {

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::configs::Client;
+use super::configs::{Client, Protocol};
 use super::idp::Member;
 use crate::agent::spec::AppSpec;
 use crate::language::{AppKind, IdpKind, Topology};
@@ -80,8 +80,9 @@ pub trait Provider: Sync {
         self.software().missing()
     }
 
-    /// Where the IdP `name` answers connectors: discovery, SAML metadata, a directory's URL. Who asks it elsewhere is told.
-    fn urls(&self, name: &str) -> Vec<String>;
+    /// Where the IdP `name` answers connectors, by protocol: discovery, SAML metadata, a directory's URL. Who asks it elsewhere
+    /// is told.
+    fn urls(&self, name: &str) -> Vec<(Protocol, String)>;
 
     /// The port that connectors and browsers reach.
     fn port(&self) -> u16 {
@@ -187,7 +188,7 @@ pub fn ready(topology: &Topology) -> Result<(), String> {
     }
     let (kinds, what): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
     let (kinds, what) = (kinds.join(" "), what.join(", "));
-    Err(format!("this topology needs what is not here: {what}. Run `scripts/foreign {kinds}` once"))
+    Err(format!("this topology needs {what}: not on this machine. Run `scripts/foreign {kinds}` once"))
 }
 
 /// Where `scripts/foreign` puts what it makes.

@@ -30,8 +30,8 @@ impl Provider for NodeOidcProvider {
         self.software().missing().or_else(node_missing)
     }
 
-    fn urls(&self, name: &str) -> Vec<String> {
-        vec![format!("https://{}/.well-known/openid-configuration", host(name))]
+    fn urls(&self, name: &str) -> Vec<(Protocol, String)> {
+        vec![(Protocol::Oidc, format!("https://{}/.well-known/openid-configuration", host(name)))]
     }
 
     fn config_file(&self) -> &'static str {
