@@ -14,6 +14,7 @@ demo: build ## a data center disappears while people in two branches go on signi
 
 test: tools ## formatting, lints, documentation, every test of every room
 	@scripts/tools slapd
+	@scripts/tools xmlsec1
 	scripts/budget test
 
 build: tools

@@ -1,6 +1,6 @@
 //! The gate: what may become a document at all. Everything that comes from outside passes it before anything reads it.
 //!
-//! First limits on bytes, tags, depth and declarations, in one pass without memory; then a strict parser that knows no
+//! First limits on bytes, tags, depth and declarations, in one pass; then a strict parser that knows no
 //! DTD; then the shape that SAML prescribes: the right root, version 2.0, one assertion directly in a response, no ID
 //! twice, a signature only as a direct child of what it signs, of one fixed form. Who signed is [`Opened::verify`]'s
 //! question, what the message says is the reader's.
@@ -297,7 +297,7 @@ pub(crate) struct Limits {
     tag: usize,
     depth: usize,
     nodes: u32,
-    /// Declared in one tag.
+    /// In scope of one element.
     namespaces: usize,
     /// Whether processing instructions may stand between elements.
     instructions: bool,
@@ -308,7 +308,7 @@ const MESSAGE_LIMITS: Limits = Limits {
     tag: 8 * 1024,
     depth: 48,
     nodes: 16_384,
-    namespaces: 32,
+    namespaces: 64,
     instructions: false,
 };
 

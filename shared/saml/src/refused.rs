@@ -18,8 +18,8 @@ pub enum Refused {
         /// The limit that it passed.
         limit: usize,
     },
-    /// One tag that declares more namespaces than any message needs.
-    #[error("a tag of the message declares more than {limit} namespaces")]
+    /// More namespaces in scope of one element than any message needs.
+    #[error("an element of the message has more than {limit} namespaces")]
     ManyNamespaces {
         /// The limit that it passed.
         limit: usize,

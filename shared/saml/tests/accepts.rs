@@ -1,5 +1,7 @@
 //! What a well-behaved provider sends is accepted, and read from what was signed.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod support;
 
 use mangrove_saml::{Certificates, Signed};

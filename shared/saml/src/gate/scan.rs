@@ -1,4 +1,4 @@
-//! What is looked at before a parser sees a byte: size, tags, depth, declarations. One pass, no memory.
+//! What is looked at before a parser sees a byte: size, tags, depth, declarations. One pass.
 //!
 //! It only draws limits; what the bytes mean is the parser's word.
 
@@ -15,7 +15,7 @@ pub(super) fn scan<'a>(xml: &'a [u8], limits: &Limits) -> Result<&'a str, Refuse
         return Err(Refused::Encoding);
     }
     let text = without_declaration(text)?;
-    Scan { text: text.as_bytes(), at: 0, depth: 0, limits }.run()?;
+    Scan { text: text.as_bytes(), at: 0, scopes: vec![0], limits }.run()?;
     Ok(text)
 }
 
@@ -57,7 +57,8 @@ fn pseudo_attribute(text: &str) -> Option<(&str, &str, &str)> {
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,
-    depth: usize,
+    /// How many namespaces are in scope, for each open element and before the first.
+    scopes: Vec<usize>,
     limits: &'a Limits,
 }
 
@@ -116,15 +117,17 @@ impl Scan<'_> {
             }
             at += 1;
         }
-        if namespaces > self.limits.namespaces {
+        // Each element that declares one costs the square of those in scope.
+        let in_scope = self.scopes.last().copied().unwrap_or_default() + namespaces;
+        if in_scope > self.limits.namespaces {
             return Err(Refused::ManyNamespaces { limit: self.limits.namespaces });
         }
         if tag.get(1) == Some(&b'/') {
-            self.depth = self.depth.saturating_sub(1);
+            self.scopes.pop();
         } else if tag.get(at.saturating_sub(1)) != Some(&b'/') {
-            self.depth += 1;
+            self.scopes.push(in_scope);
         }
-        if self.depth > self.limits.depth {
+        if self.scopes.len() > self.limits.depth + 1 {
             return Err(Refused::TooDeep { limit: self.limits.depth });
         }
         self.at = (self.at + at + 1).min(self.text.len());

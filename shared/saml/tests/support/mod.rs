@@ -19,7 +19,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    fn new(pair: &KeyPair) -> Self {
+    pub(crate) fn new(pair: &KeyPair) -> Self {
         let certificate =
             CertificateParams::new(vec!["idp.example".to_owned()]).unwrap().self_signed(pair).unwrap();
         Self { pem: pair.serialize_pem(), der: certificate.der().to_vec() }
@@ -145,4 +145,23 @@ pub(crate) fn subject(verified: &Verified) -> String {
     let document = verified.assertion().unwrap().expect("a response with an assertion");
     let name = document.descendants().find(|node| mangrove_saml::names::is(*node, SAML, "NameID")).unwrap();
     mangrove_saml::names::text(name)
+}
+
+/// One change to a message, which has to change it.
+pub(crate) fn changed(xml: &str, from: &str, to: &str) -> String {
+    assert!(xml.contains(from), "the attack changes nothing: no `{from}` in {xml}");
+    xml.replacen(from, to, 1)
+}
+
+/// The first element of that name, as it stands.
+pub(crate) fn element<'a>(xml: &'a str, name: &str) -> &'a str {
+    let from = xml.find(&format!("<{name} ")).unwrap();
+    let end = format!("</{name}>");
+    let to = from + xml[from..].find(&end).unwrap() + end.len();
+    &xml[from..to]
+}
+
+/// Why a message, pinned to [`rsa`], is refused.
+pub(crate) fn refusal(xml: &str) -> Refused {
+    accept(xml, rsa()).expect_err("the attack was accepted")
 }
