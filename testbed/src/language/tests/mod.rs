@@ -1,12 +1,14 @@
 //! Topologies good and bad.
 
+mod ailments;
+mod ways;
+
 use std::path::Path;
 use std::time::Duration;
 
 use super::parse::parse;
 use super::read::Problems;
-use super::{AppKind, Bound, Cut, Healed, How, IdpKind, Limit, Measure, Topology, Verb};
-use crate::history::{IdpState, NamesState};
+use super::{AppKind, Bound, Cut, How, IdpKind, Limit, Measure, Topology, Verb};
 
 const GOOD: &str = r#"# Branch A loses its link to DC1.
 # Branch B notices nothing.
@@ -89,8 +91,8 @@ fn expectations_share_their_region_and_window() {
 
 #[test]
 fn an_expectation_about_attributes_names_them() {
-    let text = WAYS.replacen("logins lost: 0", "same attributes: [email, role]", 1);
-    let expected = read_ways(&text, "0s down").unwrap().expect.remove(0);
+    let text = ways::WAYS.replacen("logins lost: 0", "same attributes: [email, role]", 1);
+    let expected = ways::read_ways(&text, "0s down").unwrap().expect.remove(0);
     assert_eq!(
         (expected.about.join(" "), expected.bound),
         ("email role".into(), Bound::Exactly(Limit::Yes(true)))
@@ -299,187 +301,6 @@ fn what_is_no_yaml_or_no_topology_is_told_and_nothing_panics() {
     }
 }
 
-const WAYS: &str = "# Ways of every form.
-regions: { a: {}, b: {}, c: {}, d: {}, e: {} }
-links: [{ between: [a, b, c, d], delay: 1ms }]
-nodes: { edge: { region: a, role: edge, config: edge.yaml } }
-apps: { app: { region: a, at: edge, client: app } }
-people: [{ in: a, app: app }]
-timeline:
-  - { after: 1s, partition: { half: [a, b] } }
-  - { after: 2s, partition: { ring: [a, b, c, d] } }
-  - { after: 3s, throttle: { between: [a, b], rate: 64kbit } }
-  - { after: 4s, throttle: { from: a, to: b } }
-  - { after: 5s, trace: { between: [a, b], file: hill.trace } }
-  - { after: 7s, heal: all }
-  - { after: 8s, dns: { region: a, how: lying, about: [edge] } }
-  - { after: 9s, heal: { dns: a } }
-expect: [{ logins lost: 0 }]
-";
-
-fn read_ways(text: &str, trace: &str) -> Result<Topology, Problems> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("edge.yaml"), "apps: []\n").unwrap();
-    std::fs::write(folder.path().join("hill.trace"), trace).unwrap();
-    parse(text, &folder.path().join("ways.yaml"))
-}
-
-#[test]
-fn ways_are_halves_and_rings_and_a_trace_becomes_steps() {
-    let topology = read_ways(WAYS, "0s down\n1s up delay 20ms\n").unwrap();
-    let step = |number: usize| &topology.timeline[number];
-    let half: Vec<_> = step(0).verb.cuts().iter().map(|it| format!("{}{}", it.from, it.to)).collect();
-    assert_eq!(half, ["ac", "ca", "ad", "da", "ae", "ea", "bc", "cb", "bd", "db", "be", "eb"]);
-    let ring: Vec<_> = step(1).verb.cuts().iter().map(|it| format!("{}{}", it.from, it.to)).collect();
-    assert_eq!(ring, ["ac", "ca", "bd", "db"], "each sees its two neighbours");
-    assert!(matches!(step(2).verb, Verb::Throttle { rate: 64_000, .. }));
-    assert!(matches!(step(3).verb, Verb::Throttle { rate: 1_000_000, .. }));
-    let texts: Vec<_> = topology.timeline.iter().map(|step| step.text.as_str()).collect();
-    assert_eq!(
-        texts[..4],
-        [
-            "partition a, b | the rest (black-hole)",
-            "partition ring a, b, c, d (black-hole)",
-            "throttle a | b to 64kbit",
-            "throttle a -> b to 1mbit"
-        ]
-    );
-    let about = vec!["edge".to_owned()];
-    assert_eq!(step(6).verb, Verb::Dns { region: "a".into(), how: NamesState::Lying, about });
-    assert_eq!(step(7).verb, Verb::HealOne { what: Healed::Dns("a".into()) });
-    assert_eq!(texts[6..8], ["dns of a lying about edge", "heal the dns of a"]);
-    assert_eq!(texts[8..], ["trace a | b by hill.trace: down", "trace a | b by hill.trace: up, 20ms slower"]);
-}
-
-#[test]
-fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
-    for (good, bad, line, what, hint) in [
-        ("half: [a, b]", "half: [a, f]", 8, "no region `f`", "known: a, b"),
-        ("half: [a, b]", "half: [a, b, c, d, e]", 8, "no way between", "half: [a, b]"),
-        ("ring: [a, b, c, d]", "ring: [a, b, c]", 9, "no way between", "ring: [a, b, c, d]"),
-        ("half: [a, b]", "half: [e]", 8, "have no link", "`links` connects"),
-        ("rate: 64kbit", "rate: 64", 10, "`64` cannot be read", "20mbit"),
-        ("dns: { region: a", "dns: { region: f", 14, "no region `f`", "known: a, b"),
-        ("region: a, how", "how", 14, "`region` is missing", "whose DNS"),
-        ("how: lying", "how: lies", 14, "`lies` cannot be read", "dead, lying, stale"),
-        ("about: [edge]", "about: [edg]", 14, "no node, IdP or application `edg`", "did you mean `edge`?"),
-        (
-            "client: app }",
-            "client: app, kind: openid-client }",
-            14,
-            "asks its DNS at every login",
-            "kind: lab",
-        ),
-        ("heal: { dns: a }", "heal: { dns: f }", 15, "no region `f`", "known: a, b"),
-        ("file: hill.trace", "file: hil.trace", 12, "hil.trace cannot be read", "beside the topology"),
-        (", file: hill.trace", "", 12, "`file` is missing", "satellite.trace"),
-        (
-            "app: app }]",
-            "app: app, browser: chrome }]",
-            6,
-            "`chrome` cannot be read",
-            "did you mean `chromium`?",
-        ),
-        ("app: app }]", "app: app, browser: chromium }]", 14, "which names the Chromium in a knows", "leave"),
-        (
-            "app: app }]",
-            "app: app, sign-in: every 500ms, browser: chromium }]",
-            6,
-            "cannot sign in so often",
-            "every 2s",
-        ),
-        ("logins lost: 0", "browsers agree: yes", 16, "nobody has a real browser", "browser: chromium"),
-        ("logins lost: 0", "same attributes: []", 16, "the bound cannot be read", "name the attributes"),
-        ("logins lost: 0", "same attributes: [[a]]", 16, "the bound cannot be read", "[email, name]"),
-    ] {
-        assert!(WAYS.contains(good), "{good}");
-        let found = read_ways(&WAYS.replacen(good, bad, 1), "0s down").expect_err("has problems").0;
-        let fits = |it: &super::read::Problem| {
-            it.place.line == line && it.what.contains(what) && it.hint.contains(hint)
-        };
-        assert!(found.iter().any(fits), "{bad}: {found:#?}");
-    }
-    let found = read_ways(WAYS, "0s up\n1s dwon").expect_err("has problems").0;
-    assert_eq!((found[0].place.line, found[0].hint.as_str()), (12, "did you mean `down`?"));
-    assert!(found[0].what.starts_with("hill.trace:2: "), "{found:?}");
-}
-
-const BROKEN: &str = "# An identity provider is there and broken.
-regions: { cloud: {}, branch: {} }
-links: [{ between: [cloud, branch], delay: 1ms }]
-idps: { corp: { region: cloud }, spare: { region: cloud } }
-nodes: { edge: { region: branch, role: edge, config: edge.yaml } }
-apps: { app: { region: branch, at: edge, client: a } }
-people: [{ in: branch, app: app }]
-timeline:
-  - { after: 1s, break: { idp: corp } }
-  - { after: 2s, break: { idp: corp, how: slow pages, by: 2s } }
-  - { after: 3s, heal: { idp: corp } }
-  - { after: 4s, break: { idp: corp, how: keys rolled } }
-  - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }
-  - { after: 6s, skew: { node: edge, by: -10m } }
-  - { after: 7s, heal: { clock: edge } }
-  - { after: 8s, fill: edge }
-  - { after: 9s, heal: { disk: edge } }
-expect: [{ logins lost: 0 }]
-";
-
-#[test]
-fn what_fails_in_its_own_way_is_read_and_only_that_is_made_ready_for_it() {
-    let topology = read(BROKEN).unwrap();
-    let corp = || "corp".to_owned();
-    let verbs: Vec<_> = topology.timeline.iter().map(|step| step.verb.clone()).collect();
-    let broken = |how, by| Verb::Break { idp: corp(), how, by: Duration::from_secs(by), of: None };
-    assert_eq!(verbs[..2], [broken(IdpState::Errors, 0), broken(IdpState::SlowPages, 2)]);
-    let rolled = broken(IdpState::KeysRolled, 0);
-    assert_eq!(verbs[2..4], [Verb::HealOne { what: Healed::Idp(corp()) }, rolled]);
-    let texts: Vec<_> = topology.timeline.iter().map(|step| step.text.as_str()).collect();
-    let words = [
-        "break corp: errors",
-        "break corp: slow pages by 2s",
-        "heal corp",
-        "break corp: keys rolled",
-        "break spare: secret expired of edge",
-        "skew edge by -10m",
-        "heal the clock of edge",
-        "fill edge",
-        "heal the disk of edge",
-    ];
-    assert_eq!(texts, words);
-    assert_eq!(verbs[5], Verb::Skew { node: "edge".into(), ahead: -600 });
-    assert!(topology.skews("edge") && !topology.skews("corp"));
-    assert!(topology.fills("edge") && !topology.fills("corp"));
-    let without =
-        BROKEN.replace("  - { after: 5s, break: { idp: spare, how: secret expired, of: edge } }\n", "");
-    let without = read(&without).unwrap();
-    assert!(without.breaks("corp") && !without.breaks("spare") && topology.breaks("spare"));
-    for (good, bad, line, what, hint) in [
-        ("break: { idp: corp }", "break: { idp: crop }", 9, "no node or IdP `crop`", "did you mean `corp`?"),
-        ("break: { idp: corp }", "break: { idp: edge }", 9, "`edge` is no identity provider", "known: corp"),
-        ("break: { idp: corp }", "break: { how: errors }", 9, "`idp` is missing", "which identity provider"),
-        ("break: { idp: corp }", "break: { idp: corp, by: 1s }", 9, "`by` is not known here", "known: idp"),
-        ("of: edge", "of: egde", 13, "no node `egde`", "did you mean `edge`?"),
-        (", of: edge", "", 13, "`of` is missing", "which node's"),
-        (
-            "5s, break: { idp: spare",
-            "2500ms, break: { idp: corp",
-            13,
-            "`corp` is broken already",
-            "heal: { idp: corp }",
-        ),
-        ("skew: { node: edge", "skew: { node: egde", 14, "no node or IdP `egde`", "did you mean `edge`?"),
-        ("by: -10m", "by: 0s", 14, "`0s` cannot be read", "a second or more"),
-        (", by: -10m", "", 14, "`by` is missing", "by: -10m"),
-        ("how: slow pages", "how: slow", 10, "`slow` cannot be read", "errors, garbage, expired certificate"),
-        ("heal: { idp: corp }", "heal: { idp: crop }", 11, "no node or IdP `crop`", "did you mean `corp`?"),
-    ] {
-        assert!(BROKEN.contains(good), "{good}");
-        let found = problems(&BROKEN.replacen(good, bad, 1));
-        let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
-        assert!(found.iter().any(fits), "{bad}: {found:#?}");
-    }
-}
-
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "[a-z0-9:{}\\[\\], \n#-]{0,200}") {
@@ -489,7 +310,7 @@ proptest::proptest! {
 
 #[test]
 fn the_reference_names_every_verb_and_every_measure() {
-    let page = include_str!("../../../docs/reference/topologies.md");
+    let page = include_str!("../../../../docs/reference/topologies.md");
     let measures: Vec<_> = Measure::all().map(Measure::name).collect();
     for word in super::timeline::VERBS.iter().chain(measures.iter()) {
         assert!(page.contains(&format!("`{word}`")), "docs/reference/topologies.md lacks `{word}`");
