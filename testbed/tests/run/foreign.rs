@@ -32,10 +32,13 @@ fn words(output: &Output) -> String {
 #[test]
 fn a_run_without_the_foreign_program_is_not_skipped_but_says_how_to_get_it() {
     let empty = tempfile::tempdir().unwrap();
-    for (kind, product) in
-        [("dex", "Dex 2"), ("keycloak", "Keycloak 2"), ("node-oidc-provider", "oidc-provider 9")]
-    {
-        let output = run("run", kind, EDGE, empty.path());
+    for (kind, product, realm) in [
+        ("dex", "Dex 2", "/dex"),
+        ("keycloak", "Keycloak 2", "/realms/mesh"),
+        ("node-oidc-provider", "oidc-provider 9", ""),
+    ] {
+        let edge = EDGE.replace("corp.mesh.test/.well-known", &format!("corp.mesh.test{realm}/.well-known"));
+        let output = run("run", kind, &edge, empty.path());
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let words = words(&output);
         assert!(words.contains(product) && words.contains(&format!("`scripts/foreign {kind}`")), "{words}");
