@@ -60,11 +60,13 @@ impl Client {
     }
 }
 
-/// The clients of these nodes at the server `name`, one for each protocol and id.
-pub fn clients_at<'c>(name: &str, configs: impl Iterator<Item = &'c Config>) -> Vec<Client> {
+/// The clients of these nodes at the servers of one IdP, one for each protocol and id.
+pub fn clients_at<'c>(names: &[&str], configs: impl Iterator<Item = &'c Config>) -> Vec<Client> {
     let mut clients: BTreeMap<(Protocol, String), Client> = BTreeMap::new();
     let connectors = configs.flat_map(|config| &config.connectors);
-    for connector in connectors.filter(|it| servers_of(it).iter().any(|server| server == name)) {
+    for connector in
+        connectors.filter(|it| servers_of(it).iter().any(|server| names.contains(&server.as_str())))
+    {
         let Some(found) = client_of(connector) else { continue };
         let known = clients.entry((found.protocol, found.id.clone()));
         let known = known.or_insert_with(|| Client { urls: vec![], logout_urls: vec![], ..found.clone() });
@@ -130,9 +132,19 @@ fn protocol_of(connector: &Connector) -> Option<Protocol> {
     }
 }
 
-/// A node's connectors that ask the server `name`: each one, how, and the URLs at which it does.
-pub fn asking<'c>(name: &str, config: &'c Config) -> Vec<(&'c Connector, Protocol, Vec<String>)> {
-    let there = |url: &String| server_at(url).as_deref() == Some(name);
+/// Whose password a node's own page asks for by this connector; none where it sends people elsewhere.
+pub fn title_of(connector: &Connector) -> Option<String> {
+    match connector {
+        Connector::Ldap(ldap) | Connector::ActiveDirectory(ldap) => {
+            Some(ldap.title.clone().unwrap_or_else(|| ldap.name.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// A node's connectors that ask one of these servers: each one, how, and the URLs at which it does.
+pub fn asking<'c>(names: &[&str], config: &'c Config) -> Vec<(&'c Connector, Protocol, Vec<String>)> {
+    let there = |url: &String| server_at(url).is_some_and(|server| names.contains(&server.as_str()));
     let urls = |connector: &Connector| urls_of(connector).into_iter().filter(there).collect::<Vec<_>>();
     let all = config.connectors.iter().filter_map(|it| Some((it, protocol_of(it)?, urls(it))));
     all.filter(|(.., urls)| !urls.is_empty()).collect()

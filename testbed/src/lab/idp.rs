@@ -31,7 +31,7 @@ impl Somebody {
     pub fn at(&self, idp: &Idp) -> Result<Member, String> {
         let by_email = foreign::provider(idp.kind).is_some_and(Provider::by_email);
         let username = if by_email { format!("{}@{DOMAIN}", self.name) } else { self.name.clone() };
-        let password = format!("{}-{}", idp.name, self.secret);
+        let password = format!("{}-{}", idp.directory(), self.secret);
         let hash = hash(&password, &self.salt)?;
         Ok(Member { name: self.name.clone(), username, password, salt: self.salt, hash })
     }
@@ -50,6 +50,21 @@ pub struct Member {
     pub salt: [u8; 16],
     /// Its hash in PHC form.
     pub hash: String,
+}
+
+/// What people are, half of them each: an attribute, and a group where an IdP has groups.
+pub const ROLES: [&str; 2] = ["clerk", "engineer"];
+
+impl Member {
+    /// The same at every IdP.
+    pub fn role(&self) -> &'static str {
+        ROLES[usize::from(self.name.bytes().last().is_some_and(|last| last % 2 == 1))]
+    }
+
+    /// The same at every IdP.
+    pub fn full_name(&self) -> String {
+        format!("{} of the lab", self.name)
+    }
 }
 
 /// The cheapest argon2id there is: the lab's passwords protect nothing, and its CPU is for the mesh.
@@ -71,7 +86,8 @@ pub fn users(name: &str, members: &[Member]) -> Value {
             "passwordHash": member.hash,
             "attributes": {
                 "sub": format!("{name}-{number:04}"),
-                "name": format!("{} of the lab", member.name),
+                "name": member.full_name(),
+                "role": member.role(),
                 "email": format!("{}@{DOMAIN}", member.name),
                 "email_verified": true,
                 "lab_person": member.name,
@@ -95,6 +111,7 @@ pub fn config(name: &str, clients: &[Client], files: &Path) -> Value {
                 "email": "people.email",
                 "email_verified": "people.email_verified",
                 "name": "people.name",
+                "role": "people.role",
                 "lab_person": "people.lab_person",
             },
         });

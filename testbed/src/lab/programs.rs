@@ -23,7 +23,8 @@ impl Draft<'_> {
         let (name, home) = (&idp.name, self.home(&idp.name));
         let file = home.join(foreign::provider(idp.kind).map_or("config.yaml", Provider::config_file));
         file.parent().map(std::fs::create_dir_all).transpose()?;
-        let clients = configs::clients_at(name, self.configs.values());
+        let servers = self.topology.servers_of(idp.directory());
+        let clients = configs::clients_at(&servers, self.configs.values());
         let write = |clients: &[Client]| self.idp_config(idp, clients);
         secret(&file, &write(&clients)?)?;
         let program = match foreign::provider(idp.kind) {
@@ -41,7 +42,8 @@ impl Draft<'_> {
         if !self.topology.breaks(name) {
             return Ok(Some(program));
         }
-        let own = |(node, config)| (String::clone(node), configs::clients_at(name, std::iter::once(config)));
+        let own =
+            |(node, config)| (String::clone(node), configs::clients_at(&servers, std::iter::once(config)));
         let expiry = Expiry::of(file, &clients, &self.configs.iter().map(own).collect(), write, token)?;
         Ok(Some(Program { front: self.front(name)?, expiry: Some(expiry), ..program }))
     }
@@ -61,7 +63,8 @@ impl Draft<'_> {
         let address = address.ok_or_else(|| MeshError::Lab(format!("{} has no address", idp.name)))?;
         let (home, authority) = (self.home(&idp.name), self.authority_file());
         let members = self.members_at(idp)?;
-        let site = Site { name: &idp.name, home: &home, address, authority: &authority, members: &members };
+        let (name, directory) = (&idp.name, idp.directory());
+        let site = Site { name, directory, home: &home, address, authority: &authority, members: &members };
         Ok(work(&site))
     }
 
@@ -72,7 +75,7 @@ impl Draft<'_> {
             let (what, answers) = (provider.software().product, provider.urls(&idp.name));
             for node in &self.topology.nodes {
                 let Some(config) = self.configs.get(&node.name) else { continue };
-                for (connector, protocol, urls) in configs::asking(&idp.name, config) {
+                for (connector, protocol, urls) in configs::asking(&[&idp.name], config) {
                     let right: Vec<_> =
                         answers.iter().filter(|(its, _)| *its == protocol).map(|(_, url)| url).collect();
                     let place = format!(
@@ -91,6 +94,9 @@ impl Draft<'_> {
                         self.problems.push(format!(
                             "{place} and does not answer at {url}\n    write `{key}: {first}`"
                         ));
+                    }
+                    if let Some(words) = provider.misasked(connector) {
+                        self.problems.push(format!("{place}, and cannot be asked like this\n    {words}"));
                     }
                 }
             }

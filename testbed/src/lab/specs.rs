@@ -7,9 +7,10 @@ use std::time::Duration;
 use mangrove_config::Config;
 
 use super::addresses::PORT;
+use super::foreign::Provider;
 use super::idp::Somebody;
 use super::mesh::{Draft, MeshError};
-use super::{configs, describe};
+use super::{configs, describe, foreign};
 use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::Micros;
 use crate::language::{Idp, host};
@@ -94,12 +95,34 @@ impl Draft<'_> {
 
     /// What somebody types at which page.
     fn accounts(&self, somebody: &Somebody) -> Result<Vec<Account>, MeshError> {
-        let account = |idp: &Idp| {
+        let mut accounts = Vec::new();
+        for idp in &self.topology.idps {
             let member = somebody.at(idp).map_err(MeshError::Lab)?;
-            let (username, password) = (member.username, member.password);
-            Ok(Account { host: host(&idp.name), of: None, username, password })
-        };
-        self.topology.idps.iter().map(account).collect()
+            accounts.extend(self.pages_of(idp).into_iter().map(|(host, of)| {
+                let (username, password) = (member.username.clone(), member.password.clone());
+                Account { host, of, username, password }
+            }));
+        }
+        Ok(accounts)
+    }
+
+    /// Where the password of this IdP is asked for: a host, and words on the page that say whose it is. An IdP that browsers reach
+    /// asks by itself; for a directory each node asks, under the title that its configuration gives the directory.
+    fn pages_of(&self, idp: &Idp) -> Vec<(String, Option<String>)> {
+        if foreign::provider(idp.kind).is_none_or(Provider::by_browser) {
+            return vec![(host(&idp.name), None)];
+        }
+        if idp.replica_of.is_some() {
+            return Vec::new();
+        }
+        let servers = self.topology.servers_of(idp.directory());
+        let mut pages = Vec::new();
+        for (node, config) in &self.configs {
+            for (connector, ..) in configs::asking(&servers, config) {
+                pages.extend(configs::title_of(connector).map(|title| (host(node), Some(title))));
+            }
+        }
+        pages
     }
 
     /// Every server in another region, linked or not: what must not be reached is checked as well.

@@ -71,6 +71,7 @@ mod tests {
             name: "corp".to_owned(),
             region: "dc1".to_owned(),
             kind: super::super::IdpKind::Local,
+            replica_of: None,
             line: 1,
         };
         Topology {

@@ -138,6 +138,9 @@ fn names(topology: &Topology, reader: &mut Reader<'_>) {
             reader.problem(at(line), name, &format!("`{name}` is there twice"), hint);
         }
     }
+    for idp in &topology.idps {
+        replica(topology, idp, reader);
+    }
     for app in &topology.apps {
         if !topology.nodes.iter().any(|node| node.name == app.at) {
             let hint = nearest(&app.at, topology.nodes.iter().map(|node| node.name.as_str()));
@@ -156,6 +159,24 @@ fn names(topology: &Topology, reader: &mut Reader<'_>) {
             );
         }
     }
+}
+
+/// A second server of a directory names the first, which is no second one itself.
+fn replica(topology: &Topology, idp: &super::Idp, reader: &mut Reader<'_>) {
+    let Some(first) = &idp.replica_of else { return };
+    let directories =
+        || topology.idps.iter().filter(|it| it.kind == IdpKind::Slapd && it.replica_of.is_none());
+    if idp.kind == IdpKind::Slapd && directories().any(|it| it.name == *first) {
+        return;
+    }
+    let path = format!("idps.{}.replica-of", idp.name);
+    let (what, hint) = if idp.kind == IdpKind::Slapd {
+        let hint = "name an IdP of `kind: slapd` that is no replica itself";
+        (format!("there is no directory `{first}` to be a server of"), hint)
+    } else {
+        ("only a directory has several servers".to_owned(), "write `kind: slapd`, or leave `replica-of` out")
+    };
+    reader.problem(at(idp.line), &path, &what, hint);
 }
 
 /// Names of what is a process of its own: the lab's own applications live in one process with their region's people.
@@ -257,6 +278,15 @@ fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
         reader.problem(at(step.line), "timeline.break.of", &format!("there is no node `{node}`"), &hint);
     }
     let (Verb::Break { idp, .. } | Verb::HealOne { what: Healed::Idp(idp) }) = &step.verb else { return };
+    let directory = topology.idps.iter().any(|it| it.name == *idp && it.kind == IdpKind::Slapd);
+    if let Verb::Break { how: IdpState::Errors | IdpState::KeysRolled, .. } = &step.verb
+        && directory
+    {
+        let what = format!("`{idp}` is a directory: it has neither pages nor keys");
+        let hint =
+            "write `how: garbage`, `expired certificate`, `slow pages` or `secret expired`, or kill it";
+        reader.problem(at(step.line), "timeline.break", &what, hint);
+    }
     let known = processes(topology).contains(&idp.as_str());
     if known && !topology.idps.iter().any(|it| it.name == *idp) {
         let hint = nearest(idp, topology.idps.iter().map(|it| it.name.as_str()));

@@ -87,6 +87,8 @@ pub struct Idp {
     pub region: String,
     /// What it is.
     pub kind: IdpKind,
+    /// The other server whose directory this one holds as well.
+    pub replica_of: Option<String>,
     /// Line of the file.
     pub line: u64,
 }
@@ -102,6 +104,15 @@ pub enum IdpKind {
     Keycloak,
     /// A server on npm's `oidc-provider`.
     NodeOidcProvider,
+    /// OpenLDAP's directory.
+    Slapd,
+}
+
+impl Idp {
+    /// Name of the directory that it is a server of.
+    pub fn directory(&self) -> &str {
+        self.replica_of.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl IdpKind {
@@ -111,6 +122,7 @@ impl IdpKind {
         ("dex", Self::Dex),
         ("keycloak", Self::Keycloak),
         ("node-oidc-provider", Self::NodeOidcProvider),
+        ("slapd", Self::Slapd),
     ];
 }
 
@@ -238,6 +250,11 @@ pub fn host(name: &str) -> String {
 }
 
 impl Topology {
+    /// Names of the IdPs that are servers of this directory.
+    pub fn servers_of(&self, directory: &str) -> Vec<&str> {
+        self.idps.iter().filter(|idp| idp.directory() == directory).map(|idp| idp.name.as_str()).collect()
+    }
+
     /// Region of a node, IdP or application.
     pub fn region_of(&self, name: &str) -> Option<&str> {
         let idps = self.idps.iter().map(|it| (&it.name, &it.region));

@@ -210,11 +210,13 @@ fn read_idp(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let mut section = reader.section(&format!("idps.{name}"), tree);
     let region = section.needed("region", "write `region: cloud`");
     let kind = section.parsed("kind", |text| one_of(text, IdpKind::ALL));
+    let replica_of = section.text("replica-of");
     section.finish();
     Some(Idp {
         name: name.to_owned(),
         region: region?,
         kind: kind.unwrap_or(IdpKind::Local),
+        replica_of,
         line: place.line,
     })
 }

@@ -76,7 +76,8 @@ fn user(idp: &str, number: usize, member: &Member) -> Result<Value, String> {
         "email": format!("{}@{DOMAIN}", member.name),
         "username": member.name,
         "preferredUsername": member.name,
-        "name": format!("{} of the lab", member.name),
+        "name": member.full_name(),
+        "groups": [member.role()],
         "userID": format!("{idp}-{number:04}"),
         "hash": hash.format_for_version(bcrypt::Version::TwoB),
     }))
@@ -98,6 +99,7 @@ mod tests {
         let members = [member("a-01", "first", 1), member("a-02", "second", 2)];
         let site = Site {
             name: "corp",
+            directory: "corp",
             home: Path::new("/lab"),
             address: ([10, 64, 1, 10], 443).into(),
             authority: Path::new("/lab/ca.pem"),

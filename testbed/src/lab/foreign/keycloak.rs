@@ -11,9 +11,9 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use serde_json::{Value, json};
 
 use super::super::configs::{Client, Protocol};
-use super::super::idp::Member;
+use super::super::idp::{Member, ROLES};
 use super::super::mesh::secret;
-use super::{Launch, Provider, Site, Software};
+use super::{Launch, Provider, Site, Software, uuid};
 use crate::language::{DOMAIN, host};
 
 /// The kind `keycloak`.
@@ -66,7 +66,7 @@ impl Provider for Keycloak {
             "loginWithEmailAllowed": true,
             // The cheapest there is: the lab's passwords protect nothing, and its CPU is for the mesh.
             "passwordPolicy": "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)",
-            "roles": { "realm": [{ "name": "staff" }] },
+            "roles": { "realm": ROLES.map(|name| json!({ "name": name })) },
             "users": users.collect::<Vec<_>>(),
             "clients": clients?,
             "components": { "org.keycloak.userprofile.UserProfileProvider": [{
@@ -166,27 +166,20 @@ fn profile() -> Value {
 }
 
 fn user(idp: &str, number: usize, member: &Member) -> Value {
-    let name = format!("{} of the lab", member.name);
+    let (name, role) = (member.full_name(), member.role());
     json!({
         // The subject: another one at each IdP, and the same after the keys of this one were rolled.
-        "id": format!("{}-{number:012}", group_of(idp)),
+        "id": uuid(idp, number),
         "username": member.name,
         "enabled": true,
         "email": format!("{}@{DOMAIN}", member.name),
         "emailVerified": true,
         "firstName": member.name,
         "lastName": "of the lab",
-        "attributes": { "lab_person": [member.name], "displayName": [name], "role": ["staff"] },
-        "realmRoles": ["staff"],
+        "attributes": { "lab_person": [member.name], "displayName": [name], "role": [role] },
+        "realmRoles": [role],
         "credentials": [{ "type": "password", "value": member.password }],
     })
-}
-
-/// The first four groups of a UUID, from the name of an IdP.
-fn group_of(idp: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, idp.as_bytes());
-    let hex: String = digest.as_ref()[..10].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20])
 }
 
 /// A client of the realm; none where it asks by a protocol that Keycloak does not speak.
@@ -286,6 +279,7 @@ mod tests {
         };
         let site = Site {
             name: "corp",
+            directory: "corp",
             home: Path::new("/lab"),
             address: ([10, 64, 1, 10], 443).into(),
             authority: Path::new("/lab/ca.pem"),

@@ -10,10 +10,13 @@ mod dex;
 mod keycloak;
 mod node_oidc_provider;
 mod openid_client;
+mod slapd;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use mangrove_config::Connector;
 
 use super::configs::{Client, Protocol};
 use super::idp::Member;
@@ -53,6 +56,8 @@ impl Software {
 pub struct Site<'a> {
     /// Its name: it is `https://NAME.mesh.test`.
     pub name: &'a str,
+    /// Name of the directory that it is a server of: its own, but for a replica.
+    pub directory: &'a str,
     /// A folder of its own, with `cert.pem`, `key.pem` and an empty `state`.
     pub home: &'a Path,
     /// Where it is to listen.
@@ -83,6 +88,11 @@ pub trait Provider: Sync {
     /// Where the IdP `name` answers connectors, by protocol: discovery, SAML metadata, a directory's URL. Who asks it elsewhere
     /// is told.
     fn urls(&self, name: &str) -> Vec<(Protocol, String)>;
+
+    /// What is wrong with a connector that asks it, and what to write instead; none where it will be answered.
+    fn misasked(&self, _connector: &Connector) -> Option<String> {
+        None
+    }
 
     /// The port that connectors and browsers reach.
     fn port(&self) -> u16 {
@@ -161,6 +171,7 @@ pub fn provider(kind: IdpKind) -> Option<&'static dyn Provider> {
         IdpKind::Dex => Some(&dex::Dex),
         IdpKind::Keycloak => Some(&keycloak::Keycloak),
         IdpKind::NodeOidcProvider => Some(&node_oidc_provider::NodeOidcProvider),
+        IdpKind::Slapd => Some(&slapd::Slapd),
     }
 }
 
@@ -202,6 +213,13 @@ fn cache() -> Option<PathBuf> {
 /// What a program needs besides what was made of it.
 fn node_missing() -> Option<String> {
     in_path("node").is_none().then(|| "Node.js (`node` in PATH)".to_owned())
+}
+
+/// An identifier of its own for each person of each directory, the same on all of its servers.
+fn uuid(directory: &str, number: usize) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, directory.as_bytes());
+    let hex: String = digest.as_ref()[..10].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{number:012}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20])
 }
 
 /// A program in `PATH`.

@@ -50,11 +50,11 @@ impl Provider for NodeOidcProvider {
             .map(|(number, member)| {
                 let claims = json!({
                     "sub": format!("{}-{number:04}", site.name),
-                    "name": format!("{} of the lab", member.name),
+                    "name": member.full_name(),
                     "preferred_username": member.name,
                     "email": format!("{}@{DOMAIN}", member.name),
                     "email_verified": true,
-                    "role": "staff",
+                    "role": member.role(),
                     "lab_person": member.name,
                 });
                 (&member.username, json!({ "password": member.password, "claims": claims }))
@@ -105,6 +105,7 @@ mod tests {
         };
         let site = Site {
             name: "spare",
+            directory: "spare",
             home: Path::new("/lab"),
             address: ([10, 64, 1, 10], 443).into(),
             authority: Path::new("/lab/ca.pem"),

@@ -245,11 +245,31 @@ expect: [{ logins lost: 0 }]
 fn foreign_software_is_a_kind_and_the_labs_own_is_what_is_meant_otherwise() {
     let topology = read(FOREIGN).unwrap();
     assert_eq!(topology.idps.iter().map(|it| it.kind).collect::<Vec<_>>(), [IdpKind::Dex, IdpKind::Local]);
+    let two = FOREIGN.replacen("kind: dex", "kind: slapd", 1).replacen(
+        "lab: {",
+        "lab: { kind: slapd, replica-of: corp,",
+        1,
+    );
+    assert_eq!(read(&two).unwrap().servers_of("corp"), ["corp", "lab"], "two servers of one directory");
     assert_eq!(
         topology.apps.iter().map(|it| it.kind).collect::<Vec<_>>(),
         [AppKind::OpenidClient, AppKind::Lab]
     );
     for (good, bad, line, what, hint) in [
+        (
+            "lab: { region: cloud }",
+            "lab: { region: cloud, kind: slapd, replica-of: corp }",
+            6,
+            "no directory `corp`",
+            "`kind: slapd`",
+        ),
+        (
+            "lab: { region: cloud }",
+            "lab: { region: cloud, replica-of: corp }",
+            6,
+            "only a directory has several",
+            "`kind: slapd`",
+        ),
         ("kind: dex", "kind: dexx", 5, "`dexx` cannot be read", "did you mean `dex`?"),
         ("kind: dex", "kind: okta", 5, "`okta` cannot be read", "known: local, dex, keycloak"),
         (
