@@ -12,7 +12,7 @@ use crate::{GoDuration, Secret, continuity::Continuity, health_check::HealthChec
 pub enum Connector {
     /// Any OpenID provider: discovery, code and PKCE.
     Oidc(Oidc),
-    /// Any SAML 2.0 identity provider; not built yet.
+    /// Any SAML 2.0 identity provider.
     Saml(Saml),
     /// A directory by LDAP.
     Ldap(Ldap),
@@ -168,16 +168,18 @@ pub struct Saml {
     /// URL of the provider's metadata, `https://...` or `file:///...`.
     #[serde(rename = "samlMetadataURL")]
     pub metadata_url: url::Url,
-    /// This node's assertion consumer service.
+    /// This node's assertion consumer service: where responses arrive, by POST. Below it, at `/metadata`, this node publishes
+    /// its own metadata.
     #[serde(rename = "samlConsumerServiceURL")]
     pub consumer_service_url: url::Url,
     /// This node's entity id.
     #[serde(rename = "samlEntityID")]
     pub entity_id: String,
-    /// This node's single logout service.
+    /// This node's single logout service. Defaults to none: logouts are neither told nor heard.
     #[serde(rename = "samlLogoutCallbackURL")]
     pub logout_callback_url: Option<url::Url>,
-    /// PEM file with this node's certificate as a service provider.
+    /// PEM file with this node's certificate as a service provider; the first in it counts. With it and its key requests are
+    /// signed, and encrypted assertions opened where the key is RSA.
     #[serde(rename = "samlSPCertPath")]
     #[schemars(extend("x-file" = "certificates"))]
     pub sp_cert_path: Option<String>,
@@ -185,16 +187,36 @@ pub struct Saml {
     #[serde(rename = "samlSPKeyPath")]
     #[schemars(extend("x-file" = "key"))]
     pub sp_key_path: Option<String>,
-    /// Format of the name id to ask for.
+    /// Format of the name id to ask for, in full or by its last word: `persistent`, `emailAddress`, `unspecified`. Defaults to
+    /// none: the provider's own choice.
     #[serde(rename = "samlNameIDFormat")]
     pub name_id_format: Option<String>,
+    /// How requests travel: `post`, or `redirect`, which shows no page in between. Defaults to `post`; the other one is used
+    /// where the provider offers only that.
+    #[serde(default, rename = "samlRequestBinding")]
+    pub request_binding: RequestBinding,
+    /// How long metadata is used after the last good fetch. Defaults to `24h`.
+    pub keys_max_age: Option<GoDuration>,
     /// Believe the provider's e-mail addresses. Defaults to false.
     #[serde(default)]
     pub trust_email: bool,
-    /// TLS profile for fetching the metadata.
+    /// TLS profile for connections to the provider.
     pub tls: Option<String>,
+    /// HTTP proxy for connections to the provider. Defaults to none; the environment is not read.
+    pub proxy: Option<url::Url>,
     /// How the connector is watched.
     pub health_check: Option<HealthCheck>,
+}
+
+/// How SAML requests travel through the browser.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestBinding {
+    /// In a form.
+    #[default]
+    Post,
+    /// In the query of a redirect.
+    Redirect,
 }
 
 /// A directory.

@@ -130,11 +130,6 @@ impl Connector {
         }
     }
 
-    /// Whether this node speaks the connector's protocol yet. One that it does not starts as Down and is skipped.
-    pub fn is_built(&self) -> bool {
-        !matches!(self, Self::Saml(_))
-    }
-
     /// The connector's type, as written.
     pub fn kind(&self) -> &'static str {
         match self {

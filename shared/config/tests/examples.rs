@@ -85,11 +85,8 @@ fn tier_1_is_told_that_two_providers_share_one_redirect_url_and_one_domain() {
 }
 
 #[test]
-fn tier_2_loads_saml_and_ldap_whole_and_says_that_saml_is_not_built_yet() {
+fn tier_2_loads_saml_and_ldap_whole() {
     let report = example("tier2-diversified.yaml");
-    let unbuilt: Vec<_> =
-        report.of(Severity::Warning).filter(|f| f.message.contains("starts as Down")).collect();
-    assert_eq!(unbuilt.len(), 1, "{report}");
     let config = report.start().unwrap();
     let Connector::Ldap(ldap) = &config.connectors[2] else { panic!("not a directory") };
     assert_eq!(ldap.bind_password.as_ref().unwrap().expose(), "four");

@@ -11,8 +11,8 @@ use url::Url;
 use crate::http::HttpBuildError;
 use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
-use crate::not_built::NotBuilt;
 use crate::oidc::Oidc;
+use crate::saml::{Bench, Saml};
 use crate::{Answer, Ask, Begin, Failure, HttpClient, Identity, Pending};
 
 /// One upstream that can be asked to vouch for a person.
@@ -24,8 +24,8 @@ pub enum Connector {
     Ldap(Box<Ldap>),
     /// A file of users on this node.
     Local(Local),
-    /// Configured, and not built in this version.
-    NotBuilt(NotBuilt),
+    /// A SAML identity provider.
+    Saml(Box<Saml>),
 }
 
 /// What connectors share.
@@ -121,17 +121,18 @@ impl Connector {
     /// Settings that can never work: a TLS profile that does not exist or load, plain HTTP to another machine.
     pub fn build(config: &Config, parts: &Parts) -> Result<Vec<Arc<Self>>, BuildError> {
         let mut built = Vec::new();
-        let queue = Arc::new(Queue::default());
+        let (queue, bench) = (Arc::new(Queue::default()), Arc::new(Bench::default()));
         for written in &config.connectors {
             let refuse =
                 |why: HttpBuildError| BuildError { connector: written.name().into(), why: why.to_string() };
-            let not_built = |what| Self::NotBuilt(NotBuilt { name: written.name().into(), what });
             built.push(Arc::new(match written {
                 Written::Oidc(oidc) => {
                     Self::Oidc(Box::new(Oidc::build(oidc, config, parts).map_err(refuse)?))
                 }
                 Written::Local(local) => Self::Local(Local::build(local, &queue)),
-                Written::Saml(_) => not_built("SAML"),
+                Written::Saml(saml) => {
+                    Self::Saml(Box::new(Saml::build(saml, config, parts, &bench).map_err(refuse)?))
+                }
                 Written::Ldap(ldap) => {
                     Self::Ldap(Box::new(Ldap::build(ldap, false, config, parts).map_err(refuse)?))
                 }
@@ -150,7 +151,7 @@ impl Connector {
             Self::Oidc(c) => c.name(),
             Self::Ldap(c) => c.name(),
             Self::Local(c) => c.name(),
-            Self::NotBuilt(c) => &c.name,
+            Self::Saml(c) => c.name(),
         }
     }
 
@@ -161,9 +162,8 @@ impl Connector {
     pub fn able(&self) -> Result<(), String> {
         match self {
             Self::Oidc(c) => c.able(),
-            Self::Ldap(_) => Ok(()),
+            Self::Ldap(_) | Self::Saml(_) => Ok(()),
             Self::Local(c) => c.able(),
-            Self::NotBuilt(c) => Err(c.why()),
         }
     }
 
@@ -172,7 +172,8 @@ impl Connector {
         match self {
             Self::Oidc(c) => c.health_policy(),
             Self::Ldap(c) => c.health_policy(),
-            Self::Local(_) | Self::NotBuilt(_) => HealthPolicy { probed: false, ..HealthPolicy::default() },
+            Self::Saml(c) => c.health_policy(),
+            Self::Local(_) => HealthPolicy { probed: false, ..HealthPolicy::default() },
         }
     }
 
@@ -189,7 +190,7 @@ impl Connector {
     pub fn client_key(&self) -> Result<Option<&KeyRing>, KeyError> {
         match self {
             Self::Oidc(c) => c.client_key(),
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => Ok(None),
+            Self::Saml(_) | Self::Ldap(_) | Self::Local(_) => Ok(None),
         }
     }
 
@@ -197,7 +198,16 @@ impl Connector {
     pub fn redirect_path(&self) -> Option<&str> {
         match self {
             Self::Oidc(c) => c.redirect_path(),
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => None,
+            Self::Saml(c) => Some(c.redirect_path()),
+            Self::Ldap(_) | Self::Local(_) => None,
+        }
+    }
+
+    /// A document of this node's that the upstream has to know, and the path on which it is published: SAML metadata.
+    pub fn published(&self) -> Option<(String, String)> {
+        match self {
+            Self::Saml(c) => Some(c.published()),
+            Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => None,
         }
     }
 
@@ -210,7 +220,7 @@ impl Connector {
             Self::Oidc(c) => c.begin(ask).await,
             Self::Ldap(c) => Ok(c.begin()),
             Self::Local(c) => Ok(c.begin()),
-            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+            Self::Saml(c) => c.begin(ask).await,
         }
     }
 
@@ -224,7 +234,7 @@ impl Connector {
             Self::Ldap(_) | Self::Local(_) => {
                 Err(Failure::protocol("an answer from a browser to a connector that redirects nobody"))
             }
-            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+            Self::Saml(c) => c.finish(pending, answer).await,
         }
     }
 
@@ -237,8 +247,9 @@ impl Connector {
         match self {
             Self::Ldap(c) => c.verify_password(username, password).await,
             Self::Local(c) => c.verify_password(username, password).await,
-            Self::Oidc(_) => Err(Failure::protocol("a password for a connector that takes none")),
-            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
+            Self::Oidc(_) | Self::Saml(_) => {
+                Err(Failure::protocol("a password for a connector that takes none"))
+            }
         }
     }
 
@@ -248,13 +259,13 @@ impl Connector {
             Self::Oidc(c) => c.probe().await,
             Self::Ldap(c) => c.probe().await,
             Self::Local(c) => c.probe(),
-            Self::NotBuilt(c) => ProbeResult::Failed { why: c.why(), no_answer: false },
+            Self::Saml(c) => c.probe().await,
         }
     }
 
     /// Whether a look can tell anything: whoever takes passwords from a file of this node has nothing that could be dead.
     pub fn a_look_tells(&self) -> bool {
-        matches!(self, Self::Oidc(_) | Self::Ldap(_))
+        !matches!(self, Self::Local(_))
     }
 
     /// A cheap look, within `patience`, just before a browser is sent there. Verdicts are for [`probe`](Self::probe).
@@ -263,7 +274,7 @@ impl Connector {
             Self::Oidc(c) => c.look(patience).await,
             Self::Ldap(c) => c.look(patience).await,
             Self::Local(_) => Look::Answered { took: Duration::ZERO },
-            Self::NotBuilt(c) => Look::Misconfigured { why: c.why() },
+            Self::Saml(c) => c.look(patience).await,
         }
     }
 
@@ -271,7 +282,8 @@ impl Connector {
     pub async fn opens(&self) -> bool {
         match self {
             Self::Oidc(c) => c.opens().await,
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => true,
+            Self::Saml(c) => c.opens().await,
+            Self::Ldap(_) | Self::Local(_) => true,
         }
     }
 
@@ -280,7 +292,8 @@ impl Connector {
         match self {
             Self::Oidc(c) => c.look_at_last(patience).await,
             Self::Ldap(c) => c.look_at_last(patience).await,
-            Self::Local(_) | Self::NotBuilt(_) => self.look(patience).await,
+            Self::Saml(c) => c.look_at_last(patience).await,
+            Self::Local(_) => self.look(patience).await,
         }
     }
 
@@ -289,13 +302,15 @@ impl Connector {
         let Some(wanted) = ask.acr_values.as_deref() else { return true };
         match self {
             Self::Oidc(c) => c.may_meet(wanted),
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => wanted.trim().is_empty(),
+            // It is asked for the classes, and says so where it knows none of them.
+            Self::Saml(_) => true,
+            Self::Ldap(_) | Self::Local(_) => wanted.trim().is_empty(),
         }
     }
 
     /// Looks whether the upstream knows this node, by what only this node can ask: at an OpenID provider a code that nobody
     /// issued must be answered `invalid_grant`, a directory must let the service account in, and let it search people and
-    /// groups. For connectors that are Misconfigured, about once a minute.
+    /// groups, a SAML provider's metadata must be of use. For connectors that are Misconfigured, about once a minute.
     ///
     /// # Errors
     /// What a login would meet now.
@@ -303,8 +318,8 @@ impl Connector {
         match self {
             Self::Oidc(c) => c.rehearse().await,
             Self::Ldap(c) => c.rehearse().await,
+            Self::Saml(c) => c.rehearse().await,
             Self::Local(_) => Ok(()),
-            Self::NotBuilt(c) => Err(Failure::misconfigured(c.why())),
         }
     }
 
@@ -312,7 +327,7 @@ impl Connector {
     pub fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
         match self {
             Self::Oidc(c) => c.logout(identity, back_to),
-            Self::Ldap(_) | Self::Local(_) | Self::NotBuilt(_) => None,
+            Self::Saml(_) | Self::Ldap(_) | Self::Local(_) => None,
         }
     }
 }

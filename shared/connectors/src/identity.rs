@@ -24,10 +24,25 @@ pub struct Identity {
     pub path: Vec<String>,
     /// An operator said that this upstream's e-mail addresses are to be believed.
     pub email_trusted: bool,
-    /// The ID token, kept for a logout upstream and nothing else.
-    pub id_token_hint: Option<String>,
+    /// What the upstream knows the person by, kept for a logout and nothing else: the ID token, or a name id as JSON.
+    pub logout_hint: Option<String>,
     /// The upstream's session, for a logout that comes from there.
     pub upstream_sid: Option<String>,
+    /// `subject` is another one at each login, so that it cannot say who the person is.
+    #[serde(default)]
+    pub subject_passes: bool,
+    /// What the browser brought is good once, on whichever node: spent before anybody is signed in by it.
+    #[serde(default)]
+    pub once: Option<Once>,
+}
+
+/// Something signed that a browser carried here, and could carry again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// Its id; the issuer's own, never used twice there.
+    pub id: String,
+    /// When it stops being good anyway, in seconds since 1970.
+    pub until: u64,
 }
 
 /// Shows who and whence; claims and tokens stay out of logs.

@@ -1,7 +1,7 @@
 //! Upstream: every way in which somebody else vouches for a person, and all of them end in one [`Identity`].
 //!
 //! A [`Connector`] can start a login, finish it, be probed and name a logout page. Which connector is asked, and whom to
-//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `ldap` asks a directory, `local` reads a file of users, `http` is the one outgoing
+//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `saml` SAML 2.0, `ldap` asks a directory, `local` reads a file of users, `http` is the one outgoing
 //! HTTP client of the process and `dns` the names it resolves.
 
 pub mod connector;
@@ -14,14 +14,14 @@ pub mod http;
 pub mod identity;
 pub mod ldap;
 pub mod local;
-mod not_built;
 pub mod oidc;
+pub mod saml;
 pub mod step;
 
 pub use connector::{BuildError, Connector, Look, Parts, ProbeResult};
 pub use failure::Failure;
 pub use front::Door;
 pub use http::HttpClient;
-pub use identity::Identity;
+pub use identity::{Identity, Once};
 pub use mangrove_continuity::Blame;
 pub use step::{Answer, Ask, Begin, Pending, Prompt, PromptError};

@@ -90,6 +90,15 @@ pub enum Begin {
         /// What finishing this login needs.
         pending: Pending,
     },
+    /// The browser posts `fields` to `url`; `pending` comes back with the answer.
+    Post {
+        /// Where the browser goes.
+        url: Url,
+        /// What it carries there.
+        fields: Vec<(&'static str, String)>,
+        /// What finishing this login needs.
+        pending: Pending,
+    },
     /// The node asks for a user name and a password itself.
     Password {
         /// Whose password is asked for.
@@ -100,7 +109,9 @@ pub enum Begin {
 /// What finishing a login at an upstream needs. Opaque to others; kept with the login, on this side only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Pending {
+    /// What the browser has to bring back: `state`, or `RelayState`.
     pub(crate) state: String,
+    /// What the provider has to say: an ID token's `nonce`, or a response's `InResponseTo`.
     pub(crate) nonce: String,
     pub(crate) pkce_verifier: Option<String>,
     pub(crate) issuer: String,
@@ -108,10 +119,13 @@ pub struct Pending {
     /// Seconds since 1970.
     pub(crate) began: u64,
     pub(crate) max_age: Option<u64>,
+    /// The provider was told to make the person prove who they are again.
+    #[serde(default)]
+    pub(crate) forced: bool,
 }
 
 impl Pending {
-    /// The one-time `state` that the answer must carry.
+    /// The one-time `state` that the answer must carry (SAML: `RelayState`).
     pub fn state(&self) -> &str {
         &self.state
     }
@@ -177,6 +191,7 @@ mod tests {
             redirect_url: Url::parse("https://node.example/cb").unwrap(),
             began: 0,
             max_age: None,
+            forced: false,
         };
         assert!(!format!("{pending:?}").contains("s3cret"));
     }

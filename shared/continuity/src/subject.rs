@@ -34,6 +34,15 @@ pub enum SubjectRefusal {
         /// The member.
         member: String,
     },
+    /// The member calls the person by another name at each login.
+    #[error(
+        "`{member}` gives the person another name at each login (a transient NameID): map `sub` to an attribute that \
+         stays, or set samlNameIDFormat: persistent"
+    )]
+    Passes {
+        /// The member.
+        member: String,
+    },
     /// The member did not send the attribute.
     #[error("`{member}` sent no `{path}`, which identifies the person")]
     Absent {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use mangrove_cache::{Cache, CacheError, Records, Shelf};
-use mangrove_connectors::{Pending, Prompt};
+use mangrove_connectors::{Once, Pending, Prompt};
 use mangrove_continuity::Moment;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -18,6 +18,7 @@ use crate::{Request, digest, layout::Reference};
 const FLOWS: Shelf = Shelf("login.flow");
 const TICKETS: Shelf = Shelf("login.ticket");
 const MARKS: Shelf = Shelf("login.mark");
+const SPENT: Shelf = Shelf("login.spent");
 const TRIPS: Shelf = Shelf("login.logout");
 
 const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
@@ -221,6 +222,19 @@ impl<R: Records> Book<R> {
     /// Uses up an attempt; true for the one who did.
     pub(crate) async fn take(&self, state: &str, secret: &str) -> Result<bool, CacheError> {
         Ok(self.cache.take(TICKETS, &ticket_key(state, secret)).await?.is_some())
+    }
+
+    /// Uses up what `issuer` signed and a browser carried here; true for the one who did. It is remembered until it is good
+    /// for nothing any more.
+    pub(crate) async fn first_use(
+        &self,
+        issuer: Option<&str>,
+        once: &Once,
+        unix: u64,
+    ) -> Result<bool, CacheError> {
+        let key = digest::text("once", &[issuer.unwrap_or_default().as_bytes(), once.id.as_bytes()]);
+        let left = Duration::from_secs(once.until.saturating_sub(unix).saturating_add(1));
+        self.cache.put_new(SPENT, &key, Vec::new(), left).await
     }
 
     /// Keeps a logout.

@@ -18,6 +18,7 @@ use crate::book::Flow;
 use crate::cookies::LoginCookie;
 use crate::decisions::{self, Decision, End, What};
 use crate::ending::{Ending, Told};
+use crate::layout;
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
 use crate::sessions::{Session, Vouched};
@@ -137,6 +138,15 @@ impl Login {
     fn send_off(&self, browser: &Browser, Sent { flow, state, secret, to }: &Sent) -> Response {
         let response = match to {
             To::Member(url) => pages::redirect(url.as_str()),
+            To::MemberByForm(url, fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                layout::form_post(
+                    self.frame(flow.reference()),
+                    "On to your sign-in service",
+                    url.as_str(),
+                    &fields,
+                )
+            }
             To::Password(title) => {
                 let username = flow.request.ask.login_hint.as_deref().unwrap_or_default();
                 let form = SignIn { title, state, username, error: None };

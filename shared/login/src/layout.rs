@@ -1,4 +1,5 @@
-//! The look of every page that a person meets, whichever room shows it: one layout, plain words, no script.
+//! The look of every page that a person meets, whichever room shows it: one layout, plain words, no script but the one line
+//! that posts a form on, allowed by its hash.
 //!
 //! Owns the frame around a page's body, its style, and the headers that keep a page from being framed, cached or talked
 //! into loading anything. Does not own what a page says. Pages work on a phone, with a screen reader, by keyboard, without
@@ -101,6 +102,22 @@ pub fn notice(
         }
     };
     Page { frame, status, title: heading, refresh: None, script: None, body: &body }.respond()
+}
+
+/// A page that carries fields on by POST: by itself where scripts run, else by its button.
+pub fn form_post(frame: Frame<'_>, heading: &str, action: &str, fields: &[(&str, &str)]) -> Response {
+    const SUBMIT: &str = "document.forms[0].submit()";
+    let body = html! {
+        h1 { (heading) }
+        form method="post" action=(action) {
+            @for (name, value) in fields {
+                input type="hidden" name=(name) value=(value);
+            }
+            noscript { p { "One more step: your browser runs no scripts, so press this button." } button { "Continue" } }
+        }
+    };
+    Page { frame, status: StatusCode::OK, title: heading, refresh: None, script: Some(SUBMIT), body: &body }
+        .respond()
 }
 
 impl Page<'_> {

@@ -3,6 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | redirect path of each connector, GET and POST | an upstream's answer ([`crate::callback`]) |
+//! | that of a SAML connector with `/metadata` behind it, GET | this node's metadata as a service provider |
 //! | `/login/password`, POST | the sign-in page's form ([`crate::password`]) |
 //! | `/login/again`, GET | tries an open login again ([`crate::callback`]) |
 //! | path of `singleLogout.logoutURL`, GET | ends the session, or asks ([`crate::logout`]) |
@@ -16,10 +17,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use futures::future::BoxFuture;
+use http::header;
 use mangrove_cache::Cache;
 use mangrove_config::Config;
 use mangrove_connectors::Connector;
@@ -40,8 +43,11 @@ use crate::sessions::{Limits, Session, Sessions};
 use crate::watch::{UnknownConnector, Watch};
 use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
 
-/// Most bytes of a form: a SAML response will be the largest.
-const LARGEST_FORM: usize = 256 * 1024;
+/// Most bytes of a form: a SAML response of 256 KiB, in base64, with its signs escaped.
+const LARGEST_FORM: usize = 400 * 1024;
+
+/// Media type of SAML metadata (SAML Metadata, appendix A).
+const METADATA_TYPE: &str = "application/samlmetadata+xml";
 
 /// How often sessions and cached logins that have lived their time are cleared away.
 const SWEEP: Duration = Duration::from_secs(15);
@@ -94,6 +100,8 @@ pub struct Login {
     pub(crate) unanswered_after: AtomicU64,
     modes: ArcSwap<BTreeMap<&'static str, Arc<dyn Mode>>>,
     redirect_paths: BTreeSet<String>,
+    /// Documents for upstreams, by path.
+    documents: BTreeMap<String, Bytes>,
     cache: Cache,
 }
 
@@ -109,6 +117,7 @@ impl Login {
             capacity: session.store.capacity.max(1),
         };
         let paths = parts.connectors.iter().filter_map(|c| c.redirect_path().map(str::to_owned));
+        let documents = parts.connectors.iter().filter_map(|c| c.published());
         Arc::new(Self {
             node_id: parts.node_id,
             node: parts.public_url.host_str().unwrap_or("this node").to_owned(),
@@ -127,6 +136,7 @@ impl Login {
             exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
+            documents: documents.map(|(path, document)| (path, Bytes::from(document))).collect(),
             cache: parts.cache,
         })
     }
@@ -150,6 +160,11 @@ impl Login {
         let mut routes: BTreeMap<String, MethodRouter<Arc<Self>>> = BTreeMap::new();
         for path in self.redirect_paths.iter().filter(|path| routable(path)) {
             routes.insert(path.clone(), get(callback::by_query).post(callback::by_form));
+        }
+        for (path, document) in self.documents.iter().filter(|(path, _)| routable(path)) {
+            let document = document.clone();
+            routes
+                .insert(path.clone(), get(|| async { ([(header::CONTENT_TYPE, METADATA_TYPE)], document) }));
         }
         for path in self.exits.return_paths().filter(|path| routable(path)) {
             routes.entry(path.to_owned()).or_insert_with(|| get(logout::back));

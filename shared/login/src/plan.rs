@@ -125,7 +125,7 @@ impl Seat {
             }
             let known = match &sub {
                 Some(known) => known.clone(),
-                None => subject::unmapped(self.connector.name(), &identity.subject)?,
+                None => self.unmapped(identity)?,
             };
             addresses = subject::addresses(&group.rules, member, &addresses);
             attributes = normalise(&group.rules, member, &attributes);
@@ -133,9 +133,17 @@ impl Seat {
         }
         let sub = match sub {
             Some(sub) => sub,
-            None => subject::unmapped(self.connector.name(), &identity.subject)?,
+            None => self.unmapped(identity)?,
         };
         Ok(Person { sub, attributes })
+    }
+
+    fn unmapped(&self, identity: &Identity) -> Result<String, SubjectRefusal> {
+        let member = self.connector.name();
+        match identity.subject_passes {
+            true => Err(SubjectRefusal::Passes { member: member.to_owned() }),
+            false => subject::unmapped(member, &identity.subject),
+        }
     }
 }
 

@@ -122,6 +122,8 @@ pub(crate) struct Sent {
 pub(crate) enum To {
     /// At the member's page.
     Member(Url),
+    /// There as well, with fields that the browser posts.
+    MemberByForm(Url, Vec<(&'static str, String)>),
     /// At this node's, which asks for the password of this title.
     Password(String),
 }
@@ -208,8 +210,17 @@ pub(crate) async fn came_of<W: World>(
     outcome: Result<Identity, Failure>,
 ) -> Result<Step, CacheError> {
     match outcome {
+        // A browser carried it here: no sample, and good once.
+        Ok(Identity { once: Some(once), issuer, .. })
+            if !world.book().first_use(issuer.as_deref(), &once, world.unix_now()).await? =>
+        {
+            let failure = Failure::protocol(format!("{member}: what the browser brought was used before"));
+            failed(world, flow, Failed { member, failure }).await
+        }
         Ok(identity) => {
-            world.observe(&member, &Sample::LoginAnswered);
+            if identity.once.is_none() {
+                world.observe(&member, &Sample::LoginAnswered);
+            }
             vouched(world, flow, &member, identity).await
         }
         Err(failure) => {
@@ -342,10 +353,15 @@ async fn send_off<W: World>(
     member: String,
     begin: Begin,
 ) -> Result<Step, CacheError> {
-    flow.away = matches!(begin, Begin::Redirect { .. }).then(|| Away::now(&member, world.unix_now()));
+    let leaves = !matches!(begin, Begin::Password { .. });
+    flow.away = leaves.then(|| Away::now(&member, world.unix_now()));
     let (state, how, to) = match begin {
         Begin::Redirect { url, pending } => {
             (pending.state().to_owned(), How::Redirect(Box::new(pending)), To::Member(url))
+        }
+        Begin::Post { url, fields, pending } => {
+            let to = To::MemberByForm(url, fields);
+            (pending.state().to_owned(), How::Redirect(Box::new(pending)), to)
         }
         Begin::Password { .. } if flow.silent() => {
             let why = "a password would have to be asked for".to_owned();
@@ -365,7 +381,7 @@ async fn send_off<W: World>(
     };
     let member = ticket.member;
     let what = match &to {
-        To::Member(_) => What::Sent { member, to_ref: decisions::reference(&state) },
+        To::Member(_) | To::MemberByForm(..) => What::Sent { member, to_ref: decisions::reference(&state) },
         To::Password(_) => What::PasswordAsked { member },
     };
     world.record(&flow, what);
@@ -413,10 +429,10 @@ pub(crate) async fn kept<W: World>(
     }
 }
 
-/// The one `state` of an answer.
+/// The one `state` of an answer, by whichever name its protocol calls it.
 fn only_state(answer: &Answer) -> Option<&str> {
-    let mut states =
-        answer.params.iter().filter(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+    let named = answer.params.iter().filter(|(name, _)| matches!(name.as_str(), "state" | "RelayState"));
+    let mut states = named.map(|(_, value)| value.as_str());
     let state = states.next().filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE)?;
     states.next().is_none().then_some(state)
 }
@@ -434,6 +450,8 @@ mod tests {
     fn an_answer_with_two_states_has_none() {
         assert_eq!(state(&[("state", "a"), ("code", "b")]).as_deref(), Some("a"));
         assert_eq!(state(&[("state", "a"), ("state", "a")]), None);
+        assert_eq!(state(&[("SAMLResponse", "b"), ("RelayState", "a")]).as_deref(), Some("a"));
+        assert_eq!(state(&[("RelayState", "a"), ("state", "b")]), None);
         assert_eq!(state(&[("state", "")]), None);
         assert_eq!(state(&[("code", "b")]), None);
     }

@@ -17,11 +17,17 @@ mod c14n;
 mod der;
 pub mod encryption;
 mod gate;
+pub mod logout;
+pub mod metadata;
 pub mod names;
 pub mod post;
 pub mod redirect;
 mod refused;
+pub mod request;
+pub mod response;
 mod signature;
+pub mod time;
+pub mod uris;
 pub mod write;
 
 pub use encryption::DecryptionKeys;

@@ -206,8 +206,12 @@ fn matcher_is_sound(
 /// Keys are believed through an outage, and not for ever.
 pub(super) fn keys_are_not_believed_for_ever(context: &Context<'_>, findings: &mut Findings) {
     for (trail, connector) in context.connectors() {
-        let Connector::Oidc(oidc) = connector else { continue };
-        if oidc.keys_max_age.is_some_and(|age| age.0 > LONGEST_FOR_KEYS) {
+        let keys_max_age = match connector {
+            Connector::Oidc(oidc) => oidc.keys_max_age,
+            Connector::Saml(saml) => saml.keys_max_age,
+            _ => None,
+        };
+        if keys_max_age.is_some_and(|age| age.0 > LONGEST_FOR_KEYS) {
             let message =
                 "a key that the provider takes back while it cannot be reached is believed for so long";
             findings

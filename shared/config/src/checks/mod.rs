@@ -72,7 +72,6 @@ const CHECKS: &[Check] = &[
     files::files_are_what_they_should_be,
     caches::caches_are_whole,
     unbuilt::unsafe_to_ignore,
-    unbuilt::protocols,
     unbuilt::without_effect,
     assumptions::plain_http,
     assumptions::issuer,

@@ -52,18 +52,6 @@ pub(super) fn unsafe_to_ignore(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
-/// Connectors whose protocol is not built yet: they start as Down and are skipped.
-pub(super) fn protocols(context: &Context<'_>, findings: &mut Findings) {
-    for (trail, connector) in context.connectors().filter(|(_, connector)| !connector.is_built()) {
-        let message = format!(
-            "`type: {}` is not built yet: `{}` starts as Down and is skipped",
-            connector.kind(),
-            connector.name()
-        );
-        findings.at(Warning, context.tree, &trail.then("type"), message);
-    }
-}
-
 /// Harmless, but without effect.
 pub(super) fn without_effect(context: &Context<'_>, findings: &mut Findings) {
     let config = context.config();

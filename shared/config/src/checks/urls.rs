@@ -5,6 +5,7 @@ use url::Url;
 use super::Context;
 use crate::{
     App, Connector,
+    files::why,
     finding::{
         Findings,
         Severity::{Problem, Warning},
@@ -140,20 +141,37 @@ pub(super) fn provider_urls_are_sound(context: &Context<'_>, findings: &mut Find
         match connector {
             Connector::Oidc(oidc) => {
                 judge(context, &trail.then("oidcWellKnownURL"), &oidc.well_known_url, findings);
-                if let Some(proxy) =
-                    oidc.proxy.as_ref().filter(|proxy| !matches!(proxy.scheme(), "http" | "https"))
-                {
-                    let message = format!("`{}` is not a kind of proxy that is supported", proxy.scheme());
-                    findings
-                        .at(Problem, context.tree, &trail.then("proxy"), message)
-                        .hint("write http://host:port");
-                }
+                proxy_is_sound(context, &trail, oidc.proxy.as_ref(), findings);
             }
-            Connector::Saml(saml) if saml.metadata_url.scheme() != "file" => {
-                judge(context, &trail.then("samlMetadataURL"), &saml.metadata_url, findings);
+            Connector::Saml(saml) => {
+                metadata_is_there(context, &trail.then("samlMetadataURL"), &saml.metadata_url, findings);
+                proxy_is_sound(context, &trail, saml.proxy.as_ref(), findings);
             }
             _ => {}
         }
+    }
+}
+
+fn proxy_is_sound(context: &Context<'_>, trail: &Trail, proxy: Option<&Url>, findings: &mut Findings) {
+    if let Some(proxy) = proxy.filter(|proxy| !matches!(proxy.scheme(), "http" | "https")) {
+        let message = format!("`{}` is not a kind of proxy that is supported", proxy.scheme());
+        findings.at(Problem, context.tree, &trail.then("proxy"), message).hint("write http://host:port");
+    }
+}
+
+/// Metadata on the web travels encrypted; in a file it is there now.
+fn metadata_is_there(context: &Context<'_>, trail: &Trail, url: &Url, findings: &mut Findings) {
+    const LARGEST: u64 = 1 << 20;
+    if url.scheme() != "file" {
+        return judge(context, trail, url, findings);
+    }
+    let read = url.to_file_path().map_err(|()| "this is not the URL of a file here".to_owned());
+    let read = read.and_then(|path| context.files.read(&path, LARGEST).map_err(|error| why(&error)));
+    if let Err(why) = read {
+        let message = format!("{}: {why}", context.tree.nearest(trail).shown());
+        findings
+            .at(Problem, context.tree, trail, message)
+            .hint("write file:///path/to/metadata.xml; the service's user must be able to read it");
     }
 }
 

@@ -105,8 +105,16 @@ fn saml_connectors_are_validated_whole() {
         "connectors[0].samlSPCertPath",
         &["without `samlSPKeyPath`"],
     );
+    problem(
+        &saml("samlMetadataURL: file:///nowhere/m.xml"),
+        2,
+        "connectors[0].samlMetadataURL",
+        &["/nowhere/m.xml"],
+    );
+    problem(&saml("samlMetadataURL: https://i/m, proxy: socks5://p"), 2, "connectors[0].proxy", &["socks5"]);
     let whole = saml(
-        "samlMetadataURL: file:///m.xml, samlNameIDFormat: persistent, samlLogoutCallbackURL: https://n.example.com/slo",
+        "samlMetadataURL: https://i/m.xml, samlNameIDFormat: persistent, samlRequestBinding: redirect, keysMaxAge: 1h, \
+         samlLogoutCallbackURL: https://n.example.com/slo",
     );
     assert!(!check(&whole).has(Severity::Problem));
 }

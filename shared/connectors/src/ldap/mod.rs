@@ -231,8 +231,10 @@ impl Ldap {
             amr: vec!["pwd".into()],
             path: Vec::new(),
             email_trusted: self.settings.trust_email,
-            id_token_hint: None,
+            logout_hint: None,
             upstream_sid: None,
+            subject_passes: false,
+            once: None,
         })
     }
 

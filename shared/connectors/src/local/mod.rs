@@ -106,8 +106,10 @@ impl Local {
             amr: vec!["pwd".into()],
             path: Vec::new(),
             email_trusted: false,
-            id_token_hint: None,
+            logout_hint: None,
             upstream_sid: None,
+            subject_passes: false,
+            once: None,
         }
     }
 }

@@ -26,6 +26,7 @@ impl Oidc {
             redirect_url: redirect_url.clone(),
             began: ambient::unix_now(),
             max_age: ask.max_age,
+            forced: false,
         };
         let url = self.authorization_url(&known.metadata, ask, &pending);
         Ok(Begin::Redirect { url, pending })

@@ -104,8 +104,10 @@ impl Oidc {
             amr: id_token.amr,
             path: id_token.path,
             email_trusted: self.settings.trust_email,
-            id_token_hint: Some(token.to_owned()),
+            logout_hint: Some(token.to_owned()),
             upstream_sid,
+            subject_passes: false,
+            once: None,
         }
     }
 }

@@ -93,7 +93,7 @@ impl Oidc {
         let back_to = self.settings.logout_redirect.as_ref().unwrap_or(back_to);
         {
             let mut query = url.query_pairs_mut();
-            if let Some(hint) = &identity.id_token_hint {
+            if let Some(hint) = &identity.logout_hint {
                 query.append_pair("id_token_hint", hint);
             }
             query.append_pair("client_id", &self.settings.client_id);

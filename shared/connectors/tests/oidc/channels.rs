@@ -228,5 +228,5 @@ async fn logout_goes_to_the_providers_page_with_the_hint() {
     assert!(url.as_str().starts_with(&format!("{}/end?", idp.issuer)));
     let query: std::collections::HashMap<_, _> = url.query_pairs().collect();
     assert_eq!(query["post_logout_redirect_uri"], "https://node.example/out");
-    assert_eq!(Some(query["id_token_hint"].as_ref()), identity.id_token_hint.as_deref());
+    assert_eq!(Some(query["id_token_hint"].as_ref()), identity.logout_hint.as_deref());
 }

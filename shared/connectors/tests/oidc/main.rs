@@ -48,7 +48,7 @@ async fn begin(connector: &Connector) -> (Url, Pending) {
 async fn begin_with(connector: &Connector, ask: &Ask) -> (Url, Pending) {
     match connector.begin(ask).await.unwrap() {
         Begin::Redirect { url, pending } => (url, pending),
-        Begin::Password { .. } => panic!("an OpenID connector asked for a password"),
+        begun => panic!("an OpenID connector wanted something else: {begun:?}"),
     }
 }
 

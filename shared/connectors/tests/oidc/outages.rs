@@ -230,16 +230,3 @@ async fn a_probe_of_the_token_endpoint_tells_a_secret_that_expired_from_a_wrong_
     failed(&thorough).await;
     assert_eq!(idp.hits("/token"), before, "who does not publish anything is not asked further");
 }
-
-#[tokio::test]
-async fn what_is_not_built_says_so() {
-    let idp = Idp::start().await;
-    let connector = connector(&idp, |written| {
-        *written = json!({
-            "type": "saml", "name": "saml", "samlMetadataURL": "https://idp.example/metadata", "samlEntityID": "https://node",
-            "samlConsumerServiceURL": "https://node.example/acs",
-        });
-    });
-    assert_eq!(connector.able(), Err("SAML is not built yet".into()));
-    assert!(!failed(&connector).await.1);
-}

@@ -35,7 +35,7 @@ async fn a_good_login_ends_in_an_identity_with_everything_that_was_said() {
     assert_eq!((identity.acr.as_deref(), identity.amr.len()), (Some("silver"), 2));
     assert_eq!(identity.path, ["root1"]);
     assert_eq!(identity.upstream_sid.as_deref(), Some("s1"));
-    assert!(identity.auth_time.is_some() && identity.email_trusted && identity.id_token_hint.is_some());
+    assert!(identity.auth_time.is_some() && identity.email_trusted && identity.logout_hint.is_some());
     assert_eq!(identity.claims["name"], "Alice");
     let of_the_token = ["nonce", "aud", "at_hash", "mangrove_path"];
     assert!(of_the_token.iter().all(|name| !identity.claims.contains_key(*name)));

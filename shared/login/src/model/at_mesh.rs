@@ -267,8 +267,10 @@ fn vouched_for(member: &str, person: String) -> Identity {
         amr: Vec::new(),
         path: Vec::new(),
         email_trusted: false,
-        id_token_hint: None,
+        logout_hint: None,
         upstream_sid: None,
+        subject_passes: false,
+        once: None,
     }
 }
 

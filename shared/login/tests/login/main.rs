@@ -16,6 +16,7 @@ mod misconfigured;
 mod passive;
 mod password;
 mod passwords_under_way;
+mod saml;
 mod sign_in;
 mod simulated;
 mod unanswered;

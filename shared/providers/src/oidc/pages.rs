@@ -1,15 +1,11 @@
-//! Pages that a person sees when an application sent something wrong, and the form that carries an answer by POST. Their
-//! look is the login's.
+//! Pages that a person sees when an application sent something wrong. Their look is the login's.
 //!
-//! No third party is named in them, nothing can frame them, and no script runs but the one line that posts the form,
-//! allowed by its hash; without scripts there is a button.
+//! No third party is named in them, nothing can frame them, and no script runs.
 
 use axum::response::Response;
 use http::StatusCode;
 use mangrove_login::layout::{Frame, Page};
 use maud::{Markup, html};
-
-const SUBMIT: &str = "document.forms[0].submit()";
 
 /// An application's request that goes nowhere.
 pub(super) fn wrong_request(frame: Frame<'_>, status: StatusCode, why: &str) -> Response {
@@ -33,20 +29,4 @@ fn stopped(frame: Frame<'_>, status: StatusCode, heading: &str, why: &str, so: &
         p { code { (why) } }
     };
     Page { frame, status, title: heading, refresh: None, script: None, body: &body }.respond()
-}
-
-/// An answer that the browser carries to the application by POST.
-pub(super) fn form_post(frame: Frame<'_>, action: &str, fields: &[(&str, &str)]) -> Response {
-    let heading = "Back to the application";
-    let body = html! {
-        h1 { (heading) }
-        form method="post" action=(action) {
-            @for (name, value) in fields {
-                input type="hidden" name=(name) value=(value);
-            }
-            noscript { p { "One more step: your browser runs no scripts, so press this button." } button { "Continue" } }
-        }
-    };
-    Page { frame, status: StatusCode::OK, title: heading, refresh: None, script: Some(SUBMIT), body: &body }
-        .respond()
 }

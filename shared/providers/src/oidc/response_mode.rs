@@ -2,11 +2,11 @@
 //! posts (OAuth 2.0 Form Post Response Mode). Each response names its issuer (RFC 9207), errors included.
 
 use axum::response::Response;
-use mangrove_login::layout::Frame;
+use mangrove_login::layout::{self, Frame};
 use serde::{Deserialize, Serialize};
 
 use super::authorize::ReturnTo;
-use super::{pages, respond};
+use super::respond;
 
 /// How a response travels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) fn deliver(frame: Frame<'_>, to: &ReturnTo, issuer: &str, params: &[(
     let all: Vec<(&str, &str)> = params.iter().copied().chain(state).chain([("iss", issuer)]).collect();
     match to.mode {
         ResponseMode::Query => respond::see_other(&with_query(&to.redirect_uri, &all)),
-        ResponseMode::FormPost => pages::form_post(frame, &to.redirect_uri, &all),
+        ResponseMode::FormPost => layout::form_post(frame, "Back to the application", &to.redirect_uri, &all),
     }
 }
 

@@ -16,6 +16,10 @@ pub(crate) mod liar;
 #[allow(dead_code, reason = "the connector's tests use more of it")]
 pub(crate) mod slapd;
 
+/// Likewise.
+#[path = "../../../../connectors/tests/saml/lying_idp/mod.rs"]
+pub(crate) mod saml_idp;
+
 /// Waits until it has come to `what`, and fails the test if it never does.
 pub(crate) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
     eventually(what, async || reached().then_some(())).await;

@@ -1,7 +1,7 @@
 //! A node without a listener: a login room, and a downstream protocol that says what it was told.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -91,6 +91,9 @@ impl Node {
     }
 
     pub(crate) fn with(config: Value) -> Self {
+        // A line that nobody listened to when it was first said may be heard by nobody later: somebody always listens.
+        static LISTENS: Once = Once::new();
+        LISTENS.call_once(|| _ = tracing::subscriber::set_global_default(tracing_subscriber::registry()));
         let dir = tempfile::tempdir().unwrap();
         let config: Arc<Config> = Arc::new(serde_json::from_value(config).unwrap());
         let parts = Parts { http: HttpClient::new().unwrap(), state_dir: dir.path().to_owned() };

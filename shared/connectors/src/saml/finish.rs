@@ -1,0 +1,211 @@
+//! The response that the browser brought: opened, verified, judged.
+//!
+//! Everything comes through the browser, so nothing here is a sample of health, and whatever does not fit ends the login.
+//! Only what the provider signed can say more: that a clock is wrong, or that it does not know this node.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mangrove_keys::{ambient, secret};
+use mangrove_saml::response::{self, Expected, Refusal, Status, Vouched};
+use mangrove_saml::roxmltree::Document;
+use mangrove_saml::{Refused, Root, Signed, post};
+
+use super::provider::Published;
+use super::settings::Settings;
+use super::{Saml, claims, logout};
+use crate::failure::printable;
+use crate::identity::Once;
+use crate::{Answer, Failure, Identity, Pending};
+
+/// What a response came to.
+enum Judged {
+    /// Somebody is vouched for.
+    Vouched(Box<Vouched>),
+    /// The provider says no; and whether it signed that.
+    No(Status, bool),
+}
+
+/// Why a response came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Unbelieved {
+    /// It is not what its signature says, or has none.
+    #[error("the response: {0}")]
+    Refused(#[from] Refused),
+    /// It is not an answer to what was asked.
+    #[error("the response: {0}")]
+    Refusal(#[from] Refusal),
+}
+
+impl Saml {
+    pub(crate) async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
+        let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
+        let response = self.response(pending, answer, &known)?;
+        let judged = match self.judge(&known, pending, response).await? {
+            Err(Unbelieved::Refused(Refused::Signature { .. })) => {
+                let newer = self.provider.for_unknown_key(&known).await;
+                let newer = newer.map_err(|why| why.into_failure(self.name()))?.unwrap_or(known.clone());
+                self.judge(&newer, pending, response).await?
+            }
+            judged => judged,
+        };
+        match judged {
+            Ok(Judged::Vouched(vouched)) => Ok(self.identity(known.entity_id.clone(), *vouched)),
+            Ok(Judged::No(status, signed)) => Err(self.no(&status, signed)),
+            Err(why) => Err(self.unbelieved(&why, pending)),
+        }
+    }
+
+    /// The response in an answer that belongs to this attempt.
+    fn response<'a>(
+        &self,
+        pending: &Pending,
+        answer: &'a Answer,
+        known: &Published,
+    ) -> Result<&'a str, Failure> {
+        let refuse = |what: &str| Err(Failure::protocol(self.said(what)));
+        if answer.path != pending.redirect_url.path() || answer.path != self.redirect_path() {
+            return refuse("the answer came to a path that is not this connector's");
+        }
+        let mut names = BTreeSet::new();
+        if !answer.params.iter().all(|(name, _)| names.insert(name)) {
+            return refuse("the answer carries a parameter twice");
+        }
+        let state = answer.param("RelayState").unwrap_or_default();
+        if !secret::equal(state.as_bytes(), pending.state.as_bytes()) {
+            return refuse("the answer's RelayState is another login's");
+        }
+        if known.entity_id != pending.issuer {
+            return refuse("the provider's entity id is not the one this login began with");
+        }
+        answer.param("SAMLResponse").map_or_else(|| refuse("the answer has no SAMLResponse"), Ok)
+    }
+
+    async fn judge(
+        &self,
+        known: &Arc<Published>,
+        pending: &Pending,
+        response: &str,
+    ) -> Result<Result<Judged, Unbelieved>, Failure> {
+        let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
+        let (response, pending, now) = (response.to_owned(), pending.clone(), ambient::unix_now());
+        let judged = self.bench.run(move || judge(&response, &known, &settings, &pending, now)).await;
+        judged.map_err(|undone| undone.into_failure(self.name()))
+    }
+
+    fn identity(&self, issuer: String, vouched: Vouched) -> Identity {
+        let claims = claims::of(&vouched);
+        let passes = vouched.name_id.is_transient();
+        Identity {
+            connector: self.settings.name.clone(),
+            issuer: Some(issuer),
+            claims,
+            auth_time: Some(vouched.authenticated),
+            acr: vouched.class,
+            amr: Vec::new(),
+            path: Vec::new(),
+            email_trusted: self.settings.trust_email,
+            logout_hint: logout::hint(&vouched.name_id),
+            upstream_sid: vouched.session,
+            subject: vouched.name_id.value,
+            subject_passes: passes,
+            once: Some(Once { id: vouched.id, until: vouched.until }),
+        }
+    }
+
+    /// What a status other than success means (SAML Core 3.2.2.2). An unsigned one is what a browser says: it ends or moves
+    /// that login, and blames nobody's settings.
+    fn no(&self, status: &Status, signed: bool) -> Failure {
+        let code = status.code();
+        let by = if signed { "the provider" } else { "the browser, unsigned," };
+        let log = self.said(format_args!("{by} says {}", printable(code)));
+        match code {
+            "NoPassive" => Failure::rejected("Nobody is signed in.", log).with_oauth_error("login_required"),
+            "AuthnFailed" | "UnknownPrincipal" => {
+                Failure::rejected("The sign-in service did not recognise you.", log)
+                    .with_oauth_error("access_denied")
+            }
+            "RequestDenied" => Failure::rejected("The sign-in was cancelled or denied.", log)
+                .with_oauth_error("access_denied"),
+            "NoAuthnContext" => Failure::rejected(
+                "The sign-in service cannot check who you are as strongly as the application requires.",
+                log,
+            )
+            .with_oauth_error("unmet_authentication_requirements"),
+            "Responder" | "NoAvailableIDP" | "NoSupportedIDP" | "PartialLogout" => Failure::unavailable(log),
+            _ if signed => Failure::misconfigured(log),
+            _ => Failure::rejected("The sign-in service refused.", log),
+        }
+    }
+
+    fn unbelieved(&self, why: &Unbelieved, pending: &Pending) -> Failure {
+        let log = self.said(why);
+        match why {
+            Unbelieved::Refusal(Refusal::Clock(_)) => Failure::misconfigured(log),
+            // Nobody could ask the person again: no page may be shown.
+            Unbelieved::Refusal(Refusal::TooOld) if !pending.forced => {
+                Failure::rejected("Nobody signed in recently enough.", log).with_oauth_error("login_required")
+            }
+            _ => Failure::protocol(log),
+        }
+    }
+}
+
+/// Opens, verifies and judges a response; not on an async thread.
+fn judge(
+    response: &str,
+    known: &Published,
+    settings: &Settings,
+    pending: &Pending,
+    now: u64,
+) -> Result<Judged, Unbelieved> {
+    let expected = Expected {
+        provider: &pending.issuer,
+        audience: &settings.entity_id,
+        consumer: settings.consumer.as_str(),
+        request: Some(&pending.nonce),
+        asked: pending.began,
+        forced: pending.forced,
+        max_age: pending.max_age,
+    };
+    let none = mangrove_saml::DecryptionKeys::none();
+    let keys = settings.key.as_ref().map_or(&none, |key| &key.decryption);
+    let opened = post::decode(response, Root::Response)?;
+    let verified = match opened.verify(&known.certificates, keys) {
+        Ok(verified) => verified,
+        Err(Refused::Unsigned) => {
+            return match of_nobody(response::envelope(
+                opened.untrusted()?.root_element(),
+                false,
+                &expected,
+                now,
+            ))? {
+                Status::Success => Err(Refused::Unsigned.into()),
+                no => Ok(Judged::No(no, false)),
+            };
+        }
+        Err(why) => return Err(why.into()),
+    };
+    let status = match verified.message()? {
+        Some(message) => response::envelope(message.root_element(), true, &expected, now)?,
+        None => of_nobody(response::envelope(opened.untrusted()?.root_element(), false, &expected, now))?,
+    };
+    let signed = verified.signed() != Signed::Assertion;
+    if status != Status::Success {
+        return Ok(Judged::No(status, signed));
+    }
+    let assertion: Option<Document<'_>> = verified.assertion()?;
+    let Some(assertion) = assertion else {
+        return Err(Refusal::Refused("it says Success and has no assertion".into()).into());
+    };
+    let vouched = response::assertion(assertion.root_element(), &expected, now)?;
+    Ok(Judged::Vouched(Box::new(vouched)))
+}
+
+/// What is wrong with times that nobody signed is not a clock's fault.
+fn of_nobody(judged: Result<Status, Refusal>) -> Result<Status, Refusal> {
+    judged.map_err(|why| match why {
+        Refusal::Clock(what) => Refusal::Refused(format!("the unsigned response: {what}")),
+        other => other,
+    })
+}

@@ -1,0 +1,63 @@
+//! A look before leaving: would this provider answer a browser that is sent there now?
+//!
+//! As a probe, with a far shorter deadline and without the metadata, unless nothing is known yet: then the metadata is all
+//! that is asked for, so that the login which waits for the look need not fetch it again.
+
+use std::time::Duration;
+
+use mangrove_keys::ambient;
+
+use super::Saml;
+use crate::Look;
+use crate::http::{HttpError, Limits, NoAnswer};
+
+impl Saml {
+    pub(crate) async fn look(&self, patience: Duration) -> Look {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.look(patience).await,
+            None => self.look_itself(patience).await,
+        }
+    }
+
+    /// Whether the page where people would be sent can be connected to now. Asks nothing, so that providers which limit
+    /// requests count none. Where an endpoint judges, its last word stands.
+    pub(crate) async fn opens(&self) -> bool {
+        let known = self.provider.last_good().filter(|_| self.endpoint.is_none());
+        match known.as_ref().and_then(|known| known.sign_on_by(&self.settings.bindings)) {
+            Some((_, page)) => self.http.opens(page).await,
+            None => true,
+        }
+    }
+
+    /// A look when nobody else is left: an endpoint that is silent has not said no, so the provider itself is asked as well.
+    pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
+        let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };
+        match futures::join!(endpoint.look(patience), self.look_itself(patience)) {
+            (Look::Failed { .. }, seen) => seen,
+            (judged, _) => judged,
+        }
+    }
+
+    async fn look_itself(&self, patience: Duration) -> Look {
+        let began = ambient::now();
+        let limits = Limits { connect: patience, total: patience, ..Limits::DOCUMENT };
+        let timed_out = |why: &HttpError| matches!(why, HttpError::NoAnswer(NoAnswer::Timeout));
+        let Some(known) = self.provider.known() else {
+            return match self.provider.look(&limits).await {
+                Ok(_) => Look::Answered { took: ambient::now().since(began) },
+                Err(why) if why.is_for_an_operator() => Look::Misconfigured { why: self.said(why) },
+                Err(why) => Look::Failed {
+                    timed_out: matches!(&why, super::provider::FetchError::Http(why) if timed_out(why)),
+                    why: self.said(why),
+                },
+            };
+        };
+        match self.knock(&known, &limits).await {
+            Ok(()) => Look::Answered { took: ambient::now().since(began) },
+            Err(closed) => Look::Failed {
+                timed_out: matches!(&closed, super::probe::Closed::Http(why) if timed_out(why)),
+                why: self.said(closed),
+            },
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Who signed it: by which key, and what is worth nothing without.
+
+use mangrove_connectors::{Ask, Blame};
+use mangrove_saml::{Root, post, sign};
+
+use crate::lying_idp::{Idp, Keys, Sign, code};
+use crate::{begin_with, blamed, connector, login, refused, says};
+
+#[tokio::test]
+async fn a_response_that_nobody_signed_is_refused() {
+    refused(says(|says| says.sign = Sign::Nothing).await, "not signed");
+}
+
+#[tokio::test]
+async fn an_unsigned_no_ends_the_login_and_blames_nobody() {
+    let no = |codes: &'static [&'static str]| {
+        says(move |says| {
+            (says.sign, says.has_assertion) = (Sign::Nothing, false);
+            says.status = codes.iter().map(|last| code(last)).collect();
+        })
+    };
+    blamed(no(&["Responder", "AuthnFailed"]).await, Blame::Rejected, "unsigned");
+    blamed(no(&["Requester"]).await, Blame::Rejected, "unsigned");
+    blamed(no(&["Responder"]).await, Blame::Unavailable, "unsigned");
+}
+
+#[tokio::test]
+async fn a_response_by_another_key_is_refused_and_the_metadata_asked_once() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    idp.lies(|lies| lies.signs_with = Some(Keys::ec()));
+    for _ in 0..5 {
+        refused(login(&idp, &connector, &Ask::default()).await, "none of the");
+    }
+    assert_eq!(idp.hits("/metadata"), 2, "at the start, and once for all who invent keys");
+}
+
+#[tokio::test]
+async fn a_provider_that_rolled_its_key_just_now_is_believed() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    login(&idp, &connector, &Ask::default()).await.unwrap();
+    idp.rolls_keys();
+    login(&idp, &connector, &Ask::default()).await.unwrap();
+    assert_eq!(idp.hits("/metadata"), 2);
+}
+
+#[tokio::test]
+async fn any_signing_key_of_the_metadata_is_good_and_one_for_encryption_is_not() {
+    let idp = Idp::start().await;
+    let (next, hidden) = (Keys::rsa(), Keys::ec());
+    let copy = |keys: &Keys| Keys { pem: keys.pem.clone(), der: keys.der.clone() };
+    idp.lies(|lies| lies.more_keys = vec![(None, copy(&next)), (Some("encryption"), copy(&hidden))]);
+    let connector = connector(&idp, |_| ());
+    login(&idp, &connector, &Ask::default()).await.unwrap();
+    idp.lies(|lies| lies.signs_with = Some(next));
+    login(&idp, &connector, &Ask::default()).await.unwrap();
+    idp.lies(|lies| lies.signs_with = Some(hidden));
+    refused(login(&idp, &connector, &Ask::default()).await, "none of the 2");
+}
+
+#[tokio::test]
+async fn what_was_changed_after_it_was_signed_is_refused() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    idp.lies(|lies| lies.forge = Some(Box::new(|xml| *xml = xml.replace("alice-1", "mallory"))));
+    refused(login(&idp, &connector, &Ask::default()).await, "was changed");
+}
+
+#[tokio::test]
+async fn the_signed_assertion_of_one_person_in_a_response_of_another_is_refused() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    let (asked, pending) = begin_with(&connector, &Ask::default()).await.unwrap();
+    idp.lies(|lies| lies.says = Some(Box::new(|says| says.sign = Sign::Assertion)));
+    let good = idp.response(&asked);
+    let evil =
+        good.replace("</samlp:Status>", "</samlp:Status><saml:Assertion ID=\"_evil\" Version=\"2.0\"/>");
+    let mut answer = idp.signs_in(&asked);
+    answer.params[0].1 = post::encode(&evil);
+    refused(connector.finish(&pending, &answer).await, "more than one");
+}
+
+#[tokio::test]
+async fn an_encrypted_assertion_is_opened_with_this_nodes_key() {
+    let idp = Idp::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (own, other) = (Keys::rsa(), Keys::rsa());
+    let (cert, key) = crate::requests::files(dir.path(), &own);
+    let with_key = connector(&idp, |written| {
+        (written["samlSPCertPath"], written["samlSPKeyPath"]) = (cert.into(), key.into());
+    });
+    for sign in [Sign::Both, Sign::Assertion, Sign::Response] {
+        idp.lies(|lies| {
+            lies.encrypts_for = Some(own.der.clone());
+            lies.says = Some(Box::new(move |says| says.sign = sign));
+        });
+        assert_eq!(login(&idp, &with_key, &Ask::default()).await.unwrap().subject, "alice-1");
+    }
+    idp.lies(|lies| lies.says = Some(Box::new(|says| says.sign = Sign::Nothing)));
+    refused(login(&idp, &with_key, &Ask::default()).await, "not signed");
+    idp.lies(|lies| (lies.encrypts_for, lies.says) = (Some(other.der.clone()), None));
+    refused(login(&idp, &with_key, &Ask::default()).await, "cannot be opened");
+    refused(login(&idp, &connector(&idp, |_| ()), &Ask::default()).await, "no decryption key");
+}
+
+#[tokio::test]
+async fn a_signature_by_this_nodes_own_key_is_nobodys() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    let (asked, pending) = begin_with(&connector, &Ask::default()).await.unwrap();
+    idp.lies(|lies| lies.says = Some(Box::new(|says| says.sign = Sign::Nothing)));
+    let signed = sign(&idp.response(&asked), Root::Response, &Keys::ec().signing()).unwrap();
+    let mut answer = idp.signs_in(&asked);
+    answer.params[0].1 = post::encode(&signed);
+    refused(connector.finish(&pending, &answer).await, "none of the");
+}

@@ -1,0 +1,205 @@
+//! Logins at members that speak SAML: their answers come as forms, through the browser, and nothing of that is a sample.
+
+use http::StatusCode;
+use mangrove_connectors::{Ask, Prompt};
+use mangrove_keys::ambient;
+use mangrove_saml::uris;
+use serde_json::{Value, json};
+
+use crate::support::idp::Idp;
+use crate::support::node::{Node, ORIGIN, group, oidc};
+use crate::support::person::{Page, Person, asks, silently};
+use crate::support::saml_idp::{Asked, Idp as SamlIdp, Keys, Says, Sign, code};
+
+fn saml(name: &str, idp: &SamlIdp) -> Value {
+    json!({
+        "type": "saml", "name": name, "samlMetadataURL": idp.metadata_url(), "samlEntityID": ORIGIN,
+        "samlConsumerServiceURL": format!("{ORIGIN}/{name}/acs"),
+        "healthCheck": { "enabled": true, "interval": "60s" },
+    })
+}
+
+/// A SAML member first, an OpenID member behind it.
+async fn mesh() -> (SamlIdp, Idp, Node) {
+    let (first, second) = (SamlIdp::start().await, Idp::start().await);
+    let node = Node::new(json!([
+        saml("first", &first),
+        oidc("second", &second),
+        group("group", &["first", "second"])
+    ]));
+    (first, second, node)
+}
+
+/// What the page would post to the provider.
+fn request(page: &Page) -> Asked {
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let fields = ["SAMLRequest", "RelayState"].map(|name| (name.to_owned(), page.hidden(name)));
+    Asked::in_form(&fields)
+}
+
+async fn brings(person: &mut Person, node: &Node, idp: &SamlIdp, asked: &Asked) -> Page {
+    let answer = idp.signs_in(asked);
+    let form: Vec<_> = answer.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    person.posts(node, &answer.path, &form).await
+}
+
+async fn signs_in(person: &mut Person, node: &Node, idp: &SamlIdp, ask: Ask) -> Page {
+    let page = person.is_shown(node, asks("group", ask)).await;
+    brings(person, node, idp, &request(&page)).await
+}
+
+#[tokio::test]
+async fn somebody_for_whom_a_saml_member_vouches_is_signed_in() {
+    let (idp, _, node) = mesh().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.body.contains(&format!("action=\"{}/sso\"", idp.origin)), "{}", page.body);
+    assert!(page.body.contains("press this button"), "it works without scripts: {}", page.body);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'sha256-") && !policy.contains("form-action"), "{policy}");
+    let page = brings(&mut alice, &node, &idp, &request(&page)).await;
+    let told = page.told();
+    assert_eq!((&told["sub"], &told["member"]), (&json!("e-1"), &json!("first")));
+    assert_eq!(told["attributes"]["group"]["mail"], "alice@example.com");
+    assert_eq!(told["attributes"]["group"]["groups"], json!(["one", "two"]));
+    assert!(alice.login_cookies().is_empty() && alice.session_cookie().is_some());
+    assert!(node.why(told["login"].as_str().unwrap()).contains("Signed in; first vouched."));
+}
+
+#[tokio::test]
+async fn without_a_dead_saml_member_the_login_goes_on_at_the_next() {
+    let (mut idp, second, node) = mesh().await;
+    idp.dies().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let back = second.signs_in(page.leads_to());
+    assert_eq!(alice.opens(&node, &back).await.told()["member"], "second");
+}
+
+#[tokio::test]
+async fn a_saml_member_without_use_is_passed_over_and_comes_back_when_somebody_acted() {
+    let (idp, second, node) = mesh().await;
+    idp.lies(|lies| lies.wants_signed = true);
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let told = alice.opens(&node, &second.signs_in(page.leads_to())).await.told();
+    assert_eq!(told["member"], "second");
+    let why = node.why(told["login"].as_str().unwrap());
+    assert!(why.contains("samlSPKeyPath"), "{why}");
+}
+
+#[tokio::test]
+async fn an_assertion_is_accepted_once_whoever_brings_it_and_whatever_it_answers() {
+    let (idp, _, node) = mesh().await;
+    idp.lies(|lies| lies.says = Some(Box::new(|says| says.assertion_id = "_always-the-same".into())));
+    assert_eq!(signs_in(&mut Person::new(), &node, &idp, Ask::default()).await.told()["sub"], "e-1");
+    let mut again = Person::new();
+    let page = signs_in(&mut again, &node, &idp, Ask::default()).await;
+    assert!(page.is_a_page() && again.session_cookie().is_none(), "{}", page.body);
+    assert!(node.why(&page.login_id()).contains("used before"), "{}", node.why(&page.login_id()));
+}
+
+#[tokio::test]
+async fn a_response_that_is_brought_twice_signs_nobody_in_the_second_time() {
+    let (idp, _, node) = mesh().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let mut copy = alice.clone();
+    let answer = idp.signs_in(&request(&page));
+    let form: Vec<_> = answer.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(alice.posts(&node, &answer.path, &form).await.told()["sub"], "e-1");
+    let page = copy.posts(&node, &answer.path, &form).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let mut thief = Person::new();
+    assert_eq!(thief.posts(&node, &answer.path, &form).await.status, StatusCode::BAD_REQUEST);
+    assert!(copy.session_cookie().is_none() && thief.session_cookie().is_none());
+}
+
+#[tokio::test]
+async fn nothing_that_a_browser_brings_moves_a_verdict_or_sends_anybody_elsewhere() {
+    let (idp, _, node) = mesh().await;
+    let standing = || {
+        let member =
+            node.login.watch().snapshot(ambient::now()).into_iter().find(|member| member.name == "first");
+        let member = member.unwrap();
+        (member.state, member.usable, member.last_failure)
+    };
+    signs_in(&mut Person::new(), &node, &idp, Ask::default()).await.told();
+    let before = standing();
+    type Lie = fn(&mut Says);
+    let lies: [Lie; 4] = [
+        |says| says.sign = Sign::Nothing,
+        |says| says.audiences.clear(),
+        |says| says.session_until = Some(0),
+        |says| says.answers = Some("_another".into()),
+    ];
+    for forged in lies {
+        idp.lies(|lies| lies.says = Some(Box::new(forged)));
+        let mut mallory = Person::new();
+        let page = signs_in(&mut mallory, &node, &idp, Ask::default()).await;
+        assert!(mallory.session_cookie().is_none(), "{}", page.body);
+        assert_eq!(standing(), before);
+    }
+    idp.lies(|lies| {
+        lies.says = None;
+        lies.signs_with = Some(Keys::ec());
+    });
+    let mut mallory = Person::new();
+    let page = signs_in(&mut mallory, &node, &idp, Ask::default()).await;
+    assert!(page.is_a_page() && !page.body.contains("SAMLRequest"), "nobody is sent on: {}", page.body);
+    assert_eq!(standing(), before);
+}
+
+#[tokio::test]
+async fn a_silent_login_that_needs_a_page_is_told_so_to_the_application() {
+    let (idp, _, node) = mesh().await;
+    idp.lies(|lies| {
+        lies.says = Some(Box::new(|says| {
+            says.status = vec![code("Responder"), code("NoPassive")];
+            says.has_assertion = false;
+        }));
+    });
+    let page = signs_in(&mut Person::new(), &node, &idp, silently()).await;
+    assert_eq!(page.told()["refused"], json!("login_required"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_person_who_said_no_is_not_sent_to_the_next_member() {
+    let (idp, _, node) = mesh().await;
+    idp.lies(|lies| {
+        lies.says = Some(Box::new(|says| {
+            says.status = vec![code("Responder"), code("RequestDenied")];
+            says.has_assertion = false;
+        }));
+    });
+    let ask = Ask { prompt: Some(Prompt::Login), ..Ask::default() };
+    let page = signs_in(&mut Person::new(), &node, &idp, ask).await;
+    assert_eq!(page.told()["refused"], json!("access_denied"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_name_that_is_another_one_each_time_is_nobody_unless_sub_is_mapped() {
+    let idp = SamlIdp::start().await;
+    let node = Node::new(json!([saml("first", &idp), group("group", &["first"])]));
+    idp.lies(|lies| {
+        lies.says = Some(Box::new(|says| says.name = Some((Some(uris::TRANSIENT), "t-1".into()))));
+    });
+    assert_eq!(signs_in(&mut Person::new(), &node, &idp, Ask::default()).await.told()["sub"], "e-1");
+    let mut alone = Person::new();
+    let page = alone.is_shown(&node, asks("first", Ask::default())).await;
+    let page = brings(&mut alone, &node, &idp, &request(&page)).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+    assert!(node.why(&page.login_id()).contains("another name at each login"));
+}
+
+#[tokio::test]
+async fn this_nodes_metadata_is_there_for_providers() {
+    let (_, _, node) = mesh().await;
+    let page = Person::new().opens(&node, "/first/acs/metadata").await;
+    assert_eq!(page.headers["content-type"], "application/samlmetadata+xml");
+    assert!(
+        page.body.contains("AssertionConsumerService") && page.body.contains("/first/acs\""),
+        "{}",
+        page.body
+    );
+}
