@@ -241,8 +241,8 @@ pub struct Ldap {
     pub bind_password: Option<Secret>,
     /// Whose password the sign-in page asks for. Defaults to the connector's name.
     pub title: Option<String>,
-    /// Attribute that holds the user name. Defaults to `uid`; for Active Directory to `userPrincipalName` where an `@` is
-    /// typed, else `sAMAccountName`.
+    /// Attribute that holds the user name. Defaults to `uid`; for Active Directory to `sAMAccountName`, where an `@` is typed to
+    /// `userPrincipalName`, and behind it to `sAMAccountName@` with the domain of `baseDN`.
     pub username_search_key: Option<String>,
     /// Attribute of a user's own name right under `baseDN`: binds as that name without a search, so that no service account
     /// is needed. Has no effect beside `usernameSearchKey`. Defaults to none: a search.

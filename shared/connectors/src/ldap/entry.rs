@@ -158,6 +158,13 @@ pub(super) fn same_dn(one: &str, other: &str) -> bool {
     parts(one) == parts(other)
 }
 
+/// The DNS name of the domain that a DN is in: `ou=people,dc=corp,dc=example` is in `corp.example`.
+pub(super) fn domain(dn: &str) -> String {
+    let parts = dn.split(',').filter_map(|part| part.split_once('='));
+    let parts = parts.filter(|(key, _)| key.trim().eq_ignore_ascii_case("dc")).map(|(_, name)| name.trim());
+    parts.collect::<Vec<_>>().join(".")
+}
+
 fn value(key: &str, values: &[Vec<u8>], delimiter: Option<&str>) -> Option<Value> {
     let bare = key.split(';').next().unwrap_or_default();
     if SECRET.contains(&bare) {
@@ -279,6 +286,12 @@ mod tests {
         let unnamed = Person::read(SearchEntry { dn: "CN=M".into(), attrs, bin_attrs: HashMap::new() });
         assert!(unnamed.is_known_as("M@corp.example"), "a principal name that no attribute holds");
         assert!(!unnamed.is_known_as("m2@corp.example"));
+    }
+
+    #[test]
+    fn a_domain_is_read_from_a_dn() {
+        assert_eq!(domain("OU=people, DC=corp,dc = example "), "corp.example");
+        assert_eq!(domain("ou=people,o=Example"), "");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) struct Account {
 pub(super) enum By {
     /// The entry with this attribute is searched.
     Key(String),
-    /// As in Active Directory: by `userPrincipalName` where an `@` was typed, else by `sAMAccountName`.
+    /// As in Active Directory: by principal name where an `@` was typed, else by `sAMAccountName`.
     ActiveDirectory,
     /// No search: the name is the entry's own, below the base.
     Rdn(String),

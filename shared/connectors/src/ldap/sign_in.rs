@@ -28,6 +28,12 @@ pub(super) enum Outcome {
     Hidden(String),
 }
 
+/// A name under an attribute.
+struct Name<'a> {
+    key: &'a str,
+    text: &'a str,
+}
+
 const UNKNOWN: Outcome = Outcome::Unknown { referred: false };
 
 impl Ldap {
@@ -51,30 +57,21 @@ impl Ldap {
                 let query = self.query(dn, Scope::Base, "(objectClass=*)".into(), 1);
                 let found = self.as_anybody(server, &mut link, &query).await?;
                 match one(found, self.search_by(self.who()))? {
-                    Ok(person) => (person, link),
+                    Ok(person) if person.is_called(key, username) => (person, link),
+                    Ok(_) => return Ok(UNKNOWN),
                     Err(none_or_several) => return Ok(none_or_several),
                 }
             }
             By::Key(_) | By::ActiveDirectory => {
-                let query = self.query_of(username, 2);
-                let (found, link) = tokio::join!(server.search(&query), server.connect());
+                let (found, link) = tokio::join!(self.find(server, username), server.connect());
                 let (found, mut link) = (found?, link?);
-                let person = match one(found, self.search_by(Who::Account))? {
+                let person = match found {
                     Ok(person) => person,
-                    Err(none_or_several) => {
+                    Err(instead) => {
                         nobody_in_particular(&mut link, &self.settings.base).await;
-                        return Ok(none_or_several);
+                        return Ok(instead);
                     }
                 };
-                if self.settings.account.as_ref().is_some_and(|account| person.is_known_as(&account.dn)) {
-                    nobody_in_particular(&mut link, &self.settings.base).await;
-                    return Ok(UNKNOWN);
-                }
-                if !person.is_called(self.key(username), username) {
-                    nobody_in_particular(&mut link, &self.settings.base).await;
-                    let hidden = person.text(self.key(username)).is_none();
-                    return Ok(if hidden { Outcome::Hidden(self.key(username).into()) } else { UNKNOWN });
-                }
                 let bound = link.bind(person.dn(), password).await?;
                 if let Err(no) = judge::judge(&bound) {
                     return not(no, bound);
@@ -82,19 +79,41 @@ impl Ldap {
                 (person, link)
             }
         };
-        if !person.is_called(self.key(username), username) {
-            return Ok(UNKNOWN);
-        }
         let groups = self.groups(server, &mut link, &person).await?;
         Ok(Outcome::Vouched(person, groups))
+    }
+
+    /// The entry that a typed name belongs to, or what comes of it instead.
+    async fn find(&self, server: &Server, username: &str) -> Result<Result<Person, Outcome>, Trouble> {
+        let mut found = Err(UNKNOWN);
+        for name in self.names(username) {
+            let entries = server.search(&self.query_of(&name, 2)).await?;
+            found = one(entries, self.search_by(Who::Account))?.and_then(|person| self.known(person, &name));
+            if !matches!(found, Err(Outcome::Unknown { .. })) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The person, if the entry has that name and is not the service account's.
+    fn known(&self, person: Person, name: &Name<'_>) -> Result<Person, Outcome> {
+        if self.settings.account.as_ref().is_some_and(|account| person.is_known_as(&account.dn)) {
+            return Err(UNKNOWN);
+        }
+        if person.is_called(name.key, name.text) {
+            return Ok(person);
+        }
+        let hidden = person.text(name.key).is_none();
+        Err(if hidden { Outcome::Hidden(name.key.into()) } else { UNKNOWN })
     }
 
     /// Asks as a login does, for somebody who is not there: whether the service account may search people, and their groups.
     pub(super) async fn rehearse_at(&self, server: &Server) -> Result<(), Trouble> {
         let nobody = ambient::token();
-        let mut people = match &self.settings.by {
-            By::Rdn(_) => self.query(self.settings.base.clone(), Scope::Base, "(objectClass=*)".into(), 1),
-            By::Key(_) | By::ActiveDirectory => self.query_of(&nobody, 1),
+        let mut people = match (&self.settings.by, self.names(&nobody).first()) {
+            (By::Key(_) | By::ActiveDirectory, Some(name)) => self.query_of(name, 1),
+            _ => self.query(self.settings.base.clone(), Scope::Base, "(objectClass=*)".into(), 1),
         };
         people.attributes = vec!["1.1".into()];
         refused_or(server.search(&people).await?, self.search_by(Who::Account))?;
@@ -105,18 +124,26 @@ impl Ldap {
         Ok(())
     }
 
-    /// The attribute that a typed name belongs to.
-    fn key(&self, username: &str) -> &str {
-        match &self.settings.by {
-            By::Key(key) | By::Rdn(key) => key,
-            By::ActiveDirectory if username.contains('@') => "userPrincipalName",
-            By::ActiveDirectory => "sAMAccountName",
+    /// What a typed name may be, in the order in which it is looked for. In Active Directory everybody also has the principal name
+    /// `sAMAccountName@domain`, which stands in no attribute; somebody else's that does stand in one goes before it.
+    fn names<'a>(&'a self, username: &'a str) -> Vec<Name<'a>> {
+        let name = |key, text| Name { key, text };
+        match (&self.settings.by, username.rsplit_once('@')) {
+            (By::Key(key) | By::Rdn(key), _) => vec![name(key, username)],
+            (By::ActiveDirectory, None) => vec![name("sAMAccountName", username)],
+            (By::ActiveDirectory, Some((local, domain))) => {
+                let mut names = vec![name("userPrincipalName", username)];
+                if !local.is_empty() && domain.eq_ignore_ascii_case(&entry::domain(&self.settings.base)) {
+                    names.push(name("sAMAccountName", local));
+                }
+                names
+            }
         }
     }
 
-    /// The search of the entry that a typed name belongs to.
-    fn query_of(&self, username: &str, most: i32) -> Query {
-        let is_it = format!("({}={})", self.key(username), ldap_escape(username));
+    /// The search of the entry that has a name.
+    fn query_of(&self, name: &Name<'_>, most: i32) -> Query {
+        let is_it = format!("({}={})", name.key, ldap_escape(name.text));
         let filter = if self.settings.active_directory {
             format!("(&(objectClass=user)(!(objectClass=computer)){is_it})")
         } else {

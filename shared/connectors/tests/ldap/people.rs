@@ -101,6 +101,35 @@ async fn a_name_below_the_base_needs_no_search_and_no_account() {
 }
 
 #[tokio::test]
+async fn in_active_directory_everybody_has_a_principal_name_that_no_attribute_holds() {
+    let slapd = Slapd::start();
+    let user = |cn: &str, names: &str| {
+        slapd.loads(&format!(
+            "dn: cn={cn},ou=people,dc=example,dc=com\nobjectClass: user\ncn: {cn}\nsn: {cn}\n{names}\nuserPassword: {cn}-password\n"
+        ));
+    };
+    user("nora", "sAMAccountName: nora");
+    user("otto", "sAMAccountName: otto");
+    user("olga", "sAMAccountName: olga\nuserPrincipalName: otto@example.com");
+    let who = async |name: &str, password: &str| {
+        let person = signs_in(&slapd, json!({ "type": "activedirectory" }), name, password).await;
+        person.map(|person| person.claims["cn"].clone()).map_err(|failure| failure.blame)
+    };
+    assert_eq!(who("nora@example.com", "nora-password").await, Ok(json!("nora")));
+    assert_eq!(who("NORA@Example.com", "nora-password").await, Ok(json!("nora")));
+    for other in ["nora@example.org", "nora@", "@example.com", "n*@example.com"] {
+        assert_eq!(who(other, "nora-password").await, Err(Blame::Rejected), "{other}");
+    }
+    assert_eq!(
+        who("otto@example.com", "olga-password").await,
+        Ok(json!("olga")),
+        "the one that is written goes first"
+    );
+    assert_eq!(who("otto@example.com", "otto-password").await, Err(Blame::Rejected));
+    assert_eq!(who("otto", "otto-password").await, Ok(json!("otto")));
+}
+
+#[tokio::test]
 async fn groups_are_searched_where_that_is_configured() {
     let slapd = Slapd::start();
     let change = json!({ "groupBaseDN": "ou=groups,dc=example,dc=com" });
