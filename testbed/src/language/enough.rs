@@ -23,7 +23,7 @@ pub fn lacks(topology: &Topology) -> Problems {
 
 /// How many attempts there are at most, in words, and what to do about it; `None` where that depends on the run.
 fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static str, &'static str)> {
-    let here = |people: &&People| expected.region.as_ref().is_none_or(|region| *region == people.region);
+    let here = |people: &&People| expected.concerns(&people.region);
     let people = || topology.people.iter().filter(here);
     let steps = rounds::steps(topology);
     let of_kind = |kind| steps.iter().filter(|step| step.verb.kind() == kind).count() as u64;

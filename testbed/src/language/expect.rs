@@ -32,6 +32,11 @@ pub struct Expectation {
 const REPEATS: u32 = 3;
 
 impl Expectation {
+    /// Whether it is about this region.
+    pub fn concerns(&self, region: &str) -> bool {
+        self.region.as_ref().is_none_or(|of| of == region)
+    }
+
     /// How often it has to be tried; `usual` is the topology's number of attempts.
     pub fn needed(&self, usual: u32) -> u32 {
         let usual = match (self.measure, self.bound) {

@@ -29,7 +29,7 @@ impl Court<'_, '_> {
             of_person.entry(&login.login.person).or_default().push(login);
         }
         let logins = |name: &str| of_person.get(name).map(Vec::as_slice).unwrap_or_default();
-        let here = |region: &str| expected.region.as_ref().is_none_or(|wanted| wanted == region);
+        let here = |region: &str| expected.concerns(region);
         let twins = self.world.run.people.iter().filter(|person| here(&person.region));
         let twins = twins.filter_map(|twin| Some((logins(twin.twin_of.as_ref()?), logins(&twin.name))));
         let (mut alike, mut apart, mut alone) = (0, 0, 0);

@@ -2,13 +2,15 @@
 //! an exit code. Reads the history only. A node's word counts where the question is what the node said, and nowhere else.
 //!
 //! [`world`] is the mesh over time ([`names`] known in it, [`conduct`] of providers), [`ends`] what each login and visit was worth,
-//! [`mod@judge`] what of that was expected. Measures with a room of their own: [`home`] says where browsers stood when a server
+//! [`mod@judge`] what of that was expected. Measures have rooms of their own: `counts`, `first` after a fault or a heal; [`home`] says where browsers stood when a server
 //! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`agree`] holds
 //! real browsers against simulated ones. [`machine`] is whether times mean anything, [`stats`] the arithmetic.
 
 pub mod agree;
 pub mod conduct;
+mod counts;
 pub mod ends;
+mod first;
 pub mod home;
 pub mod judge;
 pub mod machine;

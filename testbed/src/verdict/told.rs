@@ -23,7 +23,7 @@ impl Court<'_, '_> {
         &'l self,
         expected: &'l Expectation,
     ) -> impl Iterator<Item = (&'l str, &'l str, &'l Who)> + 'l {
-        let here = |region: &str| expected.region.as_ref().is_none_or(|wanted| wanted == region);
+        let here = |region: &str| expected.concerns(region);
         let logins = self.ends.logins.iter().map(|it| it.login).filter(move |it| here(&it.region));
         let logins = logins.filter_map(|it| Some((it.app.as_str(), it.person.as_str(), it.who.as_ref()?)));
         let visits = self.ends.visits.iter().map(|it| it.visit).filter(move |it| here(&it.region));

@@ -1,0 +1,129 @@
+//! Measures that are counts: of logins by their ends, of acts, of sessions.
+
+use super::ends::End;
+use super::ends::visits::{JudgedVisit, VisitEnd};
+use super::judge::{Court, Finding};
+use super::world::Span;
+use crate::language::{Bound, Expectation, Limit};
+
+/// One login of so many may be listed apart where it is said that none was lost.
+const FEW_APART: usize = 10;
+
+impl Court<'_, '_> {
+    pub(super) fn count(&self, expected: &Expectation, end: End) -> Finding {
+        let count = self.logins(expected).filter(|login| login.end == end).count();
+        let attempts = self.tried(expected).count();
+        let early = self.ends.logins.iter().filter(|login| {
+            let here = expected.concerns(&login.login.region);
+            here && login.end == end && self.excused(expected.after_change, login.window)
+        });
+        let early = match early.count() {
+            0 => String::new(),
+            more => format!(", and {more} before the probes could notice"),
+        };
+        let words = format!("{count} {} of {attempts} logins since the first fault{early}", end.words());
+        Finding { number: Some(count as f64), words, attempts }
+    }
+
+    /// Whom nobody could have told is no attempt, and where many are listed apart nobody can say that none of them was lost.
+    pub(super) fn lost(&self, expected: &Expectation) -> Finding {
+        let mut finding = self.count(expected, End::Lost);
+        let all = self.logins(expected);
+        let (apart, beyond_help) = all.fold((0, 0), |(apart, beyond_help), login| match login.end {
+            End::Apart => (apart + 1, beyond_help),
+            End::CutOff => (apart, beyond_help + 1),
+            _ => (apart, beyond_help),
+        });
+        finding.attempts = finding.attempts.saturating_sub(beyond_help);
+        if apart > 0 {
+            finding.words.push_str(&format!(", {apart} more listed apart"));
+        }
+        if finding.number == Some(0.0) && apart > finding.attempts / FEW_APART {
+            finding.number = None;
+            finding.words.push_str(", too many to say that none of them was lost");
+        }
+        finding
+    }
+
+    /// Where a number of people has to be told, those without a live path are the attempts.
+    pub(super) fn told(&self, expected: &Expectation) -> Finding {
+        let finding = self.count(expected, End::Told);
+        if !matches!(expected.bound, Bound::AtLeast(_)) {
+            return finding;
+        }
+        let without_way =
+            self.tried(expected).filter(|login| !login.live && login.end != End::SignedIn).count();
+        Finding {
+            words: format!("{} ({without_way} without a live path)", finding.words),
+            attempts: without_way,
+            ..finding
+        }
+    }
+
+    pub(super) fn wrong(&self, expected: &Expectation) -> Finding {
+        let logins = self.logins(expected).filter(|login| login.end == End::Wrong);
+        let here = |visit: &&JudgedVisit<'_>| expected.concerns(&visit.visit.region);
+        let visits = self.ends.visits.iter().filter(here).filter(|visit| visit.end == VisitEnd::Wrong);
+        let all: Vec<&str> =
+            logins.map(|login| login.why.as_str()).chain(visits.map(|visit| visit.why.as_str())).collect();
+        let signed_in: Vec<_> = self.logins(expected).filter(|login| login.end == End::SignedIn).collect();
+        let blind = signed_in
+            .iter()
+            .filter(|login| login.login.who.as_ref().is_none_or(|who| who.lab_person.is_none()));
+        let blind = blind.count();
+        if all.is_empty() && blind > 0 {
+            let words = format!(
+                "{blind} logins came without the hidden attribute `lab_person`: map it in the nodes' configurations"
+            );
+            return Finding { number: None, words, attempts: signed_in.len() };
+        }
+        let first = all.first().map(|why| format!(", the first: {why}")).unwrap_or_default();
+        let attempts = signed_in.len() + all.len();
+        Finding { number: Some(all.len() as f64), words: format!("{} wrong{first}", all.len()), attempts }
+    }
+
+    pub(super) fn signed_in(&self, expected: &Expectation) -> Finding {
+        let count = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
+        let attempts = self.tried(expected).count();
+        let share = matches!(
+            expected.bound,
+            Bound::AtMost(Limit::Share(_))
+                | Bound::AtLeast(Limit::Share(_))
+                | Bound::Exactly(Limit::Share(_))
+        );
+        let number = if share { count as f64 / attempts.max(1) as f64 } else { count as f64 };
+        Finding {
+            number: Some(number),
+            words: format!("{count} of {attempts} logins since the first fault signed in"),
+            attempts,
+        }
+    }
+
+    pub(super) fn acts(&self, expected: &Expectation) -> Finding {
+        let most =
+            self.logins(expected).filter(|login| login.end == End::SignedIn).map(|login| login.acts).max();
+        let some = self.logins(expected).filter(|login| login.end == End::SignedIn && login.acts > 0).count();
+        let words = match most {
+            None => "nobody signed in".to_owned(),
+            Some(most) => format!("at most {most}; {some} logins needed any"),
+        };
+        let attempts = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
+        Finding { number: most.map(f64::from), words, attempts }
+    }
+
+    pub(super) fn sessions(&self, expected: &Expectation) -> Finding {
+        let here = |visit: &&JudgedVisit<'_>| {
+            let span = Span { from: visit.visit.start, until: visit.ended };
+            expected.concerns(&visit.visit.region) && !self.excused(expected.after_change, span)
+        };
+        let judged: Vec<_> =
+            self.ends.visits.iter().filter(here).filter(|visit| visit.end != VisitEnd::Excused).collect();
+        let lost: Vec<_> = judged.iter().filter(|visit| visit.end != VisitEnd::Kept).collect();
+        let first = lost
+            .first()
+            .map(|visit| format!(", the first: {} ({})", visit.visit.person, visit.why))
+            .unwrap_or_default();
+        let words = format!("{} lost in {} visits of people with a session{first}", lost.len(), judged.len());
+        Finding { number: Some(lost.len() as f64), words, attempts: judged.len() }
+    }
+}
