@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 use mangrove_connectors::{Blame, Failure, Identity, ProbeResult};
 use serde_json::json;
 
-use crate::build;
 use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, nested, result};
 use crate::slapd::Slapd;
+use crate::{LISTENERS_PATIENCE, build};
 
 /// Alice types her password at a directory that does `lie` where it does not answer honestly.
 pub(crate) async fn alice_at(
@@ -158,7 +158,7 @@ async fn silence_and_half_closed_connections_end_in_time_whatever_was_asked() {
         (outcome.unwrap_err(), began.elapsed())
     });
     for (failure, took) in join_all(failures).await {
-        assert!(failure.no_answer && took < Duration::from_secs(7), "{failure}: {took:?}");
+        assert!(failure.no_answer && took < LISTENERS_PATIENCE, "{failure}: {took:?}");
     }
 }
 
@@ -171,7 +171,7 @@ async fn a_server_that_takes_connections_and_never_speaks_tls_ends_in_time() {
         let directory = build(written, json!({ "mesh": {} })).unwrap();
         let began = Instant::now();
         let failure = directory.verify_password("alice", "correct horse").await.unwrap_err();
-        assert!(failure.no_answer && began.elapsed() < Duration::from_secs(7), "{url}: {failure}");
+        assert!(failure.no_answer && began.elapsed() < LISTENERS_PATIENCE, "{url}: {failure}");
     }
 }
 

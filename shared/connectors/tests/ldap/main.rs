@@ -13,10 +13,14 @@ mod policy;
 mod ways;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mangrove_config::Config;
 use mangrove_connectors::{Connector, HttpClient, Parts};
 use serde_json::{Value, json};
+
+/// What a sign-in may take at most: a listener gives an endpoint as much.
+const LISTENERS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The one connector of a configuration.
 fn build(written: Value, tls: Value) -> Result<Arc<Connector>, String> {

@@ -1,5 +1,8 @@
 //! Servers that die, come back, or are only half there.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use mangrove_connectors::{Blame, Look, ProbeResult};
@@ -9,9 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::liar::{Liar, Reply};
+use crate::liar::{Liar, Reply, Request, honestly};
 use crate::slapd::Slapd;
-use crate::{as_written, build, connector};
+use crate::{LISTENERS_PATIENCE, as_written, build, connector};
+
+/// Time enough on the busiest machine.
+const PATIENT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn kept_connections_survive_a_restart() {
@@ -36,37 +42,50 @@ async fn a_silent_server_costs_a_deadline_and_the_next_login_works() {
     slapd.falls_silent();
     let began = Instant::now();
     let refused = directory.verify_password("alice", "correct horse").await.unwrap_err();
-    assert!(refused.no_answer && began.elapsed() < Duration::from_secs(7), "{refused}");
+    assert!(refused.no_answer && began.elapsed() < LISTENERS_PATIENCE, "{refused}");
     let patience = Duration::from_millis(300);
     assert!(matches!(directory.look(patience).await, Look::Failed { timed_out: true, .. }));
     slapd.wakes_up();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
-    assert!(matches!(directory.look(Duration::from_secs(5)).await, Look::Answered { .. }));
+    assert!(matches!(directory.look(PATIENT).await, Look::Answered { .. }));
 }
 
 #[tokio::test]
-async fn with_a_second_server_a_dead_or_silent_first_one_costs_little() {
+async fn with_a_second_server_a_silent_first_one_is_waited_for_by_one_person_alone() {
+    let silent = Arc::new(AtomicBool::new(false));
+    let now = silent.clone();
+    let first = move |asked: &Request| if now.load(SeqCst) { Reply::Silence } else { honestly(asked) };
+    let (first, second) = (Liar::start(first).await, Liar::start(honestly).await);
+    let mut written = first.connector();
+    written["url"] = json!([written["url"], second.connector()["url"]]);
+    let directory = build(written, json!({})).unwrap();
+    directory.verify_password("alice", "correct horse").await.unwrap();
+    assert!(second.asked().is_empty(), "they are asked in order");
+    silent.store(true, SeqCst);
+    directory.verify_password("alice", "correct horse").await.unwrap();
+    let asked = first.asked().len();
+    directory.verify_password("alice", "correct horse").await.unwrap();
+    assert_eq!(first.asked().len(), asked, "the next person does not wait for it");
+    silent.store(false, SeqCst);
+    assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }));
+    directory.verify_password("alice", "correct horse").await.unwrap();
+    assert!(first.asked().len() > asked + 1, "a probe saw it alive");
+}
+
+#[tokio::test]
+async fn with_a_second_server_a_dead_first_one_costs_nobody_anything() {
     let (mut first, second) = (Slapd::start(), Slapd::start());
     let mut written = first.connector("directory");
     written["url"] = json!([first.ldap(), second.ldap()]);
     written["allowPlaintext"] = true.into();
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
-    let takes = async || {
-        let began = Instant::now();
-        directory.verify_password("alice", "correct horse").await.unwrap();
-        began.elapsed()
-    };
-    takes().await;
-    first.falls_silent();
-    assert!(takes().await < Duration::from_secs(4), "patience with one server, while there is another");
-    assert!(takes().await < Duration::from_millis(1_900), "and the next person does not wait for it");
-    match directory.probe().await {
-        ProbeResult::Answered { .. } => {}
-        other => panic!("one server is enough: {other:?}"),
-    }
+    let alice = directory.verify_password("alice", "correct horse").await.unwrap();
     first.dies();
-    assert!(takes().await < Duration::from_millis(1_900));
+    let again = directory.verify_password("alice", "correct horse").await.unwrap();
+    assert_eq!(again.claims["employeeNumber"], alice.claims["employeeNumber"]);
+    assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }), "one server is enough");
+    assert!(matches!(directory.look(PATIENT).await, Look::Answered { .. }));
 }
 
 #[tokio::test]
@@ -84,7 +103,7 @@ async fn a_silent_server_does_not_use_up_the_time_of_the_probe() {
 
     written["healthCheck"]["timeout"] = "30s".into();
     let directory = build(written, json!({})).unwrap();
-    let probe = timeout(Duration::from_secs(15), directory.probe()).await;
+    let probe = timeout(LISTENERS_PATIENCE, directory.probe()).await;
     assert!(matches!(probe, Ok(ProbeResult::Answered { .. })), "nor is the verdict late: {probe:?}");
 }
 
@@ -139,13 +158,12 @@ async fn a_server_killed_in_the_middle_of_a_bind_is_followed_by_the_next() {
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
     assert!(directory.verify_password("bob", "bob-password").await.is_ok());
-    let began = Instant::now();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     tasks.join_next().await.expect("the first server is dead").unwrap();
 }
 
-/// Lets everything through to `port`; when told, the connections that stand carry nothing any more, and new ones do.
+/// Lets everything through to `port`; when told, the connections that stand carry nothing any more, and new ones do. Each
+/// connection is a receiver for as long as the door stands.
 async fn goes_stale(port: u16, tasks: &mut JoinSet<()>) -> (u16, tokio::sync::watch::Sender<()>) {
     let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = door.local_addr().unwrap().port();
@@ -159,8 +177,9 @@ async fn goes_stale(port: u16, tasks: &mut JoinSet<()>) -> (u16, tokio::sync::wa
                 let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
                 tokio::select! {
                     _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                    _ = told.changed() => std::future::pending().await,
+                    _ = told.changed() => {}
                 }
+                std::future::pending::<()>().await;
             });
         }
     });
@@ -168,7 +187,7 @@ async fn goes_stale(port: u16, tasks: &mut JoinSet<()>) -> (u16, tokio::sync::wa
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_is_half_dead_costs_a_second_and_no_login() {
+async fn a_kept_connection_that_is_half_dead_costs_nobody_a_login() {
     let slapd = Slapd::start();
     let mut tasks = JoinSet::new();
     let (door, stale) = goes_stale(slapd.port, &mut tasks).await;
@@ -178,9 +197,8 @@ async fn a_kept_connection_that_is_half_dead_costs_a_second_and_no_login() {
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    let before = stale.receiver_count();
     stale.send(()).unwrap();
-    let began = Instant::now();
     assert!(directory.verify_password("alice", "correct horse").await.is_ok());
-    let took = began.elapsed();
-    assert!(took > Duration::from_millis(900) && took < Duration::from_millis(4_500), "{took:?}");
+    assert_eq!(stale.receiver_count(), before + 2, "one for her bind, and one in the stead of the kept one");
 }

@@ -123,6 +123,28 @@ async fn a_password_that_is_wrong_at_one_directory_is_never_tried_at_another() {
 }
 
 #[tokio::test]
+async fn why_a_right_password_does_not_count_stands_on_the_page() {
+    for (data, words) in
+        [("775", "locked"), ("773", "must be changed"), ("532", "has expired"), ("533", "switched off")]
+    {
+        let why = format!(
+            "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v3839"
+        );
+        let directory = that(move || Reply::Say(vec![result(0x61, 49, &why)])).await;
+        let node = Node::new(json!([ldap("first", &[&directory]), group("group", &["first"])]));
+        let mut alice = Person::new();
+        let page = asked_by(&node, &mut alice, "people of first").await;
+        let again = types(&mut alice, &node, &page, PASSWORD).await;
+        assert_eq!(again.status, StatusCode::FORBIDDEN);
+        assert!(
+            again.body.contains(words) && !again.body.contains("AcceptSecurityContext"),
+            "{}",
+            again.body
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_hostile_directory_answers_ends_that_login_and_moves_nobody() {
     let deep = || Reply::Raw(nested(120_000));
     let of_another = || Reply::Say(vec![result(0x65, 0, "")]);
