@@ -51,14 +51,11 @@ impl Dialer {
         let host = uri.host().ok_or_else(|| HttpError::NotAllowed("a URL without a host".into()))?.to_owned();
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let tcp = self.reach(&host, port).await?;
         if !secure {
-            let tcp = self.reach(&host, port).await?;
             return Ok(Stream { io: TokioIo::new(Box::new(tcp)), h2: false });
         }
-        let stream = match &self.proxy {
-            Some(_) => self.tls(&host, self.reach(&host, port).await?).await?,
-            None => self.secured(&host, port).await?,
-        };
+        let stream = self.tls(&host, tcp).await?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Stream { io: TokioIo::new(Box::new(stream)), h2 })
     }
@@ -72,8 +69,9 @@ impl Dialer {
     }
 
     /// An encrypted connection to `host`. Where name servers lead to nobody or to somebody else, the address at which it last
-    /// proved itself is tried after theirs: the certificate says who is there, whoever named the address.
-    pub(super) async fn secured(&self, host: &str, port: u16) -> Result<TlsStream<TcpStream>, HttpError> {
+    /// proved itself is tried after theirs: the certificate says who is there, whoever named the address. Only for what no browser
+    /// has to find: people ask the same name servers, and are not to be sent where they cannot go.
+    pub(crate) async fn secured(&self, host: &str, port: u16) -> Result<TlsStream<TcpStream>, HttpError> {
         let proven = self.names.proven(host, port);
         let tcp = self.tcp_or(host, port, proven).await?;
         let address = tcp.peer_addr().map_err(|why| HttpError::from_io(&why))?.ip();

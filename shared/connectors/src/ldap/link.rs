@@ -150,12 +150,13 @@ pub(super) struct Link {
 impl Link {
     /// Connects; nothing is bound yet.
     pub(super) async fn open(dialer: &Dialer, place: &Place) -> Result<Self, Trouble> {
-        let tcp = dialer.tcp(&place.host, place.port).await?;
+        let (host, port) = (place.host.as_str(), place.port);
         let stream = match place.encryption {
-            Encryption::None => Stream::Plain(tcp),
-            Encryption::Ldaps => Stream::Tls(Box::new(dialer.tls(&place.host, tcp).await?)),
+            Encryption::None => Stream::Plain(dialer.tcp(host, port).await?),
+            Encryption::Ldaps => Stream::Tls(Box::new(dialer.secured(host, port).await?)),
             Encryption::StartTls => {
-                Stream::Tls(Box::new(dialer.tls(&place.host, start_tls(tcp).await?).await?))
+                let plain = dialer.tcp(host, port).await?;
+                Stream::Tls(Box::new(dialer.tls(host, start_tls(plain).await?).await?))
             }
         };
         Self::over(stream).await
