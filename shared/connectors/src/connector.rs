@@ -8,6 +8,7 @@ use mangrove_continuity::HealthPolicy;
 use mangrove_keys::{KeyError, KeyRing};
 use url::Url;
 
+use crate::finder::Found;
 use crate::http::HttpBuildError;
 use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
@@ -180,6 +181,28 @@ impl Connector {
     /// Whether an operator marked the upstream as a Mangrove root.
     pub fn is_root(&self) -> bool {
         matches!(self, Self::Oidc(c) if c.is_root())
+    }
+
+    /// The configured connector whose settings it has: itself, unless DNS found it.
+    pub fn like(&self) -> &str {
+        self.found().map_or_else(|| self.name(), |found| &found.like)
+    }
+
+    /// By which records DNS found it, if it did.
+    pub fn found_by(&self) -> Option<&str> {
+        self.found().map(|found| found.srv.as_str())
+    }
+
+    /// Whether it has shown who it is and that it knows this node. Only who was found has to.
+    pub fn is_proven(&self) -> bool {
+        self.found().is_none_or(Found::is_proven)
+    }
+
+    fn found(&self) -> Option<&Found> {
+        match self {
+            Self::Oidc(c) => c.found(),
+            Self::Saml(_) | Self::Ldap(_) | Self::Local(_) => None,
+        }
     }
 
     /// The key by which this node proves who it is at the upstream, where it is a key and not a secret. The node's own is made

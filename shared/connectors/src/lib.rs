@@ -8,6 +8,7 @@ pub mod connector;
 pub mod dns;
 mod endpoint;
 pub mod failure;
+pub mod finder;
 mod front;
 mod health;
 pub mod http;
@@ -19,7 +20,9 @@ pub mod saml;
 pub mod step;
 
 pub use connector::{BuildError, Connector, Look, Parts, ProbeResult};
+pub use dns::services::{Host, Services};
 pub use failure::Failure;
+pub use finder::Finder;
 pub use front::Door;
 pub use http::HttpClient;
 pub use identity::{Identity, Once};

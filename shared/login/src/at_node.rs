@@ -32,15 +32,15 @@ impl Login {
 }
 
 impl AtNode<'_> {
-    fn watched(&self, member: &str) -> Option<&Arc<Member>> {
+    fn watched(&self, member: &str) -> Option<Arc<Member>> {
         self.login.watch.member(member)
     }
 
-    fn seat<'a>(&'a self, flow: &'a Flow, member: &str) -> Option<&'a Seat> {
-        self.login.plan.seat(&flow.request.idps, member)
+    fn seat(&self, flow: &Flow, member: &str) -> Option<Arc<Seat>> {
+        self.login.plan().seat(&flow.request.idps, member)
     }
 
-    fn must_sit<'a>(&'a self, flow: &'a Flow, member: &str) -> Result<&'a Seat, Failure> {
+    fn must_sit(&self, flow: &Flow, member: &str) -> Result<Arc<Seat>, Failure> {
         let nobody = || Failure::misconfigured(format!("{member} may not vouch for {}", flow.request.app));
         self.seat(flow, member).ok_or_else(nobody)
     }
@@ -90,12 +90,12 @@ impl World for AtNode<'_> {
     }
 
     fn members(&self, flow: &Flow) -> Vec<String> {
-        let seats = self.login.plan.seats(&flow.request.idps);
+        let seats = self.login.plan().seats(&flow.request.idps);
         seats.iter().map(|seat| seat.connector.name().to_owned()).collect()
     }
 
     fn choose(&self, flow: &Flow, tried: &[String]) -> Choice {
-        let seats = self.login.plan.seats(&flow.request.idps);
+        let seats = self.login.plan().seats(&flow.request.idps);
         self.login.choose_for(flow, &seats, tried, ambient::now())
     }
 
@@ -105,7 +105,7 @@ impl World for AtNode<'_> {
 
     fn could_be_alive(&self, flow: &Flow, member: &str) -> bool {
         let seat = self.seat(flow, member);
-        seat.is_some_and(|seat| self.login.could_be_alive(seat, ambient::now()))
+        seat.is_some_and(|seat| self.login.could_be_alive(&seat, ambient::now()))
     }
 
     fn has_a_judge(&self, member: &str) -> bool {
@@ -123,16 +123,14 @@ impl World for AtNode<'_> {
     async fn look(&self, member: &str, next: Option<&str>) -> Looked {
         let next = next.and_then(|next| self.watched(next));
         match self.watched(member) {
-            Some(member) => looks::before_leaving(member, next).await,
+            Some(member) => looks::before_leaving(&member, next.as_ref()).await,
             None => Looked::in_vain("there is no connector of that name"),
         }
     }
 
     async fn look_at_all(&self, members: &[String]) -> Option<String> {
-        let watched: Vec<_> = members
-            .iter()
-            .filter_map(|name| Some((name.as_str(), Arc::clone(self.watched(name)?))))
-            .collect();
+        let watched: Vec<_> =
+            members.iter().filter_map(|name| Some((name.as_str(), self.watched(name)?))).collect();
         looks::all_at_once(&watched).await.map(str::to_owned)
     }
 
@@ -159,10 +157,10 @@ impl World for AtNode<'_> {
         pending: &Pending,
         answer: &Answer,
     ) -> Result<Identity, Failure> {
-        let connector = &self.must_sit(flow, member)?.connector;
-        let finishing = connector.finish(pending, answer);
+        let seat = self.must_sit(flow, member)?;
+        let finishing = seat.connector.finish(pending, answer);
         let Some(watched) = self.watched(member) else { return finishing.await };
-        redeeming::unless_it_is_gone(watched, finishing, || leaving::has_another(self, flow, member)).await
+        redeeming::unless_it_is_gone(&watched, finishing, || leaving::has_another(self, flow, member)).await
     }
 
     fn person(&self, flow: &Flow, member: &str, identity: &Identity) -> Result<Person, SubjectRefusal> {

@@ -96,7 +96,7 @@ impl Login {
         mut identity: Identity,
         person: Person,
     ) -> Response {
-        let seat = self.plan.seat(&flow.request.idps, &identity.connector);
+        let seat = self.plan().seat(&flow.request.idps, &identity.connector);
         let via = seat.map_or_else(|| identity.connector.clone(), |seat| seat.via.to_string());
         identity.claims = serde_json::Map::new();
         let now = ambient::now();

@@ -4,6 +4,7 @@
 //! is doubted from then on, so that the choice itself goes on to the next one and later logins do not look again. Where
 //! nobody is left by verdicts, all that could be alive get one look together, and whoever answers is used in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mangrove_connectors::Look;
@@ -124,7 +125,13 @@ impl Login {
     }
 
     /// Whom to ask, if this login had asked those that are `tried`.
-    pub(crate) fn choose_for(&self, flow: &Flow, seats: &[&Seat], tried: &[String], now: Moment) -> Choice {
+    pub(crate) fn choose_for(
+        &self,
+        flow: &Flow,
+        seats: &[Arc<Seat>],
+        tried: &[String],
+        now: Moment,
+    ) -> Choice {
         let able = |seat: &Seat| {
             let moves =
                 !flow.avoid.is_empty() && !flow.avoid.iter().any(|name| name == seat.connector.name());
@@ -137,13 +144,13 @@ impl Login {
     }
 
     /// Whom to ask, whoever the browser is.
-    pub(crate) fn choose(&self, seats: &[&Seat], now: Moment) -> Choice {
+    pub(crate) fn choose(&self, seats: &[Arc<Seat>], now: Moment) -> Choice {
         self.choose_of(seats, Seat::able, &[], &[], now)
     }
 
     fn choose_of(
         &self,
-        seats: &[&Seat],
+        seats: &[Arc<Seat>],
         able: impl Fn(&Seat) -> Result<(), String>,
         tried: &[String],
         avoid: &[String],

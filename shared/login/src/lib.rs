@@ -22,6 +22,7 @@
 //! | [`steps`], [`ending`] | the steps of a login and how it ends; over a [`steps::World`], which is a node ([`at_node`]) or the model |
 //! | [`book`], [`crowds`] | logins in progress, in the cache, and how much room each address takes there |
 //! | [`plan`], [`watch`], [`simulation`] | who may vouch; their health; rehearsed outages |
+//! | [`finding`], [`roster`] | roots that DNS names, while the node runs, and which of them are members |
 //! | [`leaving`], [`looks`], [`redeeming`] | the last look before leaving, and the wait for an upstream's answer to a code |
 //! | [`returned`], [`loops`] | the browser that comes back unanswered; the one that is sent in a circle |
 //! | [`dispatch`], [`callback`], [`password`], [`pages`] | what a browser is shown, and what it brings |
@@ -40,6 +41,7 @@ mod device;
 mod digest;
 mod dispatch;
 mod ending;
+mod finding;
 mod guessing;
 pub mod layout;
 mod leaving;
@@ -55,6 +57,7 @@ mod plan;
 mod redeeming;
 mod request;
 mod returned;
+mod roster;
 mod sessions;
 mod simulation;
 mod steps;
@@ -64,6 +67,7 @@ mod word;
 
 pub use browser::{Browser, Peer, RequestId, Site};
 pub use decisions::{Decision, DecisionLog, End, Fault, KEPT, Kind, Line, What, reference};
+pub use finding::Finds;
 pub use login::{Login, LoginParts, Whose};
 pub use logout::{EndAsk, Ended};
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};

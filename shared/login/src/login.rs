@@ -11,8 +11,8 @@
 //! | `/login/signed-out` and paths of `oauthLogoutRedirect`, GET | back from an upstream's logout page |
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,10 +35,11 @@ use crate::cookies::Cookies;
 use crate::crowds::Crowds;
 use crate::decisions::DecisionLog;
 use crate::device::Devices;
+use crate::finding::Finds;
 use crate::guessing::Guessing;
 use crate::layout::{Frame, Reference};
 use crate::loops::Unanswered;
-use crate::plan::Plan;
+use crate::plan::{Member, Members, Plan};
 use crate::sessions::{Limits, Session, Sessions};
 use crate::watch::{UnknownConnector, Watch};
 use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
@@ -84,7 +85,12 @@ pub struct Login {
     pub(crate) node_id: String,
     /// The node, as people know it.
     pub(crate) node: String,
-    pub(crate) plan: Plan,
+    plan: ArcSwap<Plan>,
+    /// What the plan is made of: the configuration, its connectors, and members that were found.
+    config: Arc<Config>,
+    connectors: Vec<Arc<Connector>>,
+    members: Mutex<Members>,
+    pub(crate) sources: Mutex<Vec<Arc<dyn Finds>>>,
     pub(crate) cookies: Cookies,
     pub(crate) sessions: Sessions,
     pub(crate) book: Book,
@@ -121,7 +127,7 @@ impl Login {
         Arc::new(Self {
             node_id: parts.node_id,
             node: parts.public_url.host_str().unwrap_or("this node").to_owned(),
-            plan: Plan::new(&parts.config, &parts.connectors),
+            plan: ArcSwap::from_pointee(Plan::new(&parts.config, &parts.connectors, &Members::new())),
             cookies: Cookies::new(&parts.public_url, &session.cookie.name),
             sessions: Sessions::new(limits),
             book: Book::new(parts.cache.clone()),
@@ -133,12 +139,28 @@ impl Login {
             unanswered: Unanswered::new(),
             crowds: Crowds::new(parts.cache.capacity(), Cache::AVERAGE),
             unanswered_after: AtomicU64::new(returned::TOO_LONG),
-            exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
+            exits: logout::Exits::new(&parts.config, &parts.public_url),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
             documents: documents.map(|(path, document)| (path, Bytes::from(document))).collect(),
             cache: parts.cache,
+            members: Mutex::default(),
+            sources: Mutex::default(),
+            config: parts.config,
+            connectors: parts.connectors,
         })
+    }
+
+    /// Who may vouch, in order, as it stands now.
+    pub(crate) fn plan(&self) -> arc_swap::Guard<Arc<Plan>> {
+        self.plan.load()
+    }
+
+    /// Gives a group these members, in this order. Logins that are under way go by what they find at each of their requests.
+    pub(crate) fn seat_members(&self, group: &str, members: Vec<Member>) {
+        let mut all = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(group.to_owned(), members);
+        self.plan.store(Arc::new(Plan::new(&self.config, &self.connectors, &all)));
     }
 
     /// Seconds after which a redirect counts as unanswered when the browser starts again: ten, unless a test is in a hurry.
@@ -220,10 +242,11 @@ impl Login {
         &self.decisions
     }
 
-    /// The room's tasks: probes, one for each connector, and expiry. Each ends when `shutdown` is cancelled.
+    /// The room's tasks: probes, one for each connector, roots that are found, and expiry. Each ends when `shutdown` is cancelled.
     pub fn tasks(self: &Arc<Self>, shutdown: CancellationToken) -> Vec<(String, BoxFuture<'static, ()>)> {
         let mut tasks = self.watch.tasks(&shutdown);
         tasks.extend(self.watch.heralds(&shutdown));
+        tasks.extend(self.finding(&shutdown));
         let (login, until) = (Arc::clone(self), shutdown.clone());
         let expiry: BoxFuture<'static, ()> = Box::pin(async move {
             until.run_until_cancelled(login.sweep_for_ever()).await;

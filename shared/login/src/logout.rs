@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use mangrove_config::{Config, Connector as Written};
-use mangrove_connectors::{Connector, Identity};
+use mangrove_connectors::Identity;
 use mangrove_keys::{ambient, secret};
 use url::{Url, form_urlencoded};
 
@@ -57,7 +57,6 @@ pub struct Ended {
 /// The ways out that the configuration names.
 #[derive(Debug)]
 pub(crate) struct Exits {
-    connectors: BTreeMap<String, Arc<Connector>>,
     /// Where each connector's upstream sends the browser back to.
     back: BTreeMap<String, Url>,
     logout_path: Option<String>,
@@ -66,7 +65,7 @@ pub(crate) struct Exits {
 
 impl Exits {
     /// Reads the configuration.
-    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>], public_url: &Url) -> Self {
+    pub(crate) fn new(config: &Config, public_url: &Url) -> Self {
         let own = public_url.join(BACK_PATH).unwrap_or_else(|_| public_url.clone());
         let back = config.connectors.iter().map(|written| {
             let configured = match written {
@@ -78,7 +77,6 @@ impl Exits {
         });
         let single = config.single_logout.as_ref();
         Self {
-            connectors: connectors.iter().map(|c| (c.name().to_owned(), Arc::clone(c))).collect(),
             back: back.collect(),
             logout_path: single.map(|s| s.logout_url.path().to_owned()),
             post_logout: single.and_then(|s| s.post_logout.redirect_url.clone()),
@@ -200,10 +198,9 @@ impl Login {
     /// How an upstream can be told now.
     fn exit(&self, identity: &Identity) -> Exit {
         let name = identity.connector.as_str();
-        let (Some(connector), Some(back)) = (self.exits.connectors.get(name), self.exits.back.get(name))
-        else {
-            return Exit::Untold;
-        };
+        let Some(member) = self.watch.member(name) else { return Exit::Untold };
+        let connector = &member.connector;
+        let Some(back) = self.exits.back.get(connector.like()) else { return Exit::Untold };
         if connector.redirect_path().is_none() {
             return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
         }

@@ -131,7 +131,7 @@ impl Login {
                 return busy(page(StatusCode::SERVICE_UNAVAILABLE, BUSY));
             }
         };
-        let Some(seat) = self.plan.seat(&flow.request.idps, &ticket.member) else {
+        let Some(seat) = self.plan().seat(&flow.request.idps, &ticket.member) else {
             return self.turned_away(browser, Astray::Closed).await;
         };
         let outcome = seat.connector.verify_password(typed.username.trim(), &typed.password).await;

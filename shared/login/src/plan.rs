@@ -49,12 +49,24 @@ pub(crate) struct Person {
 /// Seats by the name an application may use.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    seats: BTreeMap<String, Vec<Seat>>,
+    seats: BTreeMap<String, Vec<Arc<Seat>>>,
 }
 
+/// A member of a group, other than as the configuration lists it.
+#[derive(Debug, Clone)]
+pub(crate) enum Member {
+    /// One that is listed.
+    Listed(String),
+    /// A root that was found.
+    Found(Arc<Connector>),
+}
+
+/// For each group that finds roots, its members as they stand now.
+pub(crate) type Members = BTreeMap<String, Vec<Member>>;
+
 impl Plan {
-    /// Flattens the configuration's groups.
-    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>]) -> Self {
+    /// Flattens the configuration's groups; those of `members` have these instead of the listed ones.
+    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>], members: &Members) -> Self {
         let connectors: BTreeMap<&str, &Arc<Connector>> = connectors.iter().map(|c| (c.name(), c)).collect();
         let groups: BTreeMap<&str, (&Continuity, Arc<Group>)> = config
             .connectors
@@ -67,25 +79,26 @@ impl Plan {
                 _ => None,
             })
             .collect();
-        let flattener = Flattener { connectors, groups };
+        let flattener = Flattener { connectors, groups, members };
         let seats = config.connectors.iter().map(|c| (c.name().to_owned(), flattener.seats(c.name())));
         Self { seats: seats.collect() }
     }
 
     /// Whom an application that names `idps` may ask, in order; each connector once, by the first name that leads to it.
-    pub(crate) fn seats<'a>(&'a self, idps: &'a [String]) -> Vec<&'a Seat> {
+    pub(crate) fn seats(&self, idps: &[String]) -> Vec<Arc<Seat>> {
         let mut seen = BTreeSet::new();
         idps.iter()
             .filter_map(|name| self.seats.get(name))
             .flatten()
             .filter(|seat| seen.insert(seat.connector.name()))
+            .cloned()
             .collect()
     }
 
     /// The seat of one of them.
-    pub(crate) fn seat<'a>(&'a self, idps: &'a [String], member: &str) -> Option<&'a Seat> {
+    pub(crate) fn seat(&self, idps: &[String], member: &str) -> Option<Arc<Seat>> {
         let mut seats = idps.iter().filter_map(|name| self.seats.get(name)).flatten();
-        seats.find(|seat| seat.connector.name() == member)
+        seats.find(|seat| seat.connector.name() == member).cloned()
     }
 }
 
@@ -150,27 +163,50 @@ impl Seat {
 struct Flattener<'a> {
     connectors: BTreeMap<&'a str, &'a Arc<Connector>>,
     groups: BTreeMap<&'a str, (&'a Continuity, Arc<Group>)>,
+    members: &'a Members,
 }
 
 impl Flattener<'_> {
-    fn seats(&self, name: &str) -> Vec<Seat> {
+    fn seats(&self, name: &str) -> Vec<Arc<Seat>> {
         let mut seats = Vec::new();
         self.descend(&Arc::from(name), name, &[], &mut seats);
         seats
     }
 
     /// Adds the seats of `name`, which stands in the groups of `outer`, outermost first.
-    fn descend(&self, via: &Arc<str>, name: &str, outer: &[(Arc<Group>, Arc<str>)], seats: &mut Vec<Seat>) {
-        if let Some(connector) = self.connectors.get(name) {
+    fn descend(
+        &self,
+        via: &Arc<str>,
+        name: &str,
+        outer: &[(Arc<Group>, Arc<str>)],
+        seats: &mut Vec<Arc<Seat>>,
+    ) {
+        let seat = |connector: &Arc<Connector>, outer: &[(Arc<Group>, Arc<str>)]| {
             let chain = outer.iter().rev().cloned().collect();
-            seats.push(Seat { connector: Arc::clone(connector), via: Arc::clone(via), chain });
+            Arc::new(Seat { connector: Arc::clone(connector), via: Arc::clone(via), chain })
+        };
+        if let Some(connector) = self.connectors.get(name) {
+            seats.push(seat(connector, outer));
         } else if let Some((written, group)) = self.groups.get(name)
             && outer.len() < DEEPEST
         {
-            for member in &written.failover.idps {
+            let inner = |member: &str| {
                 let mut inner = outer.to_vec();
-                inner.push((Arc::clone(group), Arc::from(member.as_str())));
-                self.descend(via, member, &inner, seats);
+                inner.push((Arc::clone(group), Arc::from(member)));
+                inner
+            };
+            let Some(members) = self.members.get(name) else {
+                for member in &written.failover.idps {
+                    self.descend(via, member, &inner(member), seats);
+                }
+                return;
+            };
+            for member in members {
+                match member {
+                    Member::Listed(member) => self.descend(via, member, &inner(member), seats),
+                    // Mappings for the one whose settings it has are its own, too.
+                    Member::Found(connector) => seats.push(seat(connector, &inner(connector.like()))),
+                }
             }
         }
     }

@@ -164,7 +164,7 @@ impl Login {
     /// Who would be next for a browser that came back from `last`, and what is then to happen. Where this node would send
     /// nobody to `last` any more, there is nothing to ask.
     fn next_for(&self, flow: &Flow, last: &str) -> Option<(String, OnUnanswered)> {
-        let seats = self.plan.seats(&flow.request.idps);
+        let seats = self.plan().seats(&flow.request.idps);
         let seat = |name: &str| seats.iter().find(|seat| seat.connector.name() == name);
         let now = ambient::now();
         let next = self.choose_for(flow, &seats, &[], now).picked?;

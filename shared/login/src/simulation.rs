@@ -42,9 +42,9 @@ impl Watch {
         shutdown: &CancellationToken,
     ) -> Vec<(String, BoxFuture<'static, ()>)> {
         let now = ambient::now();
-        let due = self.members().filter(|member| member.health().simulation(now).is_some());
+        let due = self.members().into_iter().filter(|member| member.health().simulation(now).is_some());
         due.map(|member| {
-            let (member, shutdown) = (Arc::clone(member), shutdown.clone());
+            let shutdown = shutdown.clone();
             let title = format!("simulated outage of {}", member.connector.name());
             let task: BoxFuture<'static, ()> = Box::pin(async move {
                 shutdown.run_until_cancelled(member.heralds_its_simulation()).await;

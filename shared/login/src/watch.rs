@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use mangrove_connectors::{Connector, ProbeResult};
 use mangrove_continuity::order::Order;
 use mangrove_continuity::{Health, Moment, Sample, Standing, State, Transition};
@@ -29,7 +30,7 @@ const REHEARSE_EVERY: Duration = Duration::from_secs(60);
 /// The health of every connector.
 #[derive(Debug)]
 pub struct Watch {
-    members: BTreeMap<String, Arc<Member>>,
+    members: ArcSwap<BTreeMap<String, Arc<Member>>>,
     pub(crate) keeper: Keeper,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct Member {
 pub struct MemberStatus {
     /// The connector.
     pub name: String,
+    /// By which DNS records it was found; none where it is configured.
+    pub found_by: Option<String>,
     /// Its state.
     pub state: State,
     /// For how long, in seconds.
@@ -95,46 +98,57 @@ pub struct UnknownConnector(pub String);
 impl Watch {
     /// Nothing known about anybody.
     pub(crate) fn new(connectors: &[Arc<Connector>], now: Moment) -> Arc<Self> {
-        let members = connectors.iter().map(|connector| {
-            let health = Mutex::new(Health::new(connector.health_policy(), now));
-            let member = Member {
-                connector: Arc::clone(connector),
-                health,
-                wake: Notify::new(),
-                looks: Mutex::default(),
-                looks_at_last: Mutex::default(),
-                knock: Mutex::default(),
-            };
-            (connector.name().to_owned(), Arc::new(member))
+        let watch = Self { members: ArcSwap::default(), keeper: Keeper::default() };
+        watch.add(connectors, now);
+        Arc::new(watch)
+    }
+
+    /// Watches these as well; nothing is known about them.
+    pub(crate) fn add(&self, connectors: &[Arc<Connector>], now: Moment) {
+        let new: Vec<_> = connectors.iter().map(|connector| Arc::new(Member::new(connector, now))).collect();
+        self.change(|members| {
+            members.extend(new.iter().map(|member| (member.connector.name().to_owned(), Arc::clone(member))));
         });
-        Arc::new(Self { members: members.collect(), keeper: Keeper::default() })
+    }
+
+    /// Watches this one no more.
+    pub(crate) fn remove(&self, connector: &Arc<Connector>) {
+        self.change(|members| members.retain(|_, member| !Arc::ptr_eq(&member.connector, connector)));
+    }
+
+    fn change(&self, change: impl Fn(&mut BTreeMap<String, Arc<Member>>)) {
+        self.members.rcu(|members| {
+            let mut changed = BTreeMap::clone(members);
+            change(&mut changed);
+            changed
+        });
     }
 
     /// What choosing needs to know about a connector.
     pub fn standing(&self, name: &str, now: Moment) -> Option<Standing> {
-        Some(self.members.get(name)?.health().standing(now))
+        Some(self.member(name)?.health().standing(now))
     }
 
     /// Takes in a sample; says so in the log where it changes the verdict, and probes at once where it raises a doubt.
     pub fn observe(&self, name: &str, sample: &Sample, now: Moment) {
-        if let Some(member) = self.members.get(name) {
+        if let Some(member) = self.member(name) {
             member.observe(sample, now);
         }
     }
 
     /// A connector, watched.
-    pub(crate) fn member(&self, name: &str) -> Option<&Arc<Member>> {
-        self.members.get(name)
+    pub(crate) fn member(&self, name: &str) -> Option<Arc<Member>> {
+        self.members.load().get(name).cloned()
     }
 
     /// All of them.
-    pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
-        self.members.values()
+    pub(crate) fn members(&self) -> Vec<Arc<Member>> {
+        self.members.load().values().cloned().collect()
     }
 
     /// When the newest sample came that could change a connector's verdict.
     pub(crate) fn last_sample(&self, name: &str) -> Option<Moment> {
-        self.members.get(name)?.health().last_sample()
+        self.member(name)?.health().last_sample()
     }
 
     /// Sets an operator's order, or takes it back. Who takes orders says so in the log.
@@ -142,14 +156,14 @@ impl Watch {
     /// # Errors
     /// No such connector.
     pub fn order(&self, name: &str, order: Option<Order>) -> Result<(), UnknownConnector> {
-        let member = self.members.get(name).ok_or_else(|| UnknownConnector(name.to_owned()))?;
+        let member = self.member(name).ok_or_else(|| UnknownConnector(name.to_owned()))?;
         member.health().order(order);
         Ok(())
     }
 
     /// Whether an operator named an endpoint that judges a connector.
     pub(crate) fn has_a_judge(&self, name: &str) -> bool {
-        self.members.get(name).is_some_and(|member| member.health().policy().custom_endpoint)
+        self.member(name).is_some_and(|member| member.health().policy().custom_endpoint)
     }
 
     /// Whether a connector can be asked now; for a logout upstream, which nobody wants to miss for a rehearsal.
@@ -160,7 +174,7 @@ impl Watch {
 
     /// All connectors, for an operator.
     pub fn snapshot(&self, now: Moment) -> Vec<MemberStatus> {
-        self.members.iter().map(|(name, member)| member.status(name, now)).collect()
+        self.members().iter().map(|member| member.status(now)).collect()
     }
 
     /// One task for each probed connector; each ends when `shutdown` is cancelled.
@@ -168,13 +182,14 @@ impl Watch {
         self: &Arc<Self>,
         shutdown: &CancellationToken,
     ) -> Vec<(String, futures::future::BoxFuture<'static, ()>)> {
-        let probed = self.members.iter().filter(|(_, member)| member.health().policy().probed);
+        let probed = self.members().into_iter().filter(|member| member.health().policy().probed);
         probed
-            .map(|(name, _)| {
-                let (watch, name, shutdown) = (Arc::clone(self), name.clone(), shutdown.clone());
+            .map(|member| {
+                let (watch, name) = (Arc::clone(self), member.connector.name().to_owned());
+                let shutdown = shutdown.clone();
                 let title = format!("probe {name}");
                 let task: futures::future::BoxFuture<'static, ()> = Box::pin(async move {
-                    shutdown.run_until_cancelled(watch.probe_for_ever(&name)).await;
+                    shutdown.run_until_cancelled(watch.probe_while_watched(&name)).await;
                 });
                 (title, task)
             })
@@ -185,18 +200,19 @@ impl Watch {
     pub(crate) async fn rehearse_for_ever(&self) {
         loop {
             tokio::time::sleep(REHEARSE_EVERY).await;
-            for (name, member) in &self.members {
+            for member in self.members() {
                 let out = member.health().standing(ambient::now()).misconfigured.is_some();
                 if out && member.connector.rehearse().await.is_ok() {
-                    self.observe(name, &Sample::ConfigurationWorks, ambient::now());
+                    member.observe(&Sample::ConfigurationWorks, ambient::now());
                 }
             }
         }
     }
 
-    async fn probe_for_ever(&self, name: &str) {
-        let Some(member) = self.members.get(name) else { return };
-        loop {
+    /// Probes a connector until it is watched no more.
+    pub(crate) async fn probe_while_watched(&self, name: &str) {
+        let Some(member) = self.member(name) else { return };
+        while self.member(name).is_some_and(|watched| Arc::ptr_eq(&watched, &member)) {
             let began = ambient::now();
             member.probe_once(began).await;
             member.rest(began).await;
@@ -205,6 +221,17 @@ impl Watch {
 }
 
 impl Member {
+    fn new(connector: &Arc<Connector>, now: Moment) -> Self {
+        Self {
+            connector: Arc::clone(connector),
+            health: Mutex::new(Health::new(connector.health_policy(), now)),
+            wake: Notify::new(),
+            looks: Mutex::default(),
+            looks_at_last: Mutex::default(),
+            knock: Mutex::default(),
+        }
+    }
+
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -266,12 +293,13 @@ impl Member {
         }
     }
 
-    fn status(&self, name: &str, now: Moment) -> MemberStatus {
+    fn status(&self, now: Moment) -> MemberStatus {
         let health = self.health();
         let standing = health.standing(now);
         let out = standing.misconfigured.is_some() || !standing.state.usable();
         MemberStatus {
-            name: name.to_owned(),
+            name: self.connector.name().to_owned(),
+            found_by: self.connector.found_by().map(str::to_owned),
             state: standing.state,
             seconds: now.since(standing.since).as_secs(),
             usable: !out && self.connector.able().is_ok(),

@@ -7,6 +7,7 @@
 //! time, a yes in doubt. Names nobody.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mangrove_connectors::Look;
@@ -46,13 +47,13 @@ pub enum WordBlame {
 impl Login {
     /// Whether this node can sign in people for an application that names `idps`.
     pub async fn can_sign_in(&self, idps: &[String]) -> Word {
-        let seats = self.plan.seats(idps);
+        let seats = self.plan().seats(idps);
         self.look_around(&seats).await;
         self.word(&seats, ambient::now())
     }
 
     /// Looks at whoever would be chosen, until one answers, none is left to look at, or [`WITHIN`] has passed.
-    async fn look_around(&self, seats: &[&Seat]) {
+    async fn look_around(&self, seats: &[Arc<Seat>]) {
         let began = ambient::now();
         let mut looked = BTreeSet::new();
         loop {
@@ -63,14 +64,14 @@ impl Login {
             let Some(member) = self.watch.member(&name).filter(|m| m.wants_a_look_for_a_word(now)) else {
                 return;
             };
-            match looks::within(left, member, &self.watch.keeper).await {
+            match looks::within(left, &member, &self.watch.keeper).await {
                 None | Some(Look::Answered { .. }) => return,
                 Some(_) => {}
             }
         }
     }
 
-    fn word(&self, seats: &[&Seat], now: Moment) -> Word {
+    fn word(&self, seats: &[Arc<Seat>], now: Moment) -> Word {
         let choice = self.choose(seats, now);
         let names: Vec<&str> = seats.iter().map(|seat| seat.connector.name()).collect();
         let word =

@@ -239,7 +239,7 @@ pub fn rehearse(config: &Config) -> Vec<String> {
     let tried = [
         trusted_proxies(config).err(),
         listener_tls(config).err(),
-        rooms::connectors(config, scratch).err(),
+        rooms::upstream(config, scratch, "").err(),
         own_keys.then(|| rooms::keys(config, scratch).err()).flatten(),
     ];
     tried.into_iter().flatten().collect()

@@ -7,7 +7,7 @@ use axum::Router;
 use mangrove_cache::Cache;
 use mangrove_config::provider::{KeyKind, SigningKey};
 use mangrove_config::{App, Config};
-use mangrove_connectors::{Connector, HttpClient, Parts};
+use mangrove_connectors::{Connector, Finder, HttpClient, Parts};
 use mangrove_keys::seal::Sealer;
 use mangrove_keys::{Algorithm, KeyRing, KeySource};
 use mangrove_login::{DecisionLog, Login, LoginParts};
@@ -27,7 +27,8 @@ pub(crate) struct Rooms {
 impl Rooms {
     /// Puts them together; starts nothing and reaches nobody.
     pub(crate) fn build(config: &Arc<Config>, state: &StateDir) -> Result<Self, StartError> {
-        let connectors = connectors(config, state.path()).map_err(StartError::Input)?;
+        let upstream = upstream(config, state.path(), state.node_id());
+        let (connectors, finders) = upstream.map_err(StartError::Input)?;
         for connector in &connectors {
             let key = connector.client_key().map(drop);
             key.map_err(|why| StartError::Failed(format!("connector {}: {why}", connector.name())))?;
@@ -43,6 +44,9 @@ impl Rooms {
             public_url: public_url.clone(),
             node_id: state.node_id().to_owned(),
         });
+        for finder in finders {
+            login.finds(Arc::new(finder));
+        }
         let mut routers = vec![login.router()];
         if provides_oidc(config) {
             let provider = OidcProvider::build(OidcParts {
@@ -73,10 +77,17 @@ fn merged(routers: Vec<Router>) -> Result<Router, String> {
     })
 }
 
-pub(crate) fn connectors(config: &Config, state: &Path) -> Result<Vec<Arc<Connector>>, String> {
+/// Who may vouch: the connectors, and what finds more of them. Reaches nobody.
+pub(crate) fn upstream(
+    config: &Config,
+    state: &Path,
+    node_id: &str,
+) -> Result<(Vec<Arc<Connector>>, Vec<Finder>), String> {
     let http = HttpClient::new().map_err(|error| format!("cannot make the outgoing HTTP client: {error}"))?;
     let parts = Parts { http, state_dir: state.to_owned() };
-    Connector::build(config, &parts).map_err(|error| error.to_string())
+    let connectors = Connector::build(config, &parts).map_err(|error| error.to_string())?;
+    let finders = Finder::build(config, &parts, node_id).map_err(|error| error.to_string())?;
+    Ok((connectors, finders))
 }
 
 /// Applications by OIDC need the provider, whether or not it was written down.

@@ -34,7 +34,7 @@ pub(super) fn groups_have_members(context: &Context<'_>, findings: &mut Findings
                 .at(Problem, context.tree, &at, format!("`{}` has no members", group.name))
                 .hint("list connectors, the preferred one first");
         }
-        if group.failover.idps.len() == 1 {
+        if group.failover.idps.len() == 1 && group.discovery.is_none() {
             findings
                 .at(Warning, context.tree, &at, format!("`{}` has one member: nobody takes over", group.name))
                 .hint("add a second connector of another vendor");

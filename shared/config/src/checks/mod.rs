@@ -4,6 +4,7 @@
 mod assumptions;
 mod caches;
 mod client_keys;
+mod discovery;
 mod diversity;
 mod files;
 mod groups;
@@ -44,6 +45,7 @@ const CHECKS: &[Check] = &[
     groups::groups_have_no_cycles,
     groups::attributes_are_mapped_for_members,
     groups::subjects_are_said,
+    discovery::roots_are_found_safely,
     health::health_checks_can_decide,
     health::keys_are_not_believed_for_ever,
     health::members_are_watched,

@@ -23,14 +23,15 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mangrove_config::http::TlsProfile;
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use url::{Host, Url};
 
 pub(crate) use self::dial::Dialer;
 use self::dial::Proxy;
 pub use self::error::{HttpBuildError, HttpError, NoAnswer};
-use crate::dns::{Names, is_localhost};
+use crate::dns::services::Services;
+use crate::dns::{Names, NoAddress, is_localhost};
 
 /// How long a kept connection may be silent.
 const IDLE: Duration = Duration::from_secs(90);
@@ -99,7 +100,8 @@ impl HttpClient {
     /// TLS cannot be set up at all.
     pub fn new() -> Result<Self, HttpBuildError> {
         let shared = Shared { names: Arc::new(Names::of_system()), roots: tls::system_roots() };
-        Self::made(Arc::new(shared), None, None)
+        let tls = tls::client_config(&shared.roots, None)?;
+        Self::made(Arc::new(shared), tls, None)
     }
 
     /// A share for one connector: its trust, its proxy, connections of its own.
@@ -107,15 +109,31 @@ impl HttpClient {
     /// # Errors
     /// The profile's files cannot be read or used, or the proxy cannot be spoken to.
     pub fn share(&self, profile: Option<&TlsProfile>, proxy: Option<&Url>) -> Result<Self, HttpBuildError> {
-        Self::made(self.shared.clone(), profile, proxy)
+        Self::made(self.shared.clone(), tls::client_config(&self.shared.roots, profile)?, proxy)
+    }
+
+    /// The same, and nobody is trusted but the authority that the profile names.
+    ///
+    /// # Errors
+    /// As [`Self::share`].
+    pub(crate) fn share_within(
+        &self,
+        profile: &TlsProfile,
+        proxy: Option<&Url>,
+    ) -> Result<Self, HttpBuildError> {
+        Self::made(self.shared.clone(), tls::client_config(&RootCertStore::empty(), Some(profile))?, proxy)
+    }
+
+    /// Who offers a service, as [`Names::services`] reads it.
+    pub(crate) async fn services(&self, name: &str, suffix: &str, node: &str) -> Result<Services, NoAddress> {
+        self.shared.names.services(name, suffix, node).await
     }
 
     fn made(
         shared: Arc<Shared>,
-        profile: Option<&TlsProfile>,
+        tls: Arc<ClientConfig>,
         proxy: Option<&Url>,
     ) -> Result<Self, HttpBuildError> {
-        let tls = tls::client_config(&shared.roots, profile)?;
         let proxy = proxy.map(Proxy::parse).transpose()?.map(Arc::new);
         let dialer = Dialer { names: shared.names.clone(), tls, proxy };
         let kept = Arc::new(ArcSwap::from_pointee(hyper(dialer.clone())));

@@ -19,7 +19,7 @@ mod verify;
 mod word;
 
 use mangrove_config::health_check::HealthCheck;
-use mangrove_config::{Config, connectors::Oidc as Written};
+use mangrove_config::{Config, connectors::Oidc as Written, http::TlsProfile};
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::{KeyError, KeyRing};
 use url::Url;
@@ -29,6 +29,7 @@ use self::proof::Proof;
 use self::provider::Provider;
 use self::settings::Settings;
 use crate::endpoint::Endpoint;
+use crate::finder::{Found, NOT_PROVEN};
 use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 
 /// An OpenID provider.
@@ -39,6 +40,8 @@ pub struct Oidc {
     provider: Provider,
     /// What is asked instead of the provider.
     endpoint: Option<Endpoint>,
+    /// How DNS found it, if it did.
+    found: Option<Found>,
 }
 
 impl Oidc {
@@ -46,10 +49,31 @@ impl Oidc {
         let settings = Settings::read(written, &parts.state_dir)?;
         let profile = config.tls_profile(written.tls.as_deref())?;
         let http = parts.http.share(profile, written.proxy.as_ref())?;
+        Self::made(written, settings, http, None)
+    }
+
+    /// A root that DNS found: `written` is made of the settings of a configured one, and only `profile`'s authority is trusted.
+    pub(crate) fn found_root(
+        written: &Written,
+        profile: &TlsProfile,
+        parts: &Parts,
+        found: Found,
+    ) -> Result<Self, HttpBuildError> {
+        let settings = Settings::read(written, &parts.state_dir)?;
+        let http = parts.http.share_within(profile, written.proxy.as_ref())?;
+        Self::made(written, settings, http, Some(found))
+    }
+
+    fn made(
+        written: &Written,
+        settings: Settings,
+        http: HttpClient,
+        found: Option<Found>,
+    ) -> Result<Self, HttpBuildError> {
         let provider = Provider::new(&settings, http.clone());
         let judge = written.health_check.as_ref().and_then(HealthCheck::judge);
         let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;
-        Ok(Self { settings, http, provider, endpoint })
+        Ok(Self { settings, http, provider, endpoint, found })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -60,10 +84,15 @@ impl Oidc {
         self.settings.root
     }
 
+    pub(crate) fn found(&self) -> Option<&Found> {
+        self.found.as_ref()
+    }
+
     pub(crate) fn able(&self) -> Result<(), String> {
-        match self.settings.redirect_url {
-            Some(_) => Ok(()),
-            None => Err("it has no redirect URL: add oauthRedirectURL".into()),
+        match (&self.settings.redirect_url, &self.found) {
+            (None, _) => Err("it has no redirect URL: add oauthRedirectURL".into()),
+            (Some(_), Some(found)) if !found.is_proven() => Err(NOT_PROVEN.into()),
+            (Some(_), _) => Ok(()),
         }
     }
 

@@ -9,6 +9,7 @@ use mangrove_keys::ambient;
 use super::Oidc;
 use super::word::Said;
 use crate::ProbeResult;
+use crate::finder::Found;
 use crate::http::Limits;
 
 impl Oidc {
@@ -33,7 +34,10 @@ impl Oidc {
         let took = ambient::now().since(began);
         match rehearsed {
             None => ProbeResult::Answered { took, knows_this_node: false },
-            Some(Ok(())) => ProbeResult::Answered { took, knows_this_node: true },
+            Some(Ok(())) => {
+                self.found.iter().for_each(Found::prove);
+                ProbeResult::Answered { took, knows_this_node: true }
+            }
             Some(Err(failure)) if failure.keeps_out => ProbeResult::Misconfigured { why: failure.log },
             Some(Err(failure)) if failure.blame == Blame::Unavailable => {
                 ProbeResult::Failed { why: failure.log, no_answer: failure.no_answer }

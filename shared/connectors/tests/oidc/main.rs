@@ -5,6 +5,7 @@
 mod lying_idp;
 
 mod channels;
+mod found;
 mod key;
 mod outages;
 mod tls;

@@ -17,7 +17,7 @@ use crate::lying_idp::Idp;
 use crate::{build, connector, login};
 
 /// A provider with a certificate for `name`, and a folder with the authority in `ca.pem`.
-async fn provider(name: &str) -> (Idp, TempDir) {
+pub(crate) async fn provider(name: &str) -> (Idp, TempDir) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("ca.pem"), certified.cert.pem()).unwrap();

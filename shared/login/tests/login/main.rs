@@ -7,6 +7,7 @@ mod support;
 mod attacks;
 mod directory;
 mod failover;
+mod found;
 mod handed_back;
 mod judged;
 mod logout;

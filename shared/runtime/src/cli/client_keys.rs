@@ -17,8 +17,8 @@ pub(super) fn client_keys(ask: &ClientKeys, source: &Source, environment: &Envir
         complain(&format!("{}: cannot be used as it stands; `check` says why", file.display()));
         return Exit::BadInput;
     };
-    let connectors = match rooms::connectors(&config, &state::path(&config, environment)) {
-        Ok(connectors) => connectors,
+    let connectors = match rooms::upstream(&config, &state::path(&config, environment), "") {
+        Ok((connectors, _)) => connectors,
         Err(why) => {
             complain(&why);
             return Exit::BadInput;

@@ -173,7 +173,9 @@ fn row(connector: &Value) -> [String; 6] {
     let state = if connector["probed"] == false && state == "unknown" { "not probed".into() } else { state };
     // A failure that was overcome is history.
     let failure = text("last_failure").filter(|_| connector["state"] != "healthy");
-    let note = text("unable").or_else(|| text("misconfigured")).or(simulation(connector)).or(failure);
+    let found = text("found_by").map(|records| format!("found by {records}"));
+    let note =
+        text("unable").or_else(|| text("misconfigured")).or(simulation(connector)).or(failure).or(found);
     [
         text("name").unwrap_or_default(),
         state,
