@@ -182,24 +182,27 @@ pub struct Upstreams {
     pub vouches: bool,
 }
 
-/// Follows applications to groups to connectors.
-pub fn upstreams(config: &Config) -> Upstreams {
+/// Follows applications to groups to connectors. `roots` are those that DNS names.
+pub fn upstreams(config: &Config, roots: &[String]) -> Upstreams {
     let mut found = Upstreams::default();
     for app in &config.apps {
         let App::Oidc(app) = app else { continue };
         for idp in &app.authentication.idps {
-            follow(config, idp, 0, &mut found);
+            follow(config, roots, idp, 0, &mut found);
         }
     }
     found
 }
 
-fn follow(config: &Config, name: &str, depth: usize, found: &mut Upstreams) {
+fn follow(config: &Config, roots: &[String], name: &str, depth: usize, found: &mut Upstreams) {
     let connector = config.connectors.iter().find(|connector| connector.name() == name);
     match connector {
         Some(Connector::Local(_)) => found.vouches = true,
         Some(Connector::Continuity(group)) if depth < 8 => {
-            group.failover.idps.iter().for_each(|member| follow(config, member, depth + 1, found));
+            group.failover.idps.iter().for_each(|member| follow(config, roots, member, depth + 1, found));
+            let named = roots.iter().filter(|_| group.discovery.is_some());
+            let new: Vec<String> = named.filter(|root| !found.servers.contains(root)).cloned().collect();
+            found.servers.extend(new);
         }
         Some(connector) => {
             for server in servers_of(connector) {

@@ -78,10 +78,12 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         let by_browser = foreign::provider(it.kind).is_none_or(Provider::by_browser);
         Server { vouches: true, by_browser, ..server(&it.name, &it.region, ServerKind::Idp) }
     });
+    let roots = topology.nodes.iter().filter(|it| it.role == Role::Root);
+    let roots: Vec<String> = roots.map(|it| it.name.clone()).collect();
     let nodes = topology.nodes.iter().map(|it| {
         let kind = if it.role == Role::Root { ServerKind::Root } else { ServerKind::Edge };
         let config = configurations.get(&it.name);
-        let upstreams = config.map(configs::upstreams).unwrap_or_default();
+        let upstreams = config.map(|config| configs::upstreams(config, &roots)).unwrap_or_default();
         Server {
             upstreams: upstreams.servers,
             vouches: upstreams.vouches,

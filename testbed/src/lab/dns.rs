@@ -1,5 +1,6 @@
 //! The lab's DNS: authoritative for `mesh.test`, over UDP and TCP, in each region on its own loopback, so that a cut link
 //! never cuts names. Everything outside the domain does not exist. Each region's may be dead, lie, or be out of date.
+//! Roots are also a service: `_mangrove-root._tcp.mesh.test`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -12,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, Metadata, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, SOA};
+use hickory_proto::rr::rdata::{A, SOA, SRV};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -40,12 +41,21 @@ pub struct Mode {
     pub about: Vec<String>,
 }
 
+/// What there is to know: addresses of host names, and the hosts that offer a service, the preferred first.
+#[derive(Debug, Clone, Default)]
+pub struct Zone {
+    /// Addresses.
+    pub names: BTreeMap<String, Ipv4Addr>,
+    /// Hosts.
+    pub services: BTreeMap<String, Vec<String>>,
+}
+
 impl Dns {
-    /// Listens in every region and answers these names.
+    /// Listens in every region and answers what is in the zone.
     ///
     /// # Errors
     /// When an address cannot be bound.
-    pub fn start(regions: &[Region], names: BTreeMap<String, Ipv4Addr>) -> io::Result<Self> {
+    pub fn start(regions: &[Region], zone: Zone) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for region in regions {
             sockets.push(region.inside(listen)?);
@@ -56,7 +66,7 @@ impl Dns {
         let asked = Arc::clone(&modes);
         let thread = std::thread::Builder::new().name("dns".to_owned()).spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                serve(&sockets, &names, &asked);
+                serve(&sockets, &zone, &asked);
             }
         })?;
         Ok(Self { modes, stop, thread: Some(thread) })
@@ -96,7 +106,7 @@ fn listen() -> io::Result<(UdpSocket, TcpListener)> {
 }
 
 /// Waits a moment for questions, and answers those that came.
-fn serve(sockets: &[(UdpSocket, TcpListener)], names: &BTreeMap<String, Ipv4Addr>, modes: &Mutex<Vec<Mode>>) {
+fn serve(sockets: &[(UdpSocket, TcpListener)], zone: &Zone, modes: &Mutex<Vec<Mode>>) {
     let mut fds: Vec<_> = sockets
         .iter()
         .flat_map(|(udp, tcp)| [udp.as_fd(), tcp.as_fd()])
@@ -110,19 +120,19 @@ fn serve(sockets: &[(UdpSocket, TcpListener)], names: &BTreeMap<String, Ipv4Addr
         while let Ok((length, from)) = udp.recv_from(&mut question) {
             // Answered under the lock: a change is done when it is given back.
             let modes = lock(modes);
-            if let Some(answer) = answer(&question[..length], names, &modes[region]) {
+            if let Some(answer) = answer(&question[..length], zone, &modes[region]) {
                 let _ = udp.send_to(&answer, from);
             }
         }
         while let Ok((stream, _)) = tcp.accept() {
             let mode = lock(modes)[region].clone();
-            let _ = converse(stream, names, &mode);
+            let _ = converse(stream, zone, &mode);
         }
     }
 }
 
 /// One question over TCP; a slow client is left.
-fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>, mode: &Mode) -> io::Result<()> {
+fn converse(mut stream: TcpStream, zone: &Zone, mode: &Mode) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(SLOWEST_CLIENT))?;
     stream.set_write_timeout(Some(SLOWEST_CLIENT))?;
@@ -130,7 +140,7 @@ fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>, mode: &Mo
     stream.read_exact(&mut length)?;
     let mut question = vec![0u8; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut question)?;
-    if let Some(answer) = answer(&question, names, mode) {
+    if let Some(answer) = answer(&question, zone, mode) {
         let length = u16::try_from(answer.len()).unwrap_or(u16::MAX);
         stream.write_all(&[&length.to_be_bytes(), &answer[..]].concat())?;
     }
@@ -138,7 +148,7 @@ fn converse(mut stream: TcpStream, names: &BTreeMap<String, Ipv4Addr>, mode: &Mo
 }
 
 /// The answer to a question; none to what is no question, and none where DNS is dead.
-fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>, mode: &Mode) -> Option<Vec<u8>> {
+fn answer(question: &[u8], zone: &Zone, mode: &Mode) -> Option<Vec<u8>> {
     let asked = Message::from_vec(question).ok()?;
     if asked.metadata.message_type != MessageType::Query || asked.metadata.op_code != OpCode::Query {
         return None;
@@ -152,7 +162,15 @@ fn answer(question: &[u8], names: &BTreeMap<String, Ipv4Addr>, mode: &Mode) -> O
     let key = key.trim_end_matches('.');
     let kind = query.query_type();
     reply.add_query(query);
-    match address(names, key, mode)? {
+    if kind == RecordType::SRV && zone.services.contains_key(key) {
+        for (at, host) in offers(zone, key, mode)?.iter().enumerate() {
+            let priority = u16::try_from(at).unwrap_or(u16::MAX);
+            let srv = SRV::new(priority, 1, addresses::PORT, Name::from_ascii(format!("{host}.")).ok()?);
+            reply.add_answer(Record::from_rdata(name.clone(), ANSWERS_LIVE, RData::SRV(srv)));
+        }
+        return reply.to_vec().ok();
+    }
+    match address(&zone.names, key, mode)? {
         Some(address) if kind == RecordType::A => {
             reply.add_answer(Record::from_rdata(name, ANSWERS_LIVE, RData::A(A(address))));
         }
@@ -188,6 +206,21 @@ fn address(names: &BTreeMap<String, Ipv4Addr>, key: &str, mode: &Mode) -> Option
     }
 }
 
+/// Who offers a service as this mode has it; none is silence.
+fn offers(zone: &Zone, key: &str, mode: &Mode) -> Option<Vec<String>> {
+    let right = zone.services.get(key)?;
+    let concerned = mode.about.is_empty() || mode.about.iter().any(|name| name == key);
+    match mode.state {
+        NamesState::Dead if concerned => None,
+        // Everybody but them: each has a certificate of the lab's authority, and one is outside its domain.
+        NamesState::Lying if concerned => {
+            let others = zone.names.keys().filter(|host| !right.contains(host)).cloned();
+            Some(std::iter::once("root-dc1.evil.example".to_owned()).chain(others).collect())
+        }
+        _ => Some(right.clone()),
+    }
+}
+
 /// Says how long "does not exist" holds.
 fn soa() -> Option<Record> {
     let zone = Name::from_ascii(DOMAIN).ok()?;
@@ -200,16 +233,21 @@ mod tests {
     use super::*;
     use hickory_proto::op::Query;
 
-    fn names() -> BTreeMap<String, Ipv4Addr> {
+    const ROOTS: &str = "_mangrove-root._tcp.mesh.test";
+
+    fn zone() -> Zone {
         let name =
             |name: &str, region, last| (format!("{name}.mesh.test"), Ipv4Addr::new(10, 64, region, last));
-        BTreeMap::from([name("edge-a", 3, 10), name("root-dc1", 1, 10)])
+        Zone {
+            names: BTreeMap::from([name("edge-a", 3, 10), name("root-dc1", 1, 10)]),
+            services: BTreeMap::from([(ROOTS.to_owned(), vec!["root-dc1.mesh.test".to_owned()])]),
+        }
     }
 
     fn ask_in(mode: &Mode, name: &str, kind: RecordType) -> Option<Message> {
         let mut question = Message::query();
         question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-        let answer = answer(&question.to_vec().unwrap(), &names(), mode)?;
+        let answer = answer(&question.to_vec().unwrap(), &zone(), mode)?;
         Some(Message::from_vec(&answer).unwrap())
     }
 
@@ -250,7 +288,26 @@ mod tests {
     }
 
     #[test]
+    fn roots_are_a_service_and_a_lie_about_it_names_everybody_else() {
+        let offered = |state, about: &[&str]| {
+            let about = about.iter().map(|name| (*name).to_owned()).collect();
+            let reply = ask_in(&Mode { state, about }, ROOTS, RecordType::SRV)?;
+            let target = |answer: &Record| match &answer.data {
+                RData::SRV(srv) => srv.target.to_ascii(),
+                other => panic!("{other}"),
+            };
+            Some(reply.answers.iter().map(target).collect::<Vec<_>>())
+        };
+        let right = Some(vec!["root-dc1.mesh.test.".to_owned()]);
+        assert_eq!(offered(NamesState::Right, &[]), right);
+        assert_eq!(offered(NamesState::Dead, &[]), None);
+        assert_eq!(offered(NamesState::Lying, &["root-dc1.mesh.test"]), right);
+        let lie = offered(NamesState::Lying, &[ROOTS]).unwrap();
+        assert_eq!(lie, ["root-dc1.evil.example.", "edge-a.mesh.test."]);
+    }
+
+    #[test]
     fn junk_is_not_answered() {
-        assert_eq!(answer(&[1, 2, 3], &BTreeMap::new(), &Mode::default()), None);
+        assert_eq!(answer(&[1, 2, 3], &Zone::default(), &Mode::default()), None);
     }
 }

@@ -8,9 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use mangrove_config::{Config, Environment, Loader};
+use mangrove_keys::{Algorithm, KeyRing};
 
 use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
+use super::dns::Zone;
 use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
 use super::foreign::Before;
@@ -19,8 +21,8 @@ use super::idp::{Member, Somebody};
 use super::knock::Question;
 use super::{configs, describe, foreign};
 use crate::agent::spec::Spec;
-use crate::history::Run;
-use crate::language::{Endpoint, Idp, Topology, host};
+use crate::history::{Run, ServerKind};
+use crate::language::{Endpoint, Idp, ROOT_SERVICE, Topology, host};
 
 /// A process to be: a node, an IdP of the lab, a foreign application.
 #[derive(Debug, Clone)]
@@ -122,6 +124,7 @@ impl Mesh {
         secret(&draft.authority_file(), &draft.authority.certificate_pem())?;
         draft.secrets()?;
         draft.certificates()?;
+        draft.client_keys()?;
         draft.load();
         draft.foreign_addresses();
         let mut programs = draft.programs()?;
@@ -133,6 +136,16 @@ impl Mesh {
             return Ok(Self { plan: draft.plan, programs, specs, endpoints, run });
         }
         Err(MeshError::Configurations(draft.problems))
+    }
+}
+
+impl Mesh {
+    /// What the lab's DNS knows: every server by its name, and the roots as a service.
+    pub fn zone(&self) -> Zone {
+        let roots = self.run.servers.iter().filter(|server| server.kind == ServerKind::Root);
+        let roots = roots.map(|server| host(&server.name)).collect();
+        let services = BTreeMap::from([(host(ROOT_SERVICE), roots)]);
+        Zone { names: self.plan.names(), services }
     }
 }
 
@@ -171,6 +184,26 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// The keys by which nodes prove who they are, as `client-keys` makes and prints them: whoever is to know one names its file.
+    fn client_keys(&self) -> Result<(), MeshError> {
+        let folder = self.client_keys_folder();
+        std::fs::create_dir_all(&folder)?;
+        let proves = |text: String| text.contains("private_key_jwt");
+        for node in &self.topology.nodes {
+            if std::fs::read_to_string(&node.config).is_ok_and(proves) {
+                let state = self.home(&node.name).join("state");
+                let key = KeyRing::client_kept(&state, Algorithm::Es256);
+                let key = key.map_err(|why| MeshError::Lab(why.to_string()))?;
+                std::fs::write(folder.join(format!("{}.jwks.json", node.name)), key.jwks_text())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn client_keys_folder(&self) -> PathBuf {
+        self.folder.join("client-keys")
+    }
+
     /// Loads every node's configuration as the node itself will.
     fn load(&mut self) {
         let provider = self.secret_provider();
@@ -206,6 +239,7 @@ impl Draft<'_> {
         [
             ("LAB_DIR", path(self.folder.to_owned())),
             ("LAB_CA", path(self.authority_file())),
+            ("LAB_CLIENT_KEYS", path(self.client_keys_folder())),
             ("LAB_REGION", region.to_owned()),
             ("NODE_NAME", name.to_owned()),
             ("NODE_HOST", host(name)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::read::{Reader, nearest};
 use super::rounds;
 use super::tree::{Place, Tree};
-use super::{AppKind, Cut, Healed, IdpKind, Measure, Role, Step, Topology, Verb};
+use super::{AppKind, Cut, Healed, IdpKind, Measure, ROOT_SERVICE, Role, Step, Topology, Verb};
 use crate::history::IdpState;
 
 /// Most regions: their number is one byte of an address.
@@ -297,7 +297,7 @@ fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
 /// A DNS fails about servers that there are, and where nobody asks it at every login.
 fn names_of(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
     let Verb::Dns { region, about, .. } = &step.verb else { return };
-    for name in about.iter().filter(|name| topology.region_of(name).is_none()) {
+    for name in about.iter().filter(|name| topology.region_of(name).is_none() && *name != ROOT_SERVICE) {
         let idps = topology.idps.iter().map(|it| it.name.as_str());
         let nodes = topology.nodes.iter().map(|it| it.name.as_str());
         let apps = topology.apps.iter().map(|it| it.name.as_str());

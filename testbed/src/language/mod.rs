@@ -244,6 +244,9 @@ impl Default for Settings {
 /// The lab's domain: every node, IdP and application is `NAME.mesh.test`.
 pub const DOMAIN: &str = "mesh.test";
 
+/// Name of the service that roots are, in the lab's DNS.
+pub const ROOT_SERVICE: &str = "_mangrove-root._tcp";
+
 /// DNS name of a node, IdP or application.
 pub fn host(name: &str) -> String {
     format!("{name}.{DOMAIN}")

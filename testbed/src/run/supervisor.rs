@@ -126,7 +126,7 @@ impl<'t> Lab<'t> {
             tuns.push(tun);
         }
         let switch = Switch::start(tuns, Paths::of(topology), topology.settings.seed)?;
-        let dns = Dns::start(&regions, mesh.plan.names())?;
+        let dns = Dns::start(&regions, mesh.zone())?;
         let endpoints = Endpoints::open(&mesh.endpoints, &regions)?;
         let (sender, inbox) = channel();
         let logs = folder.join("logs");
