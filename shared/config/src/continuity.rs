@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use mangrove_continuity::schema::{self, AttributeRule, Path, SourceError};
 use serde::{Deserialize, Serialize};
 
 use crate::GoDuration;
+use crate::connectors::OneOrMany;
 
 /// An ordered group of connectors; who can vouch does.
 #[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
@@ -86,11 +88,101 @@ pub struct Failover {
 pub struct Attribute {
     /// Name that applications see. `sub` names what identifies the person.
     pub name: String,
-    /// For each member, which of its attributes; dots go into objects.
+    /// For each member, which of its attributes: a path, in which dots go into objects and `[0]` into lists; or what is made of
+    /// several values.
     #[serde(default)]
-    pub mapping: BTreeMap<String, String>,
+    pub mapping: BTreeMap<String, Source>,
     /// Value where nothing is mapped; not allowed for `sub`.
     pub default: Option<serde_json::Value>,
+    /// `lower` writes `A` to `Z` as `a` to `z`, so that an address is the same however a member writes it. Defaults to letters as
+    /// they are sent.
+    pub case: Option<Case>,
+}
+
+/// Where a member keeps an attribute.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Source {
+    /// What stands at a path.
+    Path(String),
+    /// What is made of several values.
+    Values(Values),
+}
+
+/// What is made of several values.
+#[derive(Debug, Clone, Deserialize, Serialize, schemars::JsonSchema)]
+pub struct Values {
+    /// The path; of several, the values of all, in this order.
+    pub path: OneOrMany,
+    /// Only values that match this regular expression count; where it has a group `(...)`, what the group matched.
+    #[serde(rename = "match")]
+    pub only: Option<String>,
+    /// One of the values.
+    pub pick: Option<Pick>,
+    /// All values in one text, with this between them.
+    pub join: Option<String>,
+}
+
+/// One of several values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pick {
+    /// The first; of several paths, that of the first that has one.
+    First,
+    /// The last.
+    Last,
+}
+
+/// Letters of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// Small ones.
+    Lower,
+}
+
+impl Attribute {
+    /// The rule that this is.
+    ///
+    /// # Errors
+    /// What cannot be read, and of which member.
+    pub fn rule(&self) -> Result<AttributeRule, Vec<(&str, SourceError)>> {
+        let mut mapping = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for (member, source) in &self.mapping {
+            match source.read() {
+                Ok(source) => drop(mapping.insert(member.clone(), source)),
+                Err(why) => wrong.push((member.as_str(), why)),
+            }
+        }
+        let (name, default) = (self.name.clone(), self.default.clone());
+        let rule = AttributeRule { name, mapping, default, lower_case: self.case == Some(Case::Lower) };
+        if wrong.is_empty() { Ok(rule) } else { Err(wrong) }
+    }
+}
+
+impl Source {
+    fn read(&self) -> Result<schema::Source, SourceError> {
+        match self {
+            Self::Path(path) => Ok(schema::Source::plain(Path::parse(path)?)),
+            Self::Values(values) => {
+                let paths: Result<Vec<_>, _> = values.path.iter().map(Path::parse).collect();
+                let pick = values.pick.map(|pick| match pick {
+                    Pick::First => schema::Pick::First,
+                    Pick::Last => schema::Pick::Last,
+                });
+                schema::Source::new(paths?, values.only.as_deref(), pick, values.join.clone())
+            }
+        }
+    }
+
+    /// The paths, as written.
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            Self::Path(path) => vec![path],
+            Self::Values(values) => values.path.iter().collect(),
+        }
+    }
 }
 
 /// What happens when a browser comes back unanswered.

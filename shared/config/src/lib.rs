@@ -39,6 +39,7 @@ pub use environment::{Environment, Problem, locate, locate_with};
 pub use finding::{Finding, Report, Severity};
 pub use load::{Loader, Resolver, load};
 pub use reference::reference;
+pub use references::nearest;
 pub use resolved::{issuer_text, origin};
 pub use secret::Secret;
 pub use shape::schema;

@@ -126,7 +126,7 @@ fn fill(text: &str, env: &Environment) -> Result<Zeroizing<String>, (String, Cow
 }
 
 /// The name most like this one, if one is like it.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let like = |known: &str| strsim::jaro_winkler(&name.to_ascii_lowercase(), &known.to_ascii_lowercase());
     let best = known.into_iter().map(|known| (like(known), known)).max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > 0.8).then_some(best.1)

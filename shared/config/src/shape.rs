@@ -30,6 +30,8 @@ pub(crate) enum Shape {
     Tagged(Vec<Variant>),
     /// One value, or a list of them.
     OneOrMany(Rc<Shape>),
+    /// A text, or known keys that say more.
+    TextOr(Rc<Object>),
 }
 
 /// What a text may be.
@@ -133,6 +135,10 @@ impl Reader<'_> {
             return self.one_of(choices);
         }
         if let Some(any) = schema.get("anyOf").and_then(Json::as_array) {
+            let other = self.follow(&any[1]);
+            if type_of(other) == "object" {
+                return Shape::TextOr(Rc::new(self.object(other, other, None)));
+            }
             return Shape::OneOrMany(Rc::new(self.shape(&any[0])));
         }
         if let Some(words) = schema.get("enum").and_then(Json::as_array) {
@@ -226,6 +232,7 @@ impl Shape {
             Self::List(_) => "a list".into(),
             Self::Map(_) | Self::Object(_) | Self::Tagged(_) => "a mapping of keys".into(),
             Self::OneOrMany(one) => format!("{}, or a list of them", one.wanted()),
+            Self::TextOr(_) => "text, or a mapping of keys".into(),
         }
     }
 }

@@ -83,6 +83,8 @@ impl<'a> Structure<'a> {
                 self.list(node, element, trail);
             }
             Shape::OneOrMany(element) => self.shape(node, element, trail),
+            Shape::TextOr(object) if matches!(node.value, Value::Map(_)) => self.object(node, object, trail),
+            Shape::TextOr(_) => self.text(node, &Text::default(), shape, trail),
         }
     }
 

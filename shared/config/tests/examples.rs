@@ -91,7 +91,7 @@ fn tier_2_loads_saml_and_ldap_whole() {
     let Connector::Ldap(ldap) = &config.connectors[2] else { panic!("not a directory") };
     assert_eq!(ldap.bind_password.as_ref().unwrap().expose(), "four");
     let Connector::Continuity(group) = &config.connectors[3] else { panic!("not a group") };
-    assert_eq!(group.attributes[0].mapping["entra-idp"], "preferred_username");
+    assert_eq!(group.attributes[0].mapping["entra-idp"].paths(), ["preferred_username"]);
     assert_eq!(group.attributes[2].default, Some("user".into()));
 }
 

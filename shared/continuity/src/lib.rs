@@ -18,6 +18,6 @@ pub use choose::{Candidate, Choice, Reason, SkipReason, Skipped, choose};
 pub use health::Health;
 pub use order::{Order, Standing, What};
 pub use sample::{HealthPolicy, Sample, State, Transition};
-pub use schema::{AttributeRule, Path, PathError, normalise};
+pub use schema::{AttributeRule, Path, PathError, Source};
 pub use subject::SubjectRefusal;
 pub use time::Moment;

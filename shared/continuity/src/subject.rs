@@ -11,7 +11,8 @@
 //! | `connector\|value` | unmapped, as it is; never begins with `sha256\|` after the first bar |
 //! | `connector\|sha256\|…` | unmapped, hashed |
 //!
-//! No node's name goes in, so that two roots agree. Bytes are compared as they are; no case folding.
+//! No node's name goes in, so that two roots agree. Bytes are compared as they are; only where a rule says `case: lower` are
+//! `A` to `Z` the same as `a` to `z`, and no other letters: some that fold to one are different people's addresses.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::schema::AttributeRule;
+use crate::schema::{AttributeRule, Source};
 
 /// Why a person has no subject here. Said to the person and in the log: the login ends, there is no fallback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,14 @@ pub enum SubjectRefusal {
          stays, or set samlNameIDFormat: persistent"
     )]
     Passes {
+        /// The member.
+        member: String,
+    },
+    /// The group's `sub` makes one value of several.
+    #[error(
+        "the group's `sub` for `{member}` is made of several values: what identifies a person is one, as it is"
+    )]
+    Shaped {
         /// The member.
         member: String,
     },
@@ -108,10 +117,11 @@ pub fn mapped(
     if rule.default.is_some() {
         return Err(SubjectRefusal::HasDefault);
     }
-    let path =
+    let source =
         rule.mapping.get(member).ok_or_else(|| SubjectRefusal::NotMapped { member: member.to_owned() })?;
+    let path = source.as_path().ok_or_else(|| SubjectRefusal::Shaped { member: member.to_owned() })?;
     let (member, name) = (member.to_owned(), path.as_str().to_owned());
-    let value = match path.find(claims) {
+    let mut value = match path.find(claims) {
         None => return Err(SubjectRefusal::Absent { member, path: name }),
         Some(value) => match one_value(value) {
             Ok(value) => value,
@@ -123,6 +133,9 @@ pub fn mapped(
     let is_address = is_email(path.as_str()) || addresses.contains(path.as_str());
     if is_address && !email_is_trusted && !email_is_verified(&value, claims) {
         return Err(SubjectRefusal::EmailNotVerified { member, path: name });
+    }
+    if rule.lower_case {
+        value.make_ascii_lowercase();
     }
     Ok(if stands_as_it_is(&value, MAX_SUBJECT) && !value.contains('|') { value } else { hashed(&value) })
 }
@@ -163,8 +176,8 @@ pub fn is_email(path: &str) -> bool {
 pub fn addresses(rules: &[AttributeRule], member: &str, before: &BTreeSet<String>) -> BTreeSet<String> {
     let mut after = before.clone();
     for rule in rules {
-        let path = rule.mapping.get(member);
-        if path.is_some_and(|path| is_email(path.as_str()) || before.contains(path.as_str())) {
+        let paths = rule.mapping.get(member).into_iter().flat_map(Source::paths);
+        if paths.into_iter().any(|path| is_email(path.as_str()) || before.contains(path.as_str())) {
             after.insert(rule.name.clone());
         } else {
             after.remove(&rule.name);

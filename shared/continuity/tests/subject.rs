@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mangrove_continuity::schema::{Pick, Unsound};
 use mangrove_continuity::subject::{is_connector_name, is_email, mapped, unmapped};
-use mangrove_continuity::{AttributeRule, Path, SubjectRefusal};
+use mangrove_continuity::{AttributeRule, Path, Source, SubjectRefusal};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 fn rule(path: &str) -> AttributeRule {
-    let mapping = BTreeMap::from([("okta".to_owned(), Path::parse(path).unwrap())]);
-    AttributeRule { name: "sub".to_owned(), mapping, default: None }
+    let mapping = BTreeMap::from([("okta".to_owned(), Source::plain(Path::parse(path).unwrap()))]);
+    AttributeRule { name: "sub".to_owned(), mapping, default: None, lower_case: false }
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -74,6 +75,27 @@ fn a_default_or_a_missing_mapping_refuses() {
     );
     let other = SubjectRefusal::NotMapped { member: "entra".to_owned() };
     assert_eq!(mapped(&rule("uid"), "entra", &claims, true, &BTreeSet::new()), Err(other));
+}
+
+#[test]
+fn one_of_several_values_never_identifies_a_person() {
+    let first = Source::new(vec![Path::parse("uid").unwrap()], None, Some(Pick::First), None).unwrap();
+    let rule = AttributeRule { mapping: BTreeMap::from([("okta".to_owned(), first)]), ..rule("uid") };
+    let claims = object(json!({ "uid": ["alice", "bob"] }));
+    let refused = mapped(&rule, "okta", &claims, true, &BTreeSet::new());
+    assert_eq!(refused, Err(SubjectRefusal::Shaped { member: "okta".to_owned() }));
+    assert_eq!(rule.unsound(), [(Some("okta"), Unsound::SubShaped)]);
+}
+
+#[test]
+fn in_small_letters_one_address_is_one_person_and_the_mark_is_asked_of_what_was_sent() {
+    let small = AttributeRule { lower_case: true, ..rule("email") };
+    let of = |claims| mapped(&small, "okta", &object(claims), false, &BTreeSet::new());
+    let verified = json!({ "email": "Alice@Corp.Example", "email_verified": true });
+    assert_eq!(of(verified).unwrap(), "alice@corp.example");
+    let kelvin = of(json!({ "email": "\u{212a}ate@corp.example", "email_verified": true })).unwrap();
+    assert_ne!(kelvin, of(json!({ "email": "kate@corp.example", "email_verified": true })).unwrap());
+    assert!(matches!(of(json!({ "email": "a@b.example" })), Err(SubjectRefusal::EmailNotVerified { .. })));
 }
 
 #[test]

@@ -100,6 +100,11 @@ impl Login {
         let via = seat.map_or_else(|| identity.connector.clone(), |seat| seat.via.to_string());
         identity.claims = serde_json::Map::new();
         let now = ambient::now();
+        if !person.by_default.is_empty() {
+            let (login, member) = (flow.login_id.as_str(), identity.connector.as_str());
+            let attributes = person.by_default.join(", ");
+            tracing::debug!(login, member, attributes, "attributes by default: the member sent none");
+        }
         let vouched = Vouched {
             via: via.clone(),
             sub: person.sub,

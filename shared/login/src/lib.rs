@@ -29,6 +29,7 @@
 //! | [`guessing`], [`device`] | wrong passwords, and the device that knows the right one |
 //! | [`sessions`], [`logout`] | who is signed in, and the way out |
 //! | [`decisions`], [`story`], [`word`] | what this node decided, in words, and what it says of itself |
+//! | [`explain`] | what applications would see of somebody, for who writes mappings |
 
 mod at_node;
 mod book;
@@ -41,6 +42,7 @@ mod device;
 mod digest;
 mod dispatch;
 mod ending;
+pub mod explain;
 mod finding;
 mod guessing;
 pub mod layout;

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mangrove_config::continuity::{Continuity, OnUnanswered};
+use mangrove_config::continuity::{Attribute, Continuity, OnUnanswered};
 use mangrove_config::{Config, Connector as Written};
 use mangrove_connectors::{Connector, Identity};
-use mangrove_continuity::schema::{AttributeRule, Path, normalise};
+use mangrove_continuity::schema::{self, AttributeRule, Seen, Whence, listed};
 use mangrove_continuity::subject::{self, SubjectRefusal};
 use serde_json::{Map, Value};
+
+use crate::explain::Rules;
 
 /// Groups within groups, at most; configuration refuses cycles before this does.
 const DEEPEST: usize = 8;
@@ -30,6 +32,7 @@ pub(crate) struct Seat {
 /// What a group says about its members' attributes.
 #[derive(Debug)]
 struct Group {
+    name: String,
     rules: Vec<AttributeRule>,
     /// What happens when a browser comes back unanswered from one of its members.
     on_unanswered: OnUnanswered,
@@ -44,6 +47,8 @@ pub(crate) struct Person {
     pub(crate) sub: String,
     /// Attributes after schema abstraction.
     pub(crate) attributes: Map<String, Value>,
+    /// Names of those that a default stands for.
+    pub(crate) by_default: Vec<String>,
 }
 
 /// Seats by the name an application may use.
@@ -111,6 +116,11 @@ impl Seat {
         }
     }
 
+    /// What its groups say of attributes, from the innermost outwards.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = Rules<'_>> {
+        self.chain.iter().map(|(group, member)| Rules { group: &group.name, member, rules: &group.rules })
+    }
+
     /// What happens to a browser that came back from here unanswered and might go to `next`: the innermost group in which
     /// both stand decides. Without one, only roots are exchanged unasked.
     pub(crate) fn on_unanswered(&self, next: &Self) -> OnUnanswered {
@@ -129,7 +139,19 @@ impl Seat {
     /// # Errors
     /// Nothing says reliably who the person is.
     pub(crate) fn person(&self, identity: &Identity) -> Result<Person, SubjectRefusal> {
-        let mut attributes = identity.claims.clone();
+        self.walk(identity, |_, _, _| {})
+    }
+
+    /// The same, telling what each group made of it: its name, the member's there, and the attributes.
+    pub(crate) fn walk(
+        &self,
+        identity: &Identity,
+        mut tell: impl FnMut(&str, &str, &[Seen]),
+    ) -> Result<Person, SubjectRefusal> {
+        let said = identity.claims.clone().into_iter();
+        let mut attributes: Map<String, Value> =
+            said.map(|(name, value)| (name.clone(), listed(&name, value))).collect();
+        let mut by_default = BTreeSet::new();
         let mut addresses = BTreeSet::new();
         let mut sub = None;
         for (group, member) in &self.chain {
@@ -141,14 +163,23 @@ impl Seat {
                 None => self.unmapped(identity)?,
             };
             addresses = subject::addresses(&group.rules, member, &addresses);
-            attributes = normalise(&group.rules, member, &attributes);
+            let seen = schema::see(&group.rules, member, &attributes);
+            tell(&group.name, member, &seen);
+            for Seen { name, whence, .. } in &seen {
+                match whence {
+                    Whence::Default => drop(by_default.insert(name.clone())),
+                    Whence::PassedOn => {}
+                    _ => drop(by_default.remove(name)),
+                }
+            }
+            attributes = schema::values(seen);
             attributes.insert("sub".to_owned(), Value::String(known));
         }
         let sub = match sub {
             Some(sub) => sub,
             None => self.unmapped(identity)?,
         };
-        Ok(Person { sub, attributes })
+        Ok(Person { sub, attributes, by_default: by_default.into_iter().collect() })
     }
 
     fn unmapped(&self, identity: &Identity) -> Result<String, SubjectRefusal> {
@@ -216,10 +247,11 @@ impl Group {
     fn read(written: &Continuity, all_roots: bool) -> Self {
         let default = if all_roots { OnUnanswered::Switch } else { OnUnanswered::Ask };
         let on_unanswered = written.on_unanswered.unwrap_or(default);
-        let rules: Result<Vec<_>, String> = written.attributes.iter().map(rule).collect();
-        match rules {
-            Ok(rules) => Self { rules, on_unanswered, broken: None },
-            Err(why) => Self { rules: Vec::new(), on_unanswered, broken: Some(why) },
+        match rules(written) {
+            Ok(rules) => Self { name: written.name.clone(), rules, on_unanswered, broken: None },
+            Err(why) => {
+                Self { name: written.name.clone(), rules: Vec::new(), on_unanswered, broken: Some(why) }
+            }
         }
     }
 }
@@ -244,11 +276,15 @@ fn are_roots(
         })
 }
 
-fn rule(written: &mangrove_config::continuity::Attribute) -> Result<AttributeRule, String> {
-    let mut mapping = BTreeMap::new();
-    for (member, path) in &written.mapping {
-        let path = Path::parse(path).map_err(|why| format!("attribute {}: {why}", written.name))?;
-        mapping.insert(member.clone(), path);
-    }
-    Ok(AttributeRule { name: written.name.clone(), mapping, default: written.default.clone() })
+/// The rules of a group, if all of them can be read and meant.
+fn rules(written: &Continuity) -> Result<Vec<AttributeRule>, String> {
+    let read = |attribute: &Attribute| {
+        let said = |why: &dyn std::fmt::Display| format!("attribute {}: {why}", attribute.name);
+        let rule = attribute.rule().map_err(|wrong| said(&wrong[0].1))?;
+        match rule.unsound().first() {
+            Some((_, why)) => Err(said(why)),
+            None => Ok(rule),
+        }
+    };
+    written.attributes.iter().map(read).collect()
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mangrove_continuity::schema::{PathError, SourceError, Unsound};
 use mangrove_continuity::subject::is_email;
 
 use super::Context;
 use crate::{
     Connector,
-    continuity::{Attribute, Continuity},
+    continuity::{Attribute, Case, Continuity},
     finding::{
         Findings,
         Severity::{Assumption, Note, Problem, Warning},
@@ -114,17 +115,28 @@ fn attribute_is_sound(
     attribute: &Attribute,
     findings: &mut Findings,
 ) {
-    if attribute.name == "sub" && attribute.default.is_some() {
-        findings
-            .at(
-                Problem,
-                context.tree,
-                &at.then("default"),
-                "`sub` has no default: all strangers would be one person",
-            )
-            .hint("remove `default`, and map `sub` for each member");
+    match attribute.rule() {
+        Ok(rule) => {
+            for (member, why) in rule.unsound() {
+                let at = member.map_or_else(|| at.then("default"), |member| at.then("mapping").then(member));
+                findings.at(Problem, context.tree, &at, why.to_string()).hint(match why {
+                    Unsound::SubDefault => "remove `default`, and map `sub` for each member",
+                    Unsound::SubShaped => "write the path alone",
+                    Unsound::JoinedList => "remove `join`",
+                });
+            }
+        }
+        Err(wrong) => {
+            for (member, why) in wrong {
+                let at = at.then("mapping").then(member);
+                let finding = findings.at(Problem, context.tree, &at, why.to_string());
+                if matches!(why, SourceError::NoPath | SourceError::Path(PathError::EmptyName(_))) {
+                    finding.hint(format!("write the name of an attribute of `{member}`, or remove the line"));
+                }
+            }
+        }
     }
-    for (member, path) in &attribute.mapping {
+    for member in attribute.mapping.keys() {
         let at = at.then("mapping").then(member);
         if !group.failover.idps.contains(member) {
             let near = nearest(member, group.failover.idps.iter().map(String::as_str));
@@ -134,11 +146,6 @@ fn attribute_is_sound(
             );
             let message = format!("`{member}` is not a member of `{}`", group.name);
             findings.at(Problem, context.tree, &at, message).hint(hint);
-        }
-        if path.trim().is_empty() {
-            findings
-                .at(Problem, context.tree, &at, "the mapping names no attribute")
-                .hint(format!("write the name of an attribute of `{member}`, or remove the line"));
         }
     }
 }
@@ -198,7 +205,8 @@ fn who_could_vouch(
     let mapped: Vec<_> =
         group.failover.idps.iter().filter_map(|member| Some((member, sub.mapping.get(member)?))).collect();
     if mapped.len() > 1 {
-        let sources: Vec<_> = mapped.iter().map(|(member, path)| format!("{member}.{path}")).collect();
+        let sources: Vec<_> =
+            mapped.iter().map(|(member, source)| format!("{member}.{}", source.paths().join(","))).collect();
         let message = format!(
             "each of {} can vouch for any person of `{}`: the weakest member is the strength of the group",
             sources.join(", "),
@@ -206,12 +214,13 @@ fn who_could_vouch(
         );
         findings.at(Note, context.tree, at, message);
     }
-    for (member, path) in mapped {
+    addresses_are_one_person(context, at, group, sub, findings);
+    for (member, source) in mapped {
         let Some((_, connector)) = context.connectors().find(|(_, connector)| connector.name() == member)
         else {
             continue;
         };
-        if !is_email(path) || connector.trusts_email() {
+        if !source.paths().into_iter().any(is_email) || connector.trusts_email() {
             continue;
         }
         let at = at.then("mapping").then(member);
@@ -232,5 +241,24 @@ fn who_could_vouch(
             }
             Connector::Continuity(_) => {}
         }
+    }
+}
+
+/// An address that two members write in different letters would be two people.
+fn addresses_are_one_person(
+    context: &Context<'_>,
+    at: &Trail,
+    group: &Continuity,
+    sub: &Attribute,
+    findings: &mut Findings,
+) {
+    let by_address = sub.mapping.values().filter(|source| source.paths().into_iter().any(is_email)).count();
+    if by_address > 1 && sub.case != Some(Case::Lower) {
+        let message = format!(
+            "an e-mail address is who somebody of `{}` is, letter by letter: `Alice@` from one member and `alice@` \
+             from another would be two people",
+            group.name
+        );
+        findings.at(Warning, context.tree, at, message).hint("write `case: lower` beside `name: sub`");
     }
 }

@@ -84,8 +84,10 @@ fn rows(page: &mut String, field: &Field, prefix: &str) {
         let _ = writeln!(page, "| `{key}` | mapping | none | {} See [{APART}](#healthcheck). |", field.doc);
         return;
     }
-    if let Shape::Object(object) = inner(&field.shape) {
-        let below = format!("{key}{}", prefix_below(&field.shape));
+    if let Shape::Object(object) | Shape::TextOr(object) = inner(&field.shape) {
+        let below = prefix_below(&field.shape);
+        let below =
+            if below.starts_with("NAME") { format!("{key}.{below}") } else { format!("{key}{below}") };
         let below = if below.ends_with('.') { below } else { format!("{below}.") };
         let (meaning, default) = meaning_and_default(field);
         let default = if default == "none" { String::new() } else { cell(&default) };
@@ -163,6 +165,7 @@ fn kind(shape: &Shape) -> String {
         Shape::Map(element) => format!("names, each with {}", kind(element)),
         Shape::Object(_) | Shape::Tagged(_) => "mapping".into(),
         Shape::OneOrMany(element) => format!("{}, or a list", kind(element)),
+        Shape::TextOr(_) => "text or mapping".into(),
     }
 }
 

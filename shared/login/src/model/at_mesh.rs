@@ -229,7 +229,7 @@ impl<P: Parts> World for AtMesh<P> {
     }
 
     fn person(&self, _: &Flow, _: &str, identity: &Identity) -> Result<Person, SubjectRefusal> {
-        Ok(Person { sub: identity.subject.clone(), attributes: Map::new() })
+        Ok(Person { sub: identity.subject.clone(), attributes: Map::new(), by_default: Vec::new() })
     }
 }
 

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use mangrove_continuity::schema::Path;
+use mangrove_config::Config;
+use mangrove_config::apps::OidcApp;
+use mangrove_continuity::schema::{Path, listed};
 use serde_json::{Map, Value};
 
 use super::scope::{STANDARD, Scopes};
 
 /// Attributes of a person, by the name of the connector or group that they came through.
-pub(super) type Attributes = BTreeMap<String, Map<String, Value>>;
+pub type Attributes = BTreeMap<String, Map<String, Value>>;
 
 /// Claims that the provider itself makes: a mapping must not forge them.
 const RESERVED: &[&str] = &[
@@ -76,26 +78,33 @@ impl Mapping {
 
     /// The claims about a person: what `scopes` ask for, from what came through `via`, then the mapped ones.
     pub(super) fn claims(&self, scopes: &Scopes, attributes: &Attributes, via: &str) -> Map<String, Value> {
-        let mut claims = Map::new();
-        if let Some(own) = attributes.get(via) {
-            for name in scopes.claims() {
-                if let Some(value) = own.get(name).filter(|value| says_something(value)) {
-                    claims.insert(name.to_owned(), value.clone());
-                }
-            }
-        }
-        let asserted = claims.get("email").cloned();
-        for mapped in &self.0 {
-            let found = attributes.get(&mapped.source).and_then(|own| mapped.path.find(own));
-            if let Some(value) = found.filter(|value| says_something(value)) {
-                claims.insert(mapped.claim.clone(), value.clone());
+        let told = self.told(scopes, attributes, via).into_iter();
+        told.filter_map(|told| Some((told.claim, told.value?))).collect()
+    }
+
+    /// The same, each with whence it came; also those that a mapping names and nobody sends.
+    pub(super) fn told(&self, scopes: &Scopes, attributes: &Attributes, via: &str) -> Vec<Told> {
+        let own = attributes.get(via);
+        let asked = scopes.asked().filter_map(|(scope, claim)| {
+            let value = own?.get(claim).filter(|value| says_something(value))?.clone();
+            Some(Told { claim: claim.to_owned(), value: Some(value), whence: format!("scope {scope}") })
+        });
+        let mut told: Vec<Told> = asked.collect();
+        let asserted = address(&told);
+        for Mapped { claim, source, path } in &self.0 {
+            let found = attributes.get(source).and_then(|own| path.find(own));
+            let value = found.filter(|value| says_something(value)).map(|value| listed(claim, value.clone()));
+            // Where nobody sends what is mapped, what the scope asks for stays.
+            if value.is_some() || told.iter().all(|told| told.claim != *claim) {
+                told.retain(|told| told.claim != *claim);
+                told.push(Told { claim: claim.clone(), value, whence: format!("{source}.{path}") });
             }
         }
         // `email_verified` speaks of the address it came with, not of another one that a mapping put in its place.
-        if claims.get("email") != asserted.as_ref() && !self.names().any(|name| name == "email_verified") {
-            claims.remove("email_verified");
+        if address(&told) != asserted && !self.names().any(|name| name == "email_verified") {
+            told.retain(|told| told.claim != "email_verified");
         }
-        claims
+        told
     }
 
     /// What of [`Mapping::claims`] is left where fewer scopes ask: mapped claims need no scope.
@@ -108,6 +117,42 @@ impl Mapping {
         });
         claims
     }
+}
+
+/// A claim that an application gets, or would get if somebody sent it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// Its name.
+    pub claim: String,
+    /// Its value, if there is one.
+    pub value: Option<Value>,
+    /// Whence: the scope that asks for it, or what `claimsMapping` names.
+    pub whence: String,
+}
+
+fn address(told: &[Told]) -> Option<Value> {
+    told.iter().find(|told| told.claim == "email").and_then(|told| told.value.clone())
+}
+
+/// Which claims each scope asks for.
+pub fn claims_by_scope() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    STANDARD.iter().filter(|scope| !scope.claims.is_empty()).map(|scope| (scope.name, scope.claims))
+}
+
+/// What an application could get of a person with these attributes, who came through `via`, if it asks for every scope.
+///
+/// # Errors
+/// What is wrong with its `claimsMapping`.
+pub fn could_get(
+    config: &Config,
+    app: &OidcApp,
+    attributes: &Attributes,
+    via: &str,
+) -> Result<Vec<Told>, Vec<String>> {
+    let sources: Vec<&str> = config.connectors.iter().map(mangrove_config::Connector::name).collect();
+    let mapping = Mapping::parse(&app.claims_mapping, &sources)?;
+    let all: Vec<&str> = STANDARD.iter().map(|scope| scope.name).collect();
+    Ok(mapping.told(&Scopes::granted(&all.join(" "), |_| true), attributes, via))
 }
 
 impl Mapped {
@@ -170,6 +215,32 @@ mod tests {
             mapping(&[("roles", "group.a.realm_access.roles"), ("none", "group.a.absent")]).unwrap();
         let claims = mapping.claims(&scopes("openid"), &attributes(), "group.a");
         assert_eq!(Value::Object(claims), json!({ "roles": ["admin"] }));
+    }
+
+    #[test]
+    fn a_single_group_is_a_list_of_one() {
+        let mapping =
+            mapping(&[("groups", "group.a.name"), ("roles", "group.a.realm_access.roles")]).unwrap();
+        let claims = mapping.claims(&scopes("openid"), &attributes(), "group.a");
+        assert_eq!(Value::Object(claims), json!({ "groups": ["Alice"], "roles": ["admin"] }));
+    }
+
+    #[test]
+    fn what_an_application_gets_is_told_with_whence() {
+        let mapping = mapping(&[("email", "group.a.upn"), ("phone", "group.a.absent")]).unwrap();
+        let told = mapping.told(&scopes("openid email profile"), &attributes(), "group.a");
+        let told: Vec<_> = told
+            .iter()
+            .map(|told| (told.claim.as_str(), told.value.is_some(), told.whence.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("name", true, "scope profile"),
+                ("email", true, "group.a.upn"),
+                ("phone", false, "group.a.absent")
+            ]
+        );
     }
 
     #[test]

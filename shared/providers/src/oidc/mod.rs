@@ -57,6 +57,7 @@ use mangrove_config::{Config, GoDuration, issuer_text};
 use mangrove_keys::{KeyRing, ambient};
 use mangrove_login::{Login, Mode, Refused, SessionHandle, SignedIn};
 
+pub use claims::{Attributes, Told, claims_by_scope, could_get};
 use client::Clients;
 use discovery::Documents;
 use endpoints::Endpoints;

@@ -84,9 +84,15 @@ impl Scopes {
         &self.0
     }
 
+    /// The claims that these scopes ask for, each with its scope.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        let granted = STANDARD.iter().filter(|scope| self.has(scope.name));
+        granted.flat_map(|scope| scope.claims.iter().map(|claim| (scope.name, *claim)))
+    }
+
     /// The claims that these scopes ask for.
     pub(super) fn claims(&self) -> impl Iterator<Item = &'static str> + '_ {
-        STANDARD.iter().filter(|scope| self.has(scope.name)).flat_map(|scope| scope.claims.iter().copied())
+        self.asked().map(|(_, claim)| claim)
     }
 
     fn push(&mut self, name: &str) {

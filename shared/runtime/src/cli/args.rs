@@ -38,8 +38,9 @@ pub(super) struct Source {
 pub(super) enum Command {
     /// Run the node; the same as no command.
     Run,
-    /// Say everything that is wrong or doubtful in the configuration, and what is assumed.
-    Check,
+    /// Say everything that is wrong or doubtful in the configuration, and what is assumed; or what applications would see of
+    /// somebody.
+    Check(Check),
     /// Print the public keys by which this node proves who it is upstream, for the `jwks` of the application there.
     ClientKeys(ClientKeys),
     /// Write a small configuration that runs at once.
@@ -57,6 +58,17 @@ pub(super) enum Command {
     Force(Order),
     /// End sessions at this node, with the tokens that end with them: a person's, or all that a connector vouched for.
     EndSessions(EndSessions),
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Tell what applications would see of somebody for whom this connector vouches, and whence each attribute comes.
+    #[arg(long, value_name = "CONNECTOR")]
+    pub(super) explain: Option<String>,
+    /// What it sends of that person, as a JSON object of claims; without it the rules are told in words.
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    pub(super) claims: Option<PathBuf>,
 }
 
 /// `client-keys`
@@ -233,7 +245,7 @@ mod tests {
         for line in ["root -config a.yaml check", "root check -config a.yaml"] {
             let read = read(line).unwrap();
             assert_eq!(read.source.config, Some(PathBuf::from("a.yaml")), "{line}");
-            assert!(matches!(read.command, Some(Command::Check)), "{line}");
+            assert!(matches!(read.command, Some(Command::Check(_))), "{line}");
         }
     }
 
@@ -252,9 +264,13 @@ mod tests {
     fn version_and_help_are_answers_and_nonsense_is_a_usage_error() {
         assert!(!read("root -version").unwrap_err().use_stderr());
         assert!(!read("root -help").unwrap_err().use_stderr());
-        for nonsense in
-            ["root -no-such-flag", "root dance", "root why abc -last", "root drain okta -for tomorrow"]
-        {
+        for nonsense in [
+            "root -no-such-flag",
+            "root dance",
+            "root why abc -last",
+            "root drain okta -for tomorrow",
+            "root check -claims c.json",
+        ] {
             assert!(read(nonsense).unwrap_err().use_stderr(), "{nonsense}");
         }
     }

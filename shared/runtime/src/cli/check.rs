@@ -2,13 +2,21 @@
 
 use mangrove_config::{App, Config, Connector, Environment, Report, Severity};
 
-use super::args::Source;
+use super::args::{self, Source};
 use super::names::SystemNames;
-use super::{Exit, count, run, say};
+use super::{Exit, count, explain, run, say};
 use crate::node;
 use crate::role::Role;
 
-pub(super) fn check(role: &'static Role, source: &Source, environment: &Environment) -> Exit {
+pub(super) fn check(
+    role: &'static Role,
+    ask: &args::Check,
+    source: &Source,
+    environment: &Environment,
+) -> Exit {
+    if let Some(member) = &ask.explain {
+        return tell(role, member, ask, source, environment);
+    }
     let (_, report) = match run::load_with(source, environment, Some(&SystemNames::default())) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -29,6 +37,18 @@ pub(super) fn check(role: &'static Role, source: &Source, environment: &Environm
     let summary = Summary::of(&report, refusals.len(), doubts.len());
     say(&summary.line(report.config.as_ref()));
     if summary.wrong > 0 { Exit::BadInput } else { Exit::Clean }
+}
+
+/// Tells what applications would see of somebody, if the configuration could be started with.
+fn tell(role: &Role, member: &str, ask: &args::Check, source: &Source, environment: &Environment) -> Exit {
+    let report = match run::load(source, environment) {
+        Ok((_, report)) => report,
+        Err(exit) => return exit,
+    };
+    match report.start() {
+        Ok(config) => explain::explain(&config, member, ask.claims.as_deref()),
+        Err(report) => run::refuse(role, &report),
+    }
 }
 
 /// Counts of what was found.

@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod check;
 mod client_keys;
+mod explain;
 pub mod init;
 mod names;
 mod operate;
@@ -47,7 +48,7 @@ fn dispatch(role: &'static Role, arguments: Arguments, environment: &Environment
     let source = arguments.source;
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run::run(role, &source, environment),
-        Command::Check => check::check(role, &source, environment),
+        Command::Check(ask) => check::check(role, &ask, &source, environment),
         Command::ClientKeys(ask) => client_keys::client_keys(&ask, &source, environment),
         Command::Init(ask) => init::init(role, &ask),
         Command::User(args::User { command: args::UserCommand::Add(ask) }) => users::add(&ask),

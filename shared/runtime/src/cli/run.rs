@@ -81,7 +81,7 @@ pub(super) fn load_with(
     Ok((file, report))
 }
 
-fn refuse(role: &Role, report: &Report) -> Exit {
+pub(super) fn refuse(role: &Role, report: &Report) -> Exit {
     let stands_in_the_way =
         |finding: &&Finding| matches!(finding.severity, Severity::Problem | Severity::RefusedAtStart);
     for finding in report.findings.iter().filter(stands_in_the_way) {

@@ -1,60 +1,15 @@
-//! Schema abstraction: what applications see, whichever provider answered.
-//!
-//! A rule names an attribute and says, for each member, where that member keeps it. A member that a rule does not name
-//! has no such attribute: the default counts, or nothing; its own claim of that name does not slip through. Attributes
-//! that no rule names pass through as they are.
+//! A way into a member's claims.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One attribute as applications see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AttributeRule {
-    /// Name that applications see.
-    pub name: String,
-    /// Where each member keeps it.
-    pub mapping: BTreeMap<String, Path>,
-    /// Value where nothing is mapped or found.
-    pub default: Option<Value>,
-}
-
-impl AttributeRule {
-    /// The value of this attribute for a member's claims: mapped, else the default, else nothing. A list stays a list;
-    /// JSON `null` counts as absent.
-    pub fn value<'a>(&'a self, member: &str, claims: &'a Map<String, Value>) -> Option<&'a Value> {
-        let mapped = self.mapping.get(member).and_then(|path| path.find(claims));
-        mapped.or(self.default.as_ref())
-    }
-}
-
-/// What applications see of `claims`, which `member` vouched for.
-pub fn normalise(rules: &[AttributeRule], member: &str, claims: &Map<String, Value>) -> Map<String, Value> {
-    let is_named = |name: &str| rules.iter().any(|rule| rule.name == name);
-    let mut seen: Map<String, Value> = claims
-        .iter()
-        .filter(|(name, _)| !is_named(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    for rule in rules {
-        if let Some(value) = rule.value(member, claims) {
-            seen.insert(rule.name.clone(), value.clone());
-        }
-    }
-    // It speaks of the address it came with, not of another one that a rule put in its place.
-    if seen.get(EMAIL) != claims.get(EMAIL) && !is_named(EMAIL_VERIFIED) {
-        seen.remove(EMAIL_VERIFIED);
-    }
-    seen
-}
-
 /// A way into a member's claims: `email`, `realm_access.roles`, `emails[0].value`.
 ///
-/// Dots go into objects, `[n]` into lists, from 0. A claim whose own name has dots, as the names of SAML attributes and
-/// namespaced claims do, is found by that name: at each step the longest name that exists wins.
+/// Dots go into objects, `[n]` into lists, from 0. A claim whose own name has dots, slashes and colons, as the names of SAML
+/// attributes and namespaced claims have, is found by that name: at each step the longest name that exists wins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Path {
@@ -182,9 +137,5 @@ fn present(value: &Value) -> Option<&Value> {
     (!value.is_null()).then_some(value)
 }
 
-/// Steps that a path may have.
-const MAX_STEPS: usize = 16;
-
-/// Names of OpenID Connect Core 5.1.
-const EMAIL: &str = "email";
-const EMAIL_VERIFIED: &str = "email_verified";
+/// Steps that a path may have: each dot of a name is one, and object identifiers have many.
+const MAX_STEPS: usize = 32;
