@@ -208,6 +208,19 @@ pub struct Saml {
     pub health_check: Option<HealthCheck>,
 }
 
+/// The URI of a format of name ids, written in full or by its last word (SAML Core 8.3).
+pub fn name_id_format(written: &str) -> Option<String> {
+    const SAML_1: [&str; 4] =
+        ["unspecified", "emailAddress", "X509SubjectName", "WindowsDomainQualifiedName"];
+    const SAML_2: [&str; 4] = ["persistent", "transient", "entity", "kerberos"];
+    match written {
+        word if SAML_1.contains(&word) => Some(format!("urn:oasis:names:tc:SAML:1.1:nameid-format:{word}")),
+        word if SAML_2.contains(&word) => Some(format!("urn:oasis:names:tc:SAML:2.0:nameid-format:{word}")),
+        uri if uri.contains(':') && !uri.contains(char::is_whitespace) => Some(uri.to_owned()),
+        _ => None,
+    }
+}
+
 /// How SAML requests travel through the browser.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -14,7 +14,9 @@ use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
 use crate::oidc::Oidc;
 use crate::saml::{Bench, Saml};
-use crate::{Answer, Ask, Begin, Failure, HttpClient, Identity, Pending};
+use crate::{
+    Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Pending, Sending, Wish,
+};
 
 /// One upstream that can be asked to vouch for a person.
 #[derive(Debug)]
@@ -346,11 +348,50 @@ impl Connector {
         }
     }
 
-    /// Where the browser goes to end the upstream's session too, if the upstream has such a page.
-    pub fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
+    /// How the browser goes to end the upstream's session too, if the upstream can be told. `back_to` is where it returns, unless
+    /// the upstream knows better.
+    pub async fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Farewell> {
         match self {
-            Self::Oidc(c) => c.logout(identity, back_to),
-            Self::Saml(_) | Self::Ldap(_) | Self::Local(_) => None,
+            Self::Oidc(c) => {
+                let to = Sending::Redirect(c.logout(identity, back_to)?);
+                Some(Farewell { to, asked: None })
+            }
+            Self::Saml(c) => c.logout(identity).await,
+            Self::Ldap(_) | Self::Local(_) => None,
+        }
+    }
+
+    /// Path of the door at which the upstream itself speaks of logouts, through browsers.
+    pub fn logout_path(&self) -> Option<&str> {
+        match self {
+            Self::Saml(c) => c.logout_path(),
+            Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => None,
+        }
+    }
+
+    /// What arrived at that door.
+    ///
+    /// # Errors
+    /// `Protocol` for what is malformed, forged or late.
+    pub async fn hears(&self, carried: Carried) -> Result<Heard, Failure> {
+        match self {
+            Self::Saml(c) => c.hears(carried).await,
+            Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => {
+                Err(Failure::protocol("a logout for a connector that has no door for it"))
+            }
+        }
+    }
+
+    /// Whether an upstream's wish is about this identity.
+    pub fn is_meant(&self, wish: &Wish, identity: &Identity) -> bool {
+        matches!(self, Self::Saml(c) if c.is_meant(wish, identity))
+    }
+
+    /// How the browser takes the answer to a wish back, if the upstream takes one.
+    pub async fn replies(&self, wish: &Wish) -> Option<Sending> {
+        match self {
+            Self::Saml(c) => c.replies(wish).await,
+            Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => None,
         }
     }
 }
@@ -376,5 +417,6 @@ mod tests {
         can_move_between_threads(connector.look(Duration::ZERO));
         can_move_between_threads(connector.look_at_last(Duration::ZERO));
         can_move_between_threads(connector.rehearse());
+        can_move_between_threads(connector.hears(Carried::Form(Vec::new())));
     }
 }

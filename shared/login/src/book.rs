@@ -123,6 +123,9 @@ pub(crate) struct Trip {
     pub(crate) was: bool,
     /// Where the browser goes afterwards.
     pub(crate) back_to: Option<url::Url>,
+    /// The connector whose upstream is being told, and what its answer must name.
+    #[serde(default)]
+    pub(crate) asked: Option<(String, String)>,
 }
 
 /// The cache, as this room uses it.

@@ -8,6 +8,7 @@
 //! | `/login/again`, GET | tries an open login again ([`crate::callback`]) |
 //! | path of `singleLogout.logoutURL`, GET | ends the session, or asks ([`crate::logout`]) |
 //! | `/login/sign-out`, POST | the answer to that question |
+//! | path of `samlLogoutCallbackURL`, GET and POST | an upstream speaks of a logout ([`crate::logout`]) |
 //! | `/login/signed-out` and paths of `oauthLogoutRedirect`, GET | back from an upstream's logout page |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +140,7 @@ impl Login {
             unanswered: Unanswered::new(),
             crowds: Crowds::new(parts.cache.capacity(), Cache::AVERAGE),
             unanswered_after: AtomicU64::new(returned::TOO_LONG),
-            exits: logout::Exits::new(&parts.config, &parts.public_url),
+            exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
             documents: documents.map(|(path, document)| (path, Bytes::from(document))).collect(),
@@ -187,6 +188,9 @@ impl Login {
             let document = document.clone();
             routes
                 .insert(path.clone(), get(|| async { ([(header::CONTENT_TYPE, METADATA_TYPE)], document) }));
+        }
+        for path in self.exits.doors().filter(|path| routable(path)) {
+            routes.insert(path.to_owned(), get(logout::said_by_query).post(logout::said_by_form));
         }
         for path in self.exits.return_paths().filter(|path| routable(path)) {
             routes.entry(path.to_owned()).or_insert_with(|| get(logout::back));

@@ -4,20 +4,26 @@
 //! address; where another site leads there, or the browser does not say, a page asks first, and its form is bound to the
 //! session. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
 //! logout pages; one that is down, or has no such page, is named. What ends here ends at once, whatever upstreams do.
+//!
+//! An upstream that speaks SAML answers at a door of its own, and may wish there that sessions end: a wish that is signed ends
+//! those of that person (and session, if it says which), and is answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{OriginalUri, RawQuery, State};
 use axum::response::Response;
+use http::StatusCode;
 use mangrove_config::{Config, Connector as Written};
-use mangrove_connectors::Identity;
+use mangrove_connectors::{Carried, Connector, Farewell, Heard, Identity, Sending, Wish};
 use mangrove_keys::{ambient, secret};
 use url::{Url, form_urlencoded};
 
 use crate::book::Trip;
 use crate::browser::Site;
+use crate::decisions::Fault;
+use crate::layout;
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Way};
 use crate::sessions::Session;
@@ -61,11 +67,13 @@ pub(crate) struct Exits {
     back: BTreeMap<String, Url>,
     logout_path: Option<String>,
     post_logout: Option<Url>,
+    /// Doors at which upstreams speak of logouts, by path.
+    doors: BTreeMap<String, Arc<Connector>>,
 }
 
 impl Exits {
     /// Reads the configuration.
-    pub(crate) fn new(config: &Config, public_url: &Url) -> Self {
+    pub(crate) fn new(config: &Config, connectors: &[Arc<Connector>], public_url: &Url) -> Self {
         let own = public_url.join(BACK_PATH).unwrap_or_else(|_| public_url.clone());
         let back = config.connectors.iter().map(|written| {
             let configured = match written {
@@ -79,6 +87,10 @@ impl Exits {
         Self {
             back: back.collect(),
             logout_path: single.map(|s| s.logout_url.path().to_owned()),
+            doors: connectors
+                .iter()
+                .filter_map(|c| Some((c.logout_path()?.to_owned(), Arc::clone(c))))
+                .collect(),
             post_logout: single.and_then(|s| s.post_logout.redirect_url.clone()),
         }
     }
@@ -86,6 +98,11 @@ impl Exits {
     /// Path of the configured logout URL.
     pub(crate) fn logout_path(&self) -> Option<&str> {
         self.logout_path.as_deref()
+    }
+
+    /// Paths of doors at which upstreams speak of logouts.
+    pub(crate) fn doors(&self) -> impl Iterator<Item = &str> {
+        self.doors.keys().map(String::as_str)
     }
 
     /// Paths on which browsers come back from upstreams.
@@ -125,10 +142,27 @@ pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> R
     let Some(id) = login.cookies.logout(&browser) else {
         return pages::signed_out(login.frame(browser.reference()), false, &[], None);
     };
-    match login.book.come_back(id).await {
-        Ok(trip) => login.travel(&browser, trip.unwrap_or_default()).await,
-        Err(why) => login.cache_failed(&browser, &why),
-    }
+    login.goes_on(&browser, id, None).await
+}
+
+/// An upstream speaks of a logout, in a query.
+pub(crate) async fn said_by_query(
+    State(login): State<Arc<Login>>,
+    browser: Browser,
+    OriginalUri(uri): OriginalUri,
+    RawQuery(query): RawQuery,
+) -> Response {
+    login.is_told(&browser, uri.path(), Carried::Query(query.unwrap_or_default())).await
+}
+
+/// The same in a form.
+pub(crate) async fn said_by_form(
+    State(login): State<Arc<Login>>,
+    browser: Browser,
+    OriginalUri(uri): OriginalUri,
+    form: Bytes,
+) -> Response {
+    login.is_told(&browser, uri.path(), Carried::Form(form.to_vec())).await
 }
 
 impl Login {
@@ -155,7 +189,7 @@ impl Login {
                 response: self.question(browser, key, ask.back_to.as_ref()),
             };
         }
-        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref(), own) };
+        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref(), own).await };
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
@@ -180,11 +214,11 @@ impl Login {
 
     /// Whom a logout has to tell, and who cannot be told. Only the browser whose session it was (`own`) is sent to upstreams:
     /// the way there carries their ID token.
-    fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
+    async fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
         let mut trip = Trip::default();
         for vouched in session.iter().flat_map(|session| session.identities.values()) {
             let identity = &vouched.identity;
-            match self.exit(identity) {
+            match self.exit(identity).await {
                 Exit::Nothing => {}
                 Exit::Page(_) if own => trip.ahead.push(identity.clone()),
                 Exit::Untold | Exit::Page(_) => trip.untold.push(identity.connector.clone()),
@@ -196,7 +230,7 @@ impl Login {
     }
 
     /// How an upstream can be told now.
-    fn exit(&self, identity: &Identity) -> Exit {
+    async fn exit(&self, identity: &Identity) -> Exit {
         let name = identity.connector.as_str();
         let Some(member) = self.watch.member(name) else { return Exit::Untold };
         let connector = &member.connector;
@@ -204,23 +238,92 @@ impl Login {
         if connector.redirect_path().is_none() {
             return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
         }
-        match connector.logout(identity, back) {
-            Some(url) if self.watch.usable(name, ambient::now()) => Exit::Page(url),
+        match connector.logout(identity, back).await {
+            Some(farewell) if self.watch.usable(name, ambient::now()) => Exit::Page(farewell),
             _ => Exit::Untold,
+        }
+    }
+
+    /// A browser is back from an upstream, which answered, or only let it go.
+    async fn goes_on(&self, browser: &Browser, id: &str, answer: Option<(String, bool)>) -> Response {
+        let mut trip = match self.book.come_back(id).await {
+            Ok(trip) => trip.unwrap_or_default(),
+            Err(why) => return self.cache_failed(browser, &why),
+        };
+        if let Some((connector, asked)) = trip.asked.take()
+            && answer.is_none_or(|(to, well)| to != asked || !well)
+        {
+            trip.untold.push(connector);
+        }
+        self.travel(browser, trip).await
+    }
+
+    /// An upstream answers a farewell, or wishes that sessions end.
+    async fn is_told(&self, browser: &Browser, path: &str, carried: Carried) -> Response {
+        let Some(connector) = self.exits.doors.get(path) else {
+            return pages::signed_out(self.frame(browser.reference()), false, &[], None);
+        };
+        match (connector.hears(carried).await, self.cookies.logout(browser)) {
+            (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish).await,
+            (Ok(Heard::Answer { to, well }), Some(id)) => self.goes_on(browser, id, Some((to, well))).await,
+            (Ok(Heard::Answer { .. }), None) => {
+                pages::signed_out(self.frame(browser.reference()), false, &[], None)
+            }
+            (Err(failure), under_way) => {
+                let (connector, why, blame) = (connector.name(), &failure.log, Fault::Answer.word());
+                tracing::warn!(target: "security", connector, address = %browser.address, why, blame, "a message about a logout was refused");
+                match under_way {
+                    Some(id) => self.goes_on(browser, id, None).await,
+                    None => {
+                        let words =
+                            ["What your browser brought from the sign-in service could not be accepted."];
+                        let frame = self.frame(browser.reference());
+                        pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends what an upstream wishes to end, and says so to it.
+    async fn as_wished(&self, browser: &Browser, connector: &Connector, wish: &Wish) -> Response {
+        let key = self.cookies.session_key(browser);
+        let here = key.and_then(|key| self.sessions.by_cookie(&key, ambient::now()));
+        let meant = |session: &Session| session.any(|vouched| connector.is_meant(wish, &vouched.identity));
+        let ended = self.sessions.end_all(meant);
+        tracing::info!(connector = connector.name(), sessions = ended.len(), "the upstream ended sessions");
+        self.tell_ended(&ended).await;
+        let response = match connector.replies(wish).await {
+            Some(to) => self.sends(browser, &to),
+            None => pages::signed_out(self.frame(browser.reference()), !ended.is_empty(), &[], None),
+        };
+        let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
+        with_crumbs(response, own.then(|| self.cookies.clear_session()).into_iter().collect())
+    }
+
+    fn sends(&self, browser: &Browser, to: &Sending) -> Response {
+        match to {
+            Sending::Redirect(url) => pages::redirect(url.as_str()),
+            Sending::Post(url, fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let frame = self.frame(browser.reference());
+                layout::form_post(frame, "Signing out", url.as_str(), &fields)
+            }
         }
     }
 
     /// Sends the browser to the next upstream, or says how it ended.
     async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
         while let Some(identity) = trip.ahead.pop() {
-            let Exit::Page(url) = self.exit(&identity) else {
+            let Exit::Page(Farewell { to, asked }) = self.exit(&identity).await else {
                 trip.untold.push(identity.connector);
                 continue;
             };
             let id = ambient::token();
+            trip.asked = asked.map(|asked| (identity.connector.clone(), asked));
             match self.book.set_out(&id, &trip).await {
                 Ok(()) => {
-                    return with_crumbs(pages::redirect(url.as_str()), vec![self.cookies.set_logout(&id)]);
+                    return with_crumbs(self.sends(browser, &to), vec![self.cookies.set_logout(&id)]);
                 }
                 Err(why) => {
                     tracing::warn!(%why, "a logout could not be kept; the upstream is not told");
@@ -245,8 +348,8 @@ enum Exit {
     Nothing,
     /// It cannot be told.
     Untold,
-    /// By this page.
-    Page(Url),
+    /// By way of the browser.
+    Page(Farewell),
 }
 
 /// The value that binds the question's form to the session.

@@ -134,25 +134,32 @@ impl Wanted {
     }
 }
 
-/// Reads and judges a provider's answer to our request `asked`, at `now`: whether it says that all is well.
-///
-/// # Errors
-/// See [`Refusal`].
-pub fn answered(node: Node<'_, '_>, asked: &str, expected: &Expected<'_>, now: u64) -> Result<bool, Refusal> {
-    if !node.has_tag_name((SAMLP, "LogoutResponse")) {
-        return Err(Refusal("it is not a LogoutResponse"));
+/// A provider's answer to a request of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The request.
+    pub to: String,
+    /// All is well: its session ended, and everybody else was told.
+    pub well: bool,
+}
+
+impl Answered {
+    /// Reads and judges an answer, at `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn read(node: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> Result<Self, Refusal> {
+        if !node.has_tag_name((SAMLP, "LogoutResponse")) {
+            return Err(Refusal("it is not a LogoutResponse"));
+        }
+        head(node, expected, now)?;
+        let to = node.attribute("InResponseTo").ok_or(Refusal("it answers no request"))?.to_owned();
+        let codes = node.descendants().filter(|child| child.has_tag_name((SAMLP, "StatusCode")));
+        let mut codes = codes.filter_map(|code| code.attribute("Value"));
+        let well = codes.next() == Some(SUCCESS)
+            && codes.all(|code| code.strip_prefix(STATUS) != Some("PartialLogout"));
+        Ok(Self { to, well })
     }
-    head(node, expected, now)?;
-    if node.attribute("InResponseTo") != Some(asked) {
-        return Err(Refusal("it answers another request"));
-    }
-    let codes: Vec<_> = node
-        .descendants()
-        .filter(|child| child.has_tag_name((SAMLP, "StatusCode")))
-        .filter_map(|code| code.attribute("Value"))
-        .collect();
-    let partial = codes.iter().any(|code| *code == format!("{STATUS}PartialLogout"));
-    Ok(codes.first() == Some(&SUCCESS) && !partial)
 }
 
 /// Version, id, time, place and sender.

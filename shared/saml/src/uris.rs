@@ -24,30 +24,3 @@ pub const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 pub const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
 /// Whoever answers could not do it.
 pub const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
-
-/// The URI of a format of name ids, written in full or by its last word (`persistent`, `emailAddress`).
-pub fn name_id_format(written: &str) -> Option<String> {
-    const SAML_1: [&str; 4] =
-        ["unspecified", "emailAddress", "X509SubjectName", "WindowsDomainQualifiedName"];
-    const SAML_2: [&str; 4] = ["persistent", "transient", "entity", "kerberos"];
-    let is = |names: &[&str]| names.contains(&written);
-    match written {
-        _ if is(&SAML_1) => Some(format!("urn:oasis:names:tc:SAML:1.1:nameid-format:{written}")),
-        _ if is(&SAML_2) => Some(format!("urn:oasis:names:tc:SAML:2.0:nameid-format:{written}")),
-        uri if uri.contains(':') && !uri.contains(char::is_whitespace) => Some(uri.to_owned()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_may_be_written_by_its_last_word() {
-        assert_eq!(name_id_format("persistent").as_deref(), Some(PERSISTENT));
-        assert_eq!(name_id_format("emailAddress").as_deref(), Some(EMAIL_ADDRESS));
-        assert_eq!(name_id_format(TRANSIENT).as_deref(), Some(TRANSIENT));
-        assert_eq!(name_id_format("persistant"), None);
-    }
-}

@@ -14,6 +14,7 @@ mod names;
 mod node;
 mod provider;
 mod references;
+mod saml;
 mod tls;
 mod unbuilt;
 mod urls;
@@ -58,6 +59,8 @@ const CHECKS: &[Check] = &[
     ldap::servers_are_sound,
     ldap::users_are_found,
     ldap::attributes_are_names,
+    saml::formats_are_known,
+    saml::doors_are_their_own,
     tls::profiles_are_whole,
     tls::the_listener_has_a_certificate,
     tls::pairs_are_whole,

@@ -112,6 +112,15 @@ fn saml_connectors_are_validated_whole() {
         &["/nowhere/m.xml"],
     );
     problem(&saml("samlMetadataURL: https://i/m, proxy: socks5://p"), 2, "connectors[0].proxy", &["socks5"]);
+    let format = "connectors[0].samlNameIDFormat";
+    problem(
+        &saml("samlMetadataURL: https://i/m, samlNameIDFormat: persistant"),
+        2,
+        format,
+        &["persistant", "`persistent`"],
+    );
+    let same = saml("samlMetadataURL: https://i/m, samlLogoutCallbackURL: https://n.example.com/acs");
+    problem(&same, 2, "connectors[0].samlLogoutCallbackURL", &["responses arrive here"]);
     let whole = saml(
         "samlMetadataURL: https://i/m.xml, samlNameIDFormat: persistent, samlRequestBinding: redirect, keysMaxAge: 1h, \
          samlLogoutCallbackURL: https://n.example.com/slo",

@@ -56,9 +56,31 @@ pub(super) struct Published {
     pub(super) entity_id: String,
     /// Where people sign in, in the provider's order.
     pub(super) sign_on: Vec<(Binding, Url)>,
+    /// Where logouts are told, in the provider's order.
+    logout: Vec<LogoutDoor>,
     pub(super) certificates: Certificates,
     metadata: IdentityProvider,
     at: Moment,
+}
+
+/// Where a logout is told.
+#[derive(Debug, Clone)]
+pub(super) struct LogoutDoor {
+    binding: Binding,
+    request: Url,
+    response: Url,
+}
+
+impl LogoutDoor {
+    /// How and where a request goes.
+    pub(super) fn request(&self) -> (Binding, Url) {
+        (self.binding, self.request.clone())
+    }
+
+    /// How and where an answer goes.
+    pub(super) fn response(&self) -> (Binding, Url) {
+        (self.binding, self.response.clone())
+    }
 }
 
 /// The last fetch that ended.
@@ -126,16 +148,28 @@ impl Published {
             |location: &str| Url::parse(location).ok().filter(is_acceptable).ok_or(FetchError::PlainHttp);
         let to = |endpoint: &Endpoint| Ok((endpoint.binding, url(&endpoint.location)?));
         let sign_on = metadata.sign_on.iter().map(to).collect::<Result<_, _>>()?;
+        let door = |endpoint: &Endpoint| {
+            let (binding, request) = to(endpoint)?;
+            let response = endpoint.response_location.as_deref().map_or(Ok(request.clone()), url)?;
+            Ok(LogoutDoor { binding, request, response })
+        };
+        let logout = metadata.logout.iter().map(door).collect::<Result<_, _>>()?;
         if metadata.wants_signed_requests && !signs {
             return Err(FetchError::WantsSigned);
         }
         let entity_id = metadata.entity_id.clone();
-        Ok(Self { entity_id, sign_on, certificates, metadata, at: ambient::now() })
+        Ok(Self { entity_id, sign_on, logout, certificates, metadata, at: ambient::now() })
     }
 
     /// Where a request goes by the first of these bindings that is offered.
     pub(super) fn sign_on_by(&self, bindings: &[Binding]) -> Option<&(Binding, Url)> {
         bindings.iter().find_map(|wanted| self.sign_on.iter().find(|(binding, _)| binding == wanted))
+    }
+
+    /// Where logouts are told: by a redirect, if that is offered.
+    pub(super) fn logout_by(&self) -> Option<&LogoutDoor> {
+        let by = |wanted| self.logout.iter().find(|door| door.binding == wanted);
+        by(Binding::Redirect).or_else(|| by(Binding::Post))
     }
 
     fn is_over(&self, unix: u64) -> bool {

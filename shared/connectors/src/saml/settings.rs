@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mangrove_config::connectors::{RequestBinding, Saml as Written};
+use mangrove_config::connectors::{RequestBinding, Saml as Written, name_id_format};
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::Signer;
 use mangrove_saml::metadata::Binding;
-use mangrove_saml::{DecryptionKeys, SigningKey, uris};
+use mangrove_saml::{DecryptionKeys, SigningKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use url::Url;
@@ -67,7 +67,7 @@ impl Settings {
         let format = format.map(|format| {
             let unknown =
                 || HttpBuildError(format!("samlNameIDFormat: {format} is not a format of name ids"));
-            uris::name_id_format(format).ok_or_else(unknown)
+            name_id_format(format).ok_or_else(unknown)
         });
         let key = match (&written.sp_cert_path, &written.sp_key_path) {
             (Some(certificate), Some(key)) => Some(Key::read(certificate, key)?),

@@ -1,7 +1,7 @@
 //! What a browser may bring back, and what the token endpoint may say.
 
 use mangrove_connectors::oidc::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
-use mangrove_connectors::{Answer, Ask, Blame, Failure};
+use mangrove_connectors::{Answer, Ask, Blame, Failure, Sending};
 use serde_json::json;
 use url::Url;
 
@@ -224,7 +224,9 @@ async fn logout_goes_to_the_providers_page_with_the_hint() {
     let idp = Idp::start().await;
     let connector = connector(&idp, |_| ());
     let identity = login(&idp, &connector).await.unwrap();
-    let url = connector.logout(&identity, &Url::parse("https://node.example/out").unwrap()).unwrap();
+    let farewell =
+        connector.logout(&identity, &Url::parse("https://node.example/out").unwrap()).await.unwrap();
+    let Sending::Redirect(url) = farewell.to else { panic!("{farewell:?}") };
     assert!(url.as_str().starts_with(&format!("{}/end?", idp.issuer)));
     let query: std::collections::HashMap<_, _> = url.query_pairs().collect();
     assert_eq!(query["post_logout_redirect_uri"], "https://node.example/out");

@@ -5,6 +5,7 @@
 mod lying_idp;
 
 mod health;
+mod logout;
 mod metadata;
 mod requests;
 mod responses;

@@ -1,7 +1,5 @@
 //! What is asked, how it travels, and what this node publishes of itself.
 
-use std::path::Path;
-
 use mangrove_connectors::{Ask, Begin, Blame, Prompt};
 use mangrove_saml::metadata::IdentityProvider;
 use mangrove_saml::redirect::{Parameter, Received};
@@ -9,17 +7,6 @@ use mangrove_saml::{Certificates, DecryptionKeys, Root, post, uris};
 
 use crate::lying_idp::{Idp, Keys};
 use crate::{CONSUMER, ENTITY, begin_with, build, connector};
-
-/// A certificate and a key, as an operator has them.
-pub(crate) fn files(dir: &Path, keys: &Keys) -> (String, String) {
-    use base64::Engine;
-    let (cert, key) = (dir.join("sp.crt"), dir.join("sp.key"));
-    let pem = base64::prelude::BASE64_STANDARD.encode(&keys.der);
-    std::fs::write(&cert, format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n"))
-        .unwrap();
-    std::fs::write(&key, &keys.pem).unwrap();
-    (cert.display().to_string(), key.display().to_string())
-}
 
 #[tokio::test]
 async fn a_request_goes_by_post_unless_only_a_redirect_is_offered_or_wanted() {
@@ -65,7 +52,7 @@ async fn with_a_key_requests_are_signed_whichever_way_they_go() {
     let idp = Idp::start().await;
     let dir = tempfile::tempdir().unwrap();
     let keys = Keys::ec();
-    let (cert, key) = files(dir.path(), &keys);
+    let (cert, key) = keys.files(dir.path());
     let pinned = Certificates::new([&keys.der]).unwrap();
     for binding in ["post", "redirect"] {
         let connector = connector(&idp, |written| {
@@ -96,7 +83,7 @@ async fn a_provider_that_takes_signed_requests_only_is_an_operators_business_wit
     assert!(failure.blame == Blame::Misconfigured && failure.keeps_out, "{failure:?}");
     assert!(failure.log.contains("add samlSPCertPath and samlSPKeyPath"), "{failure}");
     let dir = tempfile::tempdir().unwrap();
-    let (cert, key) = files(dir.path(), &Keys::ec());
+    let (cert, key) = Keys::ec().files(dir.path());
     let whole = connector(&idp, |written| {
         (written["samlSPCertPath"], written["samlSPKeyPath"]) = (cert.into(), key.into());
     });
@@ -109,7 +96,7 @@ async fn a_certificate_of_another_key_is_refused_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let (ours, other) = (Keys::ec(), Keys::ec());
     let mixed = Keys { pem: ours.pem, der: other.der };
-    let (cert, key) = files(dir.path(), &mixed);
+    let (cert, key) = mixed.files(dir.path());
     let build = |cert: &str, key: &str| {
         let (cert, key) = (cert.to_owned(), key.to_owned());
         let built = build(&idp, |written| {
@@ -127,7 +114,7 @@ async fn a_certificate_of_another_key_is_refused_at_the_start() {
 async fn this_node_publishes_what_a_provider_has_to_know_of_it() {
     let idp = Idp::start().await;
     let dir = tempfile::tempdir().unwrap();
-    let (cert, key) = files(dir.path(), &Keys::rsa());
+    let (cert, key) = Keys::rsa().files(dir.path());
     let connector = connector(&idp, |written| {
         (written["samlSPCertPath"], written["samlSPKeyPath"]) = (cert.into(), key.into());
         written["samlLogoutCallbackURL"] = "https://node.example/saml/logout".into();

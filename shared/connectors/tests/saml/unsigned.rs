@@ -86,7 +86,7 @@ async fn an_encrypted_assertion_is_opened_with_this_nodes_key() {
     let idp = Idp::start().await;
     let dir = tempfile::tempdir().unwrap();
     let (own, other) = (Keys::rsa(), Keys::rsa());
-    let (cert, key) = crate::requests::files(dir.path(), &own);
+    let (cert, key) = own.files(dir.path());
     let with_key = connector(&idp, |written| {
         (written["samlSPCertPath"], written["samlSPKeyPath"]) = (cert.into(), key.into());
     });

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "test code; each suite that includes it uses a part of it")]
 
+mod farewell;
 mod says;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::{Url, form_urlencoded};
 
+pub(crate) use self::farewell::Farewell;
 pub(crate) use self::says::{Says, Sign, code};
 
 /// A key with its certificate.
@@ -48,6 +50,17 @@ impl Keys {
 
     pub(crate) fn signing(&self) -> SigningKey {
         SigningKey::new(Signer::from_pem("a key", self.pem.as_bytes()).unwrap(), self.der.clone()).unwrap()
+    }
+
+    /// A certificate and a key, as an operator has them.
+    pub(crate) fn files(&self, dir: &std::path::Path) -> (String, String) {
+        use base64::Engine;
+        let (cert, key) = (dir.join("sp.crt"), dir.join("sp.key"));
+        let pem = base64::prelude::BASE64_STANDARD.encode(&self.der);
+        std::fs::write(&cert, format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n"))
+            .unwrap();
+        std::fs::write(&key, &self.pem).unwrap();
+        (cert.display().to_string(), key.display().to_string())
     }
 
     fn published(&self, of_use: Option<&str>) -> Element {
@@ -167,6 +180,12 @@ impl Idp {
     /// What the single sign-on service was asked last, over its own socket.
     pub(crate) fn last_asked(&self) -> Option<Asked> {
         self.house.asked.lock().unwrap().iter().rev().find_map(|(_, asked)| asked.clone())
+    }
+
+    /// The key it signs with at the moment.
+    pub(crate) fn signs_now(&self) -> SigningKey {
+        let (keys, lies) = (self.house.keys.lock().unwrap(), self.house.lies.lock().unwrap());
+        lies.signs_with.as_ref().unwrap_or(&keys).signing()
     }
 
     /// The person signs in: what the browser brings back.
