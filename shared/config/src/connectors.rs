@@ -140,7 +140,7 @@ pub enum ProofAudience {
     /// The issuer: no other provider can make use of the proof.
     #[default]
     Issuer,
-    /// The URL of the token endpoint, for providers that take nothing else, such as Entra ID.
+    /// The URL of the token endpoint, for providers that take nothing else.
     TokenEndpoint,
 }
 

@@ -1,6 +1,6 @@
 // An OpenID provider on npm's oidc-provider, with a sign-in page of its own. It has everything in memory but its key.
 //   MODULES=folder that holds node_modules   node provider.mjs CONFIG.json
-// CONFIG: { issuer, host, port, cert, key, keys: file, clients: [{ id, secret, urls }], users: { NAME: { password, claims } } }
+// CONFIG: { issuer, host, port, cert, key, keys: file, clients: [{ id, secret or jwks, urls }], users: { NAME: { password, claims } } }
 import { createServer } from 'node:https';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ const provider = new Provider(config.issuer, {
   jwks: keys(config.keys),
   clients: config.clients.map((client) => ({
     client_id: client.id,
-    ...(client.secret ? { client_secret: client.secret } : { token_endpoint_auth_method: 'none' }),
+    ...proof(client),
     redirect_uris: client.urls,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
@@ -27,6 +27,12 @@ const provider = new Provider(config.issuer, {
   interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
   features: { devInteractions: { enabled: false } },
 });
+
+/** How a client proves who it is: with a key, with a secret, or not at all. */
+function proof({ jwks, secret }) {
+  if (jwks) return { token_endpoint_auth_method: 'private_key_jwt', jwks };
+  return secret ? { client_secret: secret } : { token_endpoint_auth_method: 'none' };
+}
 
 /** The signing key of last time, or a new one where the file is gone. */
 function keys(file) {

@@ -1,12 +1,12 @@
 // A relying party on npm's openid-client: the same pages as the lab's own application, in another language and on
 // another library. All settings come from the environment; the lab sets them.
-//   LISTEN=10.64.1.9:443 ORIGIN=https://app.mesh.test CERT=file KEY=file ISSUER=https://edge.mesh.test CLIENT_ID=... CLIENT_SECRET=...
+//   LISTEN=10.64.1.9:443 ORIGIN=https://app.mesh.test CERT=file KEY=file ISSUER=https://edge.mesh.test CLIENT_ID=... CLIENT_SECRET=... or CLIENT_KEY=file
 //   NODE_EXTRA_CA_CERTS=file MODULES=folder that holds node_modules
 import { createServer } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 
 const env = process.env;
 const require = createRequire(`${env.MODULES}/package.json`);
@@ -23,11 +23,19 @@ async function discovered() {
     new URL(env.ISSUER),
     env.CLIENT_ID,
     undefined,
-    env.CLIENT_SECRET ? oidc.ClientSecretBasic(env.CLIENT_SECRET) : oidc.None(),
+    await proof(),
     // The library would trust TLS alone; here it is to judge the signatures too. Seconds.
     { execute: [oidc.enableNonRepudiationChecks], timeout: 5 },
   );
   return provider;
+}
+
+/** How it proves who it is: with a secret, with the P-256 key of its certificate, or not at all. */
+async function proof() {
+  if (env.CLIENT_SECRET) return oidc.ClientSecretBasic(env.CLIENT_SECRET);
+  if (!env.CLIENT_KEY) return oidc.None();
+  const der = createPrivateKey(readFileSync(env.CLIENT_KEY)).export({ type: 'pkcs8', format: 'der' });
+  return oidc.PrivateKeyJwt(await crypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']));
 }
 
 async function start(response) {

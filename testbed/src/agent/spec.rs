@@ -63,6 +63,9 @@ pub struct AppSpec {
     /// Client secret there, sent as `client_secret_basic`; `None`: a public client.
     #[serde(default)]
     pub client_secret: Option<String>,
+    /// It proves who it is there with the key of its certificate instead (`private_key_jwt`); a foreign application only.
+    #[serde(default)]
+    pub has_a_key: bool,
     /// Scopes to ask for.
     #[serde(default = "default_scope")]
     pub scope: String,

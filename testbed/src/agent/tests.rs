@@ -240,6 +240,7 @@ async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
         issuer: issuer.to_owned(),
         client_id: "branch-app".into(),
         client_secret: None,
+        has_a_key: false,
         scope: "openid".into(),
     };
     let account =

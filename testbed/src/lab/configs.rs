@@ -2,9 +2,13 @@
 //! by which protocol, whom it asks, and how it probes. The configuration itself is never changed; the lab fills in what it refers to.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use mangrove_config::connectors::Oidc;
 use mangrove_config::{App, Config, Connector, Secret};
+use mangrove_keys::{Algorithm, KeyRing, KeySource};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 use crate::history::{Micros, Probing};
@@ -44,6 +48,8 @@ pub struct Client {
     pub id: String,
     /// Client secret, or password of the service account, if it has one.
     pub secret: Option<String>,
+    /// The public half of what it proves itself with instead, as a JWK Set.
+    pub keys: Option<Value>,
     /// Redirect URLs, or assertion consumer services.
     pub urls: Vec<String>,
     /// Single logout services of a service provider.
@@ -56,18 +62,25 @@ impl Client {
     /// A client that is known nowhere yet.
     pub fn new(protocol: Protocol, id: &str, secret: Option<&str>) -> Self {
         let (id, secret) = (id.to_owned(), secret.map(str::to_owned));
-        Self { protocol, id, secret, urls: Vec::new(), logout_urls: Vec::new(), certificate: None }
+        Self {
+            protocol,
+            id,
+            secret,
+            keys: None,
+            urls: Vec::new(),
+            logout_urls: Vec::new(),
+            certificate: None,
+        }
     }
 }
 
 /// The clients of these nodes at the servers of one IdP, one for each protocol and id.
 pub fn clients_at<'c>(names: &[&str], configs: impl Iterator<Item = &'c Config>) -> Vec<Client> {
     let mut clients: BTreeMap<(Protocol, String), Client> = BTreeMap::new();
-    let connectors = configs.flat_map(|config| &config.connectors);
-    for connector in
-        connectors.filter(|it| servers_of(it).iter().any(|server| names.contains(&server.as_str())))
-    {
-        let Some(found) = client_of(connector) else { continue };
+    let connectors = configs.flat_map(|config| config.connectors.iter().map(move |it| (config, it)));
+    let asks = |it: &Connector| servers_of(it).iter().any(|server| names.contains(&server.as_str()));
+    for (config, connector) in connectors.filter(|(_, it)| asks(it)) {
+        let Some(found) = client_of(config, connector) else { continue };
         let known = clients.entry((found.protocol, found.id.clone()));
         let known = known.or_insert_with(|| Client { urls: vec![], logout_urls: vec![], ..found.clone() });
         for (into, from) in [(&mut known.urls, found.urls), (&mut known.logout_urls, found.logout_urls)] {
@@ -78,12 +91,13 @@ pub fn clients_at<'c>(names: &[&str], configs: impl Iterator<Item = &'c Config>)
 }
 
 /// The client that a node is by this connector; none where it asks nobody else, or anonymously.
-fn client_of(connector: &Connector) -> Option<Client> {
+fn client_of(config: &Config, connector: &Connector) -> Option<Client> {
     let texts = |url: Option<&Url>| url.map(ToString::to_string).into_iter().collect();
     let exposed = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
     Some(match connector {
         Connector::Oidc(oidc) => Client {
             secret: exposed(oidc.client_secret.as_ref()),
+            keys: keys_of(config, oidc),
             urls: texts(oidc.redirect_url.as_ref()),
             ..Client::new(Protocol::Oidc, &oidc.client_id, None)
         },
@@ -99,6 +113,17 @@ fn client_of(connector: &Connector) -> Option<Client> {
         },
         Connector::Local(_) | Connector::Continuity(_) => return None,
     })
+}
+
+/// The public half of the key by which a node proves who it is: the one that it names, or its own.
+fn keys_of(config: &Config, oidc: &Oidc) -> Option<Value> {
+    let proof = oidc.client_proof.as_ref()?;
+    let ring = match (&proof.key_path, &config.state.directory) {
+        (Some(path), _) => KeyRing::load(&[KeySource::File { path: path.into(), algorithm: None }]),
+        (None, Some(state)) => KeyRing::client_kept(Path::new(state), Algorithm::Es256),
+        (None, None) => return None,
+    };
+    ring.ok().map(|ring| ring.jwks().clone())
 }
 
 impl Protocol {
@@ -238,13 +263,19 @@ pub fn probing(config: &Config) -> Option<Probing> {
         .max_by_key(|it| it.interval_us * u64::from(it.unhealthy_threshold) + it.timeout_us)
 }
 
-/// Issuer and secret of an application at its node. The error says what to write into the node's configuration.
-pub fn relying_party(
-    config: &Config,
-    node: &str,
-    client: &str,
-    callback: &str,
-) -> Result<Option<String>, String> {
+/// How an application proves who it is at its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppProof {
+    /// By a secret.
+    Secret(String),
+    /// By its key.
+    Key,
+    /// Not at all.
+    Nothing,
+}
+
+/// How an application proves who it is at its node. The error says what to write into the node's configuration.
+pub fn relying_party(config: &Config, node: &str, client: &str, callback: &str) -> Result<AppProof, String> {
     let apps = config.apps.iter().filter_map(|app| match app {
         App::Oidc(app) => Some(app),
         App::Saml(_) => None,
@@ -260,9 +291,11 @@ pub fn relying_party(
     if !app.redirect_urls.iter().any(|url| url == callback) {
         return Err(format!("{node}'s application `{client}` lacks the redirect URL {callback}"));
     }
-    Ok(app
-        .client_secret
-        .as_ref()
-        .or(app.credentials.secrets.first())
-        .map(|secret| secret.expose().to_owned()))
+    let secret = app.client_secret.as_ref().or(app.credentials.secrets.first());
+    let keyed = app.jwks.is_some() || app.jwks_file.is_some();
+    Ok(match secret {
+        Some(secret) => AppProof::Secret(secret.expose().to_owned()),
+        None if keyed => AppProof::Key,
+        None => AppProof::Nothing,
+    })
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use mangrove_config::{Config, Environment, Loader};
-use mangrove_keys::{Algorithm, KeyRing};
+use mangrove_keys::{Algorithm, KeyError, KeyRing, KeySource};
 
 use super::addresses::{PORT, PORT_BEHIND, Plan};
 use super::ca::{Authority, Leaf};
@@ -184,18 +184,27 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The keys by which nodes prove who they are, as `client-keys` makes and prints them: whoever is to know one names its file.
+    /// The public halves of the keys by which nodes and foreign applications prove who they are, for whoever is to know them: a node's
+    /// own key, as `client-keys` makes and prints it, and the key of an application's certificate.
     fn client_keys(&self) -> Result<(), MeshError> {
         let folder = self.client_keys_folder();
         std::fs::create_dir_all(&folder)?;
+        let keep = |name: &str, ring: Result<KeyRing, KeyError>| {
+            let ring = ring.map_err(|why| MeshError::Lab(why.to_string()))?;
+            Ok::<_, MeshError>(std::fs::write(folder.join(format!("{name}.jwks.json")), ring.jwks_text())?)
+        };
         let proves = |text: String| text.contains("private_key_jwt");
         for node in &self.topology.nodes {
             if std::fs::read_to_string(&node.config).is_ok_and(proves) {
-                let state = self.home(&node.name).join("state");
-                let key = KeyRing::client_kept(&state, Algorithm::Es256);
-                let key = key.map_err(|why| MeshError::Lab(why.to_string()))?;
-                std::fs::write(folder.join(format!("{}.jwks.json", node.name)), key.jwks_text())?;
+                keep(
+                    &node.name,
+                    KeyRing::client_kept(&self.home(&node.name).join("state"), Algorithm::Es256),
+                )?;
             }
+        }
+        for app in self.topology.apps.iter().filter(|app| foreign::application(app.kind).is_some()) {
+            let path = self.home(&app.name).join("key.pem");
+            keep(&app.name, KeyRing::load(&[KeySource::File { path, algorithm: None }]))?;
         }
         Ok(())
     }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use mangrove_config::Config;
 
 use super::addresses::PORT;
+use super::configs::AppProof;
 use super::foreign::Provider;
 use super::idp::Somebody;
 use super::mesh::{Draft, MeshError};
 use super::{configs, describe, foreign};
 use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::Micros;
-use crate::language::{Idp, host};
+use crate::language::{AppKind, Idp, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -48,17 +49,23 @@ impl Draft<'_> {
         for app in self.topology.apps.iter().filter(|app| app.region == region) {
             let Some(config) = self.configs.get(&app.at) else { continue };
             let callback = format!("https://{}/callback", host(&app.name));
-            let secret = configs::relying_party(config, &app.at, &app.client, &callback);
+            let proof = configs::relying_party(config, &app.at, &app.client, &callback);
+            let proof = proof.and_then(|proof| match (&proof, app.kind) {
+                (AppProof::Key, AppKind::Lab) => {
+                    Err("the lab's own application has no key: write `kind: openid-client`".to_owned())
+                }
+                _ => Ok(proof),
+            });
             let (Some(address), Some(leaf)) = (self.plan.address(&app.name), self.leaves.get(&app.name))
             else {
                 continue;
             };
-            match secret {
+            match proof {
                 Err(problem) => {
                     let place = format!("{}:{}", self.topology.file.display(), app.line);
                     self.problems.push(format!("{place}: apps.{}: {problem}", app.name));
                 }
-                Ok(client_secret) => specs.push(AppSpec {
+                Ok(proof) => specs.push(AppSpec {
                     name: app.name.clone(),
                     host: host(&app.name),
                     listen: SocketAddr::from((address, PORT)),
@@ -66,7 +73,11 @@ impl Draft<'_> {
                     key_pem: leaf.key_pem.clone(),
                     issuer: issuer(config, &app.at),
                     client_id: app.client.clone(),
-                    client_secret,
+                    has_a_key: proof == AppProof::Key,
+                    client_secret: match proof {
+                        AppProof::Secret(secret) => Some(secret),
+                        AppProof::Key | AppProof::Nothing => None,
+                    },
                     scope: "openid profile email".to_owned(),
                 }),
             }

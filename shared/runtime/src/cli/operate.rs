@@ -271,6 +271,17 @@ entra-idp  down     1m30s  -            drain by ops (uid 0): planned, 10m00s le
     }
 
     #[test]
+    fn a_root_that_dns_named_says_so_and_what_it_lacks_first() {
+        let note = |unable: Option<&str>| {
+            row(&json!({ "name": "root-dc3.example.com", "state": "healthy", "unable": unable,
+                "found_by": "_mangrove-root._tcp.example.com" }))[5]
+                .clone()
+        };
+        assert_eq!(note(None), "found by _mangrove-root._tcp.example.com");
+        assert_eq!(note(Some("not proven")), "not proven");
+    }
+
+    #[test]
     fn the_socket_is_found_although_secrets_are_missing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");

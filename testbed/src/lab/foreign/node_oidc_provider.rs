@@ -41,7 +41,13 @@ impl Provider for NodeOidcProvider {
     fn config(&self, site: &Site<'_>, clients: &[Client]) -> Result<String, String> {
         let clients = clients.iter().filter(|client| client.protocol == Protocol::Oidc);
         let clients = clients
-            .map(|client| json!({ "id": client.id, "secret": client.secret, "urls": client.urls }))
+            .map(|client| {
+                let mut written = json!({ "id": client.id, "secret": client.secret, "urls": client.urls });
+                if let Some(keys) = &client.keys {
+                    written["jwks"] = keys.clone();
+                }
+                written
+            })
             .collect::<Vec<_>>();
         let users: BTreeMap<_, Value> = site
             .members

@@ -28,6 +28,7 @@ impl Application for OpenidClient {
         let script = home.join("app.mjs");
         std::fs::write(&script, SCRIPT)?;
         let path = |path: &Path| path.display().to_string();
+        let key = if app.has_a_key { path(&home.join("key.pem")) } else { String::new() };
         let environment = [
             ("LISTEN", app.listen.to_string()),
             ("ORIGIN", format!("https://{}", app.host)),
@@ -36,6 +37,7 @@ impl Application for OpenidClient {
             ("ISSUER", app.issuer.clone()),
             ("CLIENT_ID", app.client_id.clone()),
             ("CLIENT_SECRET", app.client_secret.clone().unwrap_or_default()),
+            ("CLIENT_KEY", key),
             ("NODE_EXTRA_CA_CERTS", path(authority)),
             ("MODULES", path(&self.software().made().unwrap_or_default())),
         ];
