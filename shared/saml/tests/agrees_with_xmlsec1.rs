@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mangrove_saml::encryption::{Cipher, encrypt};
-use mangrove_saml::names::{DS, EXC_C14N, XENC};
+use mangrove_saml::names::{DS, EXC_C14N, SAML, XENC};
 use mangrove_saml::{DecryptionKeys, Opened, Refused, Root, Signed, sign};
 use rcgen::{KeyPair, PKCS_ECDSA_P521_SHA512};
 use support::*;
@@ -60,6 +60,20 @@ impl Desk {
         let key = self.put("by.pem", &by.pem);
         let args = ["--sign", "--privkey-pem", key.to_str().unwrap()];
         self.xmlsec1(&args, &[&self.put("template.xml", template)]).unwrap()
+    }
+
+    /// Encrypts for us: an `EncryptedAssertion` of whatever the data is.
+    fn encrypt(&self, how: &str, data: impl AsRef<[u8]>, size: &str) -> String {
+        let data = self.put("data", data);
+        let certificate = self.put("for.der", &other_rsa().der);
+        let template = self.put("template.xml", format!(
+            r#"<xenc:EncryptedData xmlns:xenc="{XENC}" Type="http://www.w3.org/2001/04/xmlenc#Element"><xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes{size}-gcm"/><ds:KeyInfo xmlns:ds="{DS}"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"/><ds:KeyInfo><ds:KeyName/></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedData>"#
+        ));
+        let (certificate, session) = (certificate.to_str().unwrap(), format!("aes-{size}"));
+        let args = ["--encrypt", "--pubkey-cert-der", certificate, "--session-key", &session, how];
+        let encrypted = self.xmlsec1(&[&args[..], &[data.to_str().unwrap()]].concat(), &[&template]).unwrap();
+        let encrypted = encrypted.trim_start_matches("<?xml version=\"1.0\"?>").trim();
+        format!("<saml:EncryptedAssertion xmlns:saml=\"{SAML}\">{encrypted}</saml:EncryptedAssertion>")
     }
 }
 
@@ -193,35 +207,33 @@ fn what_we_encrypt_it_opens() {
 fn what_it_encrypts_we_open() {
     let desk = Desk::new();
     let signed = sign(&assertion("_assertion", "alice"), Root::Assertion, &rsa().key()).unwrap();
-    let data = desk.put("data.xml", &signed);
-    let certificate = desk.put("for.der", &other_rsa().der);
     for size in ["128", "256"] {
-        let template = desk.put("template.xml", format!(
-            r#"<xenc:EncryptedData xmlns:xenc="{XENC}" Type="http://www.w3.org/2001/04/xmlenc#Element"><xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes{size}-gcm"/><ds:KeyInfo xmlns:ds="{DS}"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"/><ds:KeyInfo><ds:KeyName/></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedData>"#
-        ));
-        let session = format!("aes-{size}");
-        let args = [
-            "--encrypt",
-            "--pubkey-cert-der",
-            certificate.to_str().unwrap(),
-            "--session-key",
-            &session,
-            "--xml-data",
-            data.to_str().unwrap(),
-        ];
-        let encrypted = desk.xmlsec1(&args, &[&template]).unwrap();
-        let encrypted = encrypted.trim_start_matches("<?xml version=\"1.0\"?>").trim();
-        let wrapped = format!(
-            "<saml:EncryptedAssertion xmlns:saml=\"{}\">{encrypted}</saml:EncryptedAssertion>",
-            mangrove_saml::names::SAML
-        );
-        let verified = accept(&response(&wrapped), rsa()).unwrap();
+        let message = response(&desk.encrypt("--xml-data", &signed, size));
+        let verified = accept(&message, rsa()).unwrap();
         assert_eq!((verified.signed(), subject(&verified).as_str()), (Signed::Assertion, "alice"));
-        let opened = Opened::open(response(&wrapped).as_bytes(), Root::Response).unwrap();
-        assert_eq!(
-            opened.verify(&rsa().pinned(), &DecryptionKeys::none()).unwrap_err(),
-            Refused::NoDecryptionKey
-        );
+        let opened = Opened::open(message.as_bytes(), Root::Response).unwrap();
+        let refused = opened.verify(&rsa().pinned(), &DecryptionKeys::none()).unwrap_err();
+        assert_eq!(refused, Refused::NoDecryptionKey);
+    }
+}
+
+/// Anybody can encrypt anything for us: our certificate is public.
+#[test]
+fn whatever_was_encrypted_passes_the_gate_once_more() {
+    let desk = Desk::new();
+    let good = assertion("_assertion", "alice");
+    let inner = changed(&good, "<saml:Conditions", &(assertion("_other", "mallory") + "<saml:Conditions"));
+    let malformed = |xml: &str| Opened::open(xml.as_bytes(), Root::Assertion).unwrap_err();
+    for (octets, refused) in [
+        (b"\xff\xfe not UTF-8".to_vec(), Refused::Encoding),
+        (Vec::from(*b"x"), malformed("x")),
+        (format!("<!DOCTYPE x>{good}").into_bytes(), Refused::DocumentType),
+        (changed(&good, ">alice<", ">al<!-- -->ice<").into_bytes(), Refused::CutText),
+        (inner.into_bytes(), Refused::StrayAssertion),
+        (format!("{good}{good}").into_bytes(), malformed(&format!("{good}{good}"))),
+        (response(&good).into_bytes(), Refused::OtherRoot { expected: Root::Assertion }),
+    ] {
+        assert_eq!(refusal(&response(&desk.encrypt("--binary-data", &octets, "256"))), refused);
     }
 }
 

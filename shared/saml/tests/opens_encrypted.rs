@@ -51,7 +51,7 @@ fn an_inner_signature_by_anybody_else_is_refused_even_in_a_signed_response() {
 }
 
 #[test]
-fn what_was_encrypted_passes_the_gate_again() {
+fn nothing_is_encrypted_that_would_not_pass_the_gate() {
     let good = encrypted(Some(rsa()), Cipher::Aes256);
     for (inside, expected) in [
         (assertion("_assertion", "al<ice"), None),

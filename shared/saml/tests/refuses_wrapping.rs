@@ -5,7 +5,8 @@
 
 mod support;
 
-use mangrove_saml::{Refused, Root, sign};
+use mangrove_saml::names::{METADATA, SAML, SAMLP};
+use mangrove_saml::{Opened, Refused, Root, sign};
 use support::*;
 
 /// The signed assertion of a good response, its signature, and the assertion without it.
@@ -230,6 +231,62 @@ fn a_bare_assertion_as_the_document() {
 #[test]
 fn another_message_of_the_same_issuer_in_place_of_the_expected_one() {
     let response = signed_response(rsa());
-    let opened = mangrove_saml::Opened::open(response.as_bytes(), Root::LogoutResponse);
+    let opened = Opened::open(response.as_bytes(), Root::LogoutResponse);
     assert_eq!(opened.unwrap_err(), Refused::OtherRoot { expected: Root::LogoutResponse });
+}
+
+/// A sign-in request, a logout or metadata, of a given ID.
+fn message(root: Root, id: &str, inside: &str) -> String {
+    let (name, namespace) = match root {
+        Root::AuthnRequest => ("AuthnRequest", SAMLP),
+        Root::LogoutRequest => ("LogoutRequest", SAMLP),
+        Root::LogoutResponse => ("LogoutResponse", SAMLP),
+        _ => ("EntitiesDescriptor", METADATA),
+    };
+    format!(
+        "<p:{name} xmlns:p=\"{namespace}\" ID=\"{id}\" Version=\"2.0\">\
+         <saml:Issuer xmlns:saml=\"{SAML}\">https://idp.example</saml:Issuer>{inside}</p:{name}>"
+    )
+}
+
+const OTHERS: [Root; 4] = [Root::AuthnRequest, Root::LogoutRequest, Root::LogoutResponse, Root::Metadata];
+
+fn verify(xml: &str, root: Root) -> Result<(), Refused> {
+    Opened::open(xml.as_bytes(), root)?.verify(&rsa().pinned(), &other_rsa().opens()).map(drop)
+}
+
+#[test]
+fn an_evil_request_or_logout_around_anything_that_was_ever_signed() {
+    for root in OTHERS {
+        let good = sign(&message(root, "_good", ""), root, &rsa().key()).unwrap();
+        verify(&good, root).unwrap();
+        let signature = element(&good, "ds:Signature").to_owned();
+        let bare = changed(&good, &signature, "");
+        for inside in [
+            format!("<p:Extensions>{good}</p:Extensions>"),
+            format!("{signature}{bare}"),
+            format!("{signature}<p:Extensions>{bare}</p:Extensions>"),
+            changed(&signature, "</ds:Signature>", &format!("{bare}</ds:Signature>")),
+            changed(&signature, "</ds:Signature>", &format!("<ds:Object>{bare}</ds:Object></ds:Signature>")),
+            format!("<p:Extensions>{signature}</p:Extensions>"),
+            signed_response(rsa()),
+            with_signed_assertion(rsa()),
+        ] {
+            verify(&message(root, "_evil", &inside), root).expect_err(&inside);
+        }
+    }
+}
+
+#[test]
+fn a_request_or_logout_that_is_unsigned_foreign_or_changed() {
+    for root in OTHERS {
+        assert_eq!(verify(&message(root, "_good", ""), root), Err(Refused::Unsigned));
+        let foreign = sign(&message(root, "_good", ""), root, &other_rsa().key()).unwrap();
+        assert_eq!(verify(&foreign, root), Err(Refused::Signature { of: root, certificates: 1 }));
+        let good = sign(&message(root, "_good", ""), root, &rsa().key()).unwrap();
+        let other = changed(&good, ">https://idp.example<", ">https://evil.example<");
+        assert_eq!(verify(&other, root), Err(Refused::Digest { of: root }));
+        let twice = changed(&good, "<saml:Issuer ", "<saml:Issuer ID=\"_good\" ");
+        assert_eq!(verify(&twice, root), Err(Refused::SameIdTwice));
+    }
 }
