@@ -2,7 +2,7 @@
 //! until then; so the provider itself is the shipped one, and keeps what it knows while its front shows something else.
 //!
 //! Its listener and its connections are in the provider's region, and end with it. Owns no TLS but what it shows when it
-//! misbehaves: the provider's own certificate, or one for the same name that has expired.
+//! misbehaves, or speaks for a provider that speaks none: the provider's own certificate, or one for the same name that has expired.
 
 use std::convert::Infallible;
 use std::io;
@@ -43,6 +43,8 @@ pub struct FrontSpec {
     pub right: Arc<Leaf>,
     /// One for the same name whose time is over.
     pub expired: Arc<Leaf>,
+    /// The provider speaks no TLS, and the front speaks it for the provider.
+    pub speaks_tls: bool,
 }
 
 /// How a front does its work.
@@ -71,6 +73,7 @@ struct House {
     behind: SocketAddr,
     right: TlsAcceptor,
     expired: TlsAcceptor,
+    speaks_tls: bool,
 }
 
 impl Front {
@@ -79,7 +82,8 @@ impl Front {
     /// # Errors
     /// When the address is taken, or a certificate cannot be used.
     pub fn open(spec: &FrontSpec, behind: SocketAddr, manner: Manner, region: &Region) -> io::Result<Self> {
-        let house = House { behind, right: tls(&spec.right)?, expired: tls(&spec.expired)? };
+        let (right, expired) = (tls(&spec.right)?, tls(&spec.expired)?);
+        let house = House { behind, right, expired, speaks_tls: spec.speaks_tls };
         let (orders, inbox) = unbounded_channel();
         let serve = move |listener| serve(listener, Arc::new(house), manner, inbox);
         let server = Server::open("front", region, TcpListener::bind(spec.listen), serve)?;
@@ -137,7 +141,7 @@ async fn serve(
 }
 
 impl House {
-    async fn meet(&self, mut client: TcpStream, manner: Manner) -> io::Result<()> {
+    async fn meet(&self, client: TcpStream, manner: Manner) -> io::Result<()> {
         client.set_nodelay(true)?;
         match manner.state {
             IdpState::Errors => {
@@ -153,21 +157,42 @@ impl House {
                 answer(self.expired.accept(client).await?, 200, page).await
             }
             IdpState::Right | IdpState::KeysRolled | IdpState::SecretExpired | IdpState::SlowPages => {
-                let mut provider = TcpStream::connect(self.behind).await?;
-                provider.set_nodelay(true)?;
-                if manner.by.is_zero() {
-                    return copy_bidirectional(&mut client, &mut provider).await.map(drop);
+                // Who only knocks does not reach a provider that is served by a server as small as PHP's own.
+                if self.speaks_tls {
+                    let client = self.right.accept(client).await?;
+                    pass_on(client, self.provider().await?, manner.by).await
+                } else {
+                    pass_on(client, self.provider().await?, manner.by).await
                 }
-                let (mut asks, mut hears) = client.split();
-                let (mut answers, mut is_asked) = provider.split();
-                let forth = async {
-                    tokio::io::copy(&mut asks, &mut is_asked).await?;
-                    is_asked.shutdown().await
-                };
-                tokio::try_join!(forth, late(&mut answers, &mut hears, manner.by)).map(drop)
             }
         }
     }
+}
+
+impl House {
+    async fn provider(&self) -> io::Result<TcpStream> {
+        let provider = TcpStream::connect(self.behind).await?;
+        provider.set_nodelay(true)?;
+        Ok(provider)
+    }
+}
+
+/// Copies both ways, answers so much later than they came.
+async fn pass_on(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    mut provider: TcpStream,
+    by: Duration,
+) -> io::Result<()> {
+    if by.is_zero() {
+        return copy_bidirectional(&mut client, &mut provider).await.map(drop);
+    }
+    let (mut asks, mut hears) = tokio::io::split(client);
+    let (mut answers, mut is_asked) = provider.split();
+    let forth = async {
+        tokio::io::copy(&mut asks, &mut is_asked).await?;
+        is_asked.shutdown().await
+    };
+    tokio::try_join!(forth, late(&mut answers, &mut hears, by)).map(drop)
 }
 
 /// Copies, each piece so much later than it came.
@@ -238,7 +263,7 @@ mod tests {
         _tun: std::os::fd::OwnedFd,
     }
 
-    fn lab() -> Lab {
+    fn lab(speaks_tls: bool) -> Lab {
         let (region, _tun) = Region::create("cloud", 0, &[]).expect("needs root and /dev/net/tun");
         let [address, behind] = [443, 8443].map(|port| SocketAddr::from((addresses::own(0), port)));
         let provider = region.inside(move || TcpListener::bind(behind)).unwrap();
@@ -253,7 +278,7 @@ mod tests {
         let authority = Authority::create().unwrap();
         let right = Arc::new(authority.leaf("corp").unwrap());
         let expired = Arc::new(authority.expired_leaf("corp").unwrap());
-        let spec = FrontSpec { listen: address, right, expired };
+        let spec = FrontSpec { listen: address, right, expired, speaks_tls };
         let front = Front::open(&spec, behind, Manner::default(), &region).unwrap();
         Lab { authority, region, front: Some(front), address, _tun }
     }
@@ -268,8 +293,8 @@ mod tests {
             self.region.inside(move || TcpStream::connect(address))
         }
 
-        /// The answer to a request over TLS, or why there is none.
-        fn ask(&self) -> Result<String, String> {
+        /// A connection with TLS, which begins with the first word.
+        fn connect_tls(&self) -> StreamOwned<ClientConnection, TcpStream> {
             let mut roots = RootCertStore::empty();
             roots
                 .add(CertificateDer::from_pem_slice(self.authority.certificate_pem().as_bytes()).unwrap())
@@ -280,7 +305,12 @@ mod tests {
             let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
             let name = ServerName::try_from("corp.mesh.test").unwrap();
             let tls = ClientConnection::new(config, name).unwrap();
-            let mut stream = StreamOwned::new(tls, self.connect().unwrap());
+            StreamOwned::new(tls, self.connect().unwrap())
+        }
+
+        /// The answer to a request over TLS, or why there is none.
+        fn ask(&self) -> Result<String, String> {
+            let mut stream = self.connect_tls();
             let request = b"GET /any HTTP/1.1\r\nHost: corp.mesh.test\r\nConnection: close\r\n\r\n";
             stream.write_all(request).map_err(|error| error.to_string())?;
             let mut answer = String::new();
@@ -289,7 +319,7 @@ mod tests {
         }
     }
 
-    fn echo(stream: &mut TcpStream) -> io::Result<Duration> {
+    fn echo(stream: &mut (impl Read + Write)) -> io::Result<Duration> {
         let began = Instant::now();
         stream.write_all(b"word")?;
         let mut word = [0; 4];
@@ -305,8 +335,24 @@ mod tests {
     }
 
     #[test]
+    fn a_front_speaks_tls_for_a_provider_that_speaks_none() {
+        let lab = lab(true);
+        let mut stream = lab.connect_tls();
+        assert!(echo(&mut stream).is_ok() && echo(&mut stream).is_ok());
+        let (mut clear, mut heard) = (lab.connect().unwrap(), Vec::new());
+        clear.write_all(b"word").unwrap();
+        let _ = clear.read_to_end(&mut heard);
+        assert!(!heard.ends_with(b"word"), "nothing passes in the clear");
+        lab.behave(IdpState::SlowPages, BY);
+        assert!(echo(&mut stream).is_err(), "connections of before are gone");
+        assert!(echo(&mut lab.connect_tls()).unwrap() >= BY);
+        lab.behave(IdpState::ExpiredCertificate, Duration::ZERO);
+        assert!(echo(&mut lab.connect_tls()).is_err());
+    }
+
+    #[test]
     fn a_front_passes_everything_on_until_it_is_told_to_misbehave() {
-        let mut lab = lab();
+        let mut lab = lab(false);
         let mut stream = lab.connect().unwrap();
         passes_at_once(&mut stream);
 

@@ -265,11 +265,17 @@ impl Draft<'_> {
 
     /// Where a server listens: behind its front, if it has one.
     pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
-        let fronted = self.topology.idps.iter().any(|idp| idp.name == name) && self.topology.breaks(name);
+        let fronted = self.topology.idps.iter().any(|idp| idp.name == name && self.fronted(idp));
         Some(SocketAddr::from((
             self.plan.address(name)?,
             if fronted { PORT_BEHIND } else { self.port(name) },
         )))
+    }
+
+    /// Whether a front stands before an IdP: one that the timeline breaks, or one that speaks no TLS by itself.
+    pub(super) fn fronted(&self, idp: &Idp) -> bool {
+        self.topology.breaks(&idp.name)
+            || !foreign::provider(idp.kind).is_none_or(foreign::Provider::speaks_tls)
     }
 
     /// The port at which everybody reaches a server.

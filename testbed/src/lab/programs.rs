@@ -39,13 +39,15 @@ impl Draft<'_> {
             }
         };
         let Some(program) = program else { return Ok(None) };
+        let front = if self.fronted(idp) { self.front(idp)? } else { None };
+        let program = Program { front, ..program };
         if !self.topology.breaks(name) {
             return Ok(Some(program));
         }
         let own =
             |(node, config)| (String::clone(node), configs::clients_at(&servers, std::iter::once(config)));
         let expiry = Expiry::of(file, &clients, &self.configs.iter().map(own).collect(), write, token)?;
-        Ok(Some(Program { front: self.front(name)?, expiry: Some(expiry), ..program }))
+        Ok(Some(Program { expiry: Some(expiry), ..program }))
     }
 
     fn idp_config(&self, idp: &Idp, clients: &[Client]) -> Result<String, MeshError> {
@@ -181,11 +183,14 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn front(&self, name: &str) -> Result<Option<FrontSpec>, MeshError> {
+    fn front(&self, idp: &Idp) -> Result<Option<FrontSpec>, MeshError> {
+        let name = &idp.name;
         let (Some(address), Some(right)) = (self.plan.address(name), self.leaves.get(name)) else {
             return Ok(None);
         };
         let (right, expired) = (Arc::new(right.clone()), Arc::new(self.authority.expired_leaf(name)?));
-        Ok(Some(FrontSpec { listen: SocketAddr::from((address, self.port(name))), right, expired }))
+        let listen = SocketAddr::from((address, self.port(name)));
+        let speaks_tls = !foreign::provider(idp.kind).is_none_or(Provider::speaks_tls);
+        Ok(Some(FrontSpec { listen, right, expired, speaks_tls }))
     }
 }

@@ -278,9 +278,15 @@ fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
         reader.problem(at(step.line), "timeline.break.of", &format!("there is no node `{node}`"), &hint);
     }
     let (Verb::Break { idp, .. } | Verb::HealOne { what: Healed::Idp(idp) }) = &step.verb else { return };
-    let directory = topology.idps.iter().any(|it| it.name == *idp && it.kind == IdpKind::Slapd);
+    let kind = topology.idps.iter().find(|it| it.name == *idp).map(|it| it.kind);
+    if let Verb::Break { how: IdpState::SecretExpired, .. } = &step.verb
+        && kind == Some(IdpKind::Simplesamlphp)
+    {
+        let what = format!("`{idp}` speaks SAML: its service providers have no secrets");
+        reader.problem(at(step.line), "timeline.break", &what, "write `how: keys rolled`, or kill it");
+    }
     if let Verb::Break { how: IdpState::Errors | IdpState::KeysRolled, .. } = &step.verb
-        && directory
+        && kind == Some(IdpKind::Slapd)
     {
         let what = format!("`{idp}` is a directory: it has neither pages nor keys");
         let hint =

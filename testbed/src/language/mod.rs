@@ -104,6 +104,8 @@ pub enum IdpKind {
     Keycloak,
     /// A server on npm's `oidc-provider`.
     NodeOidcProvider,
+    /// SimpleSAMLphp.
+    Simplesamlphp,
     /// OpenLDAP's directory.
     Slapd,
 }
@@ -122,6 +124,7 @@ impl IdpKind {
         ("dex", Self::Dex),
         ("keycloak", Self::Keycloak),
         ("node-oidc-provider", Self::NodeOidcProvider),
+        ("simplesamlphp", Self::Simplesamlphp),
         ("slapd", Self::Slapd),
     ];
 }

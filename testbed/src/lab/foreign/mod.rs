@@ -10,6 +10,7 @@ mod dex;
 mod keycloak;
 mod node_oidc_provider;
 mod openid_client;
+mod simplesamlphp;
 mod slapd;
 
 use std::collections::BTreeSet;
@@ -99,6 +100,11 @@ pub trait Provider: Sync {
         super::addresses::PORT
     }
 
+    /// Whether it speaks TLS by itself; else its front does, always.
+    fn speaks_tls(&self) -> bool {
+        true
+    }
+
     /// Whether people's browsers have to reach it in a login; not so for a directory.
     fn by_browser(&self) -> bool {
         true
@@ -171,6 +177,7 @@ pub fn provider(kind: IdpKind) -> Option<&'static dyn Provider> {
         IdpKind::Dex => Some(&dex::Dex),
         IdpKind::Keycloak => Some(&keycloak::Keycloak),
         IdpKind::NodeOidcProvider => Some(&node_oidc_provider::NodeOidcProvider),
+        IdpKind::Simplesamlphp => Some(&simplesamlphp::Simplesamlphp),
         IdpKind::Slapd => Some(&slapd::Slapd),
     }
 }
