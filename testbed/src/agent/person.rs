@@ -10,7 +10,7 @@ use url::Url;
 use super::browser::{Browser, How, Navigation};
 use super::page::{Content, Form, Page, Purpose};
 use super::spec::PersonSpec;
-use crate::history::{self, Acts, Login, Micros, Seen, Trouble, Who};
+use crate::history::{self, Acts, Login, Micros, Seen, Trouble, Who, micros};
 
 /// Pages that one start at the application may lead over before a person takes it for a circle.
 const MOST_PAGES: usize = 20;
@@ -235,8 +235,4 @@ impl<'a> Attempt<'a> {
             _ => Next::Done(Pass::Ended(Seen::Refused { status: page.status, says: content.says, waited })),
         }
     }
-}
-
-fn micros(time: Duration) -> Micros {
-    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }

@@ -11,6 +11,7 @@ mod mesh;
 mod people;
 
 use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,11 @@ pub const SECOND: Micros = 1_000_000;
 
 /// Microseconds in a millisecond.
 pub const MILLISECOND: Micros = 1_000;
+
+/// A time in microseconds; what is longer than the clock can tell is as long as it can.
+pub fn micros(time: Duration) -> Micros {
+    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
+}
 
 /// What the clock says now.
 pub fn now() -> Micros {

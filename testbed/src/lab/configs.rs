@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::history::{Micros, Probing};
+use crate::history::{Probing, micros};
 use crate::language::DOMAIN;
 use crate::language::tree::Tree;
 
@@ -252,7 +252,6 @@ pub fn probed(config: &Config) -> BTreeMap<String, String> {
 /// How a node probes; of several ways the slowest.
 pub fn probing(config: &Config) -> Option<Probing> {
     let checks = config.connectors.iter().filter_map(Connector::health_check).filter(|check| check.enabled);
-    let micros = |time: std::time::Duration| Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX);
     checks
         .map(|check| Probing {
             interval_us: micros(check.interval.0),

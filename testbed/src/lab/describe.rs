@@ -8,7 +8,7 @@ use mangrove_config::Config;
 use super::foreign::Provider;
 use super::idp::Somebody;
 use super::{configs, foreign};
-use crate::history::{Link, Micros, Person, Run, Server, ServerKind};
+use crate::history::{Link, Person, Run, Server, ServerKind, micros};
 use crate::language::{People, Role, Topology, host};
 
 /// Describes a topology whose people and configurations these are.
@@ -20,7 +20,7 @@ pub(super) fn run(
     let link = |link: &crate::language::Link| Link {
         a: link.between.0.clone(),
         b: link.between.1.clone(),
-        delay_us: Micros::try_from(link.delay.as_micros()).unwrap_or(Micros::MAX),
+        delay_us: micros(link.delay),
     };
     let person = |(Seat { people, twin_of }, somebody): (Seat<'_>, &Somebody)| Person {
         name: somebody.name.clone(),

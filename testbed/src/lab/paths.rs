@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::history::Micros;
+use crate::history::{Micros, micros};
 use crate::language::trace::Condition;
 use crate::language::{How, Topology, units};
 
@@ -186,10 +186,6 @@ impl Chance {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
-}
-
-fn micros(time: Duration) -> Micros {
-    u64::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }
 
 #[cfg(test)]

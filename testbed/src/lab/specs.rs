@@ -2,7 +2,6 @@
 //! with their secrets, its people with what they type where, and whom it probes.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use mangrove_config::Config;
 
@@ -13,7 +12,7 @@ use super::idp::Somebody;
 use super::mesh::{Draft, MeshError};
 use super::{configs, describe, foreign};
 use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
-use crate::history::Micros;
+use crate::history::{Micros, micros};
 use crate::language::{AppKind, Idp, host};
 
 /// Between two TCP probes of one server from one region.
@@ -154,8 +153,4 @@ impl Draft<'_> {
 fn issuer(config: &Config, node: &str) -> String {
     let written = config.oidc_provider.as_ref().and_then(|provider| provider.discovery.issuer.as_ref());
     written.map_or_else(|| format!("https://{}", host(node)), mangrove_config::issuer_text)
-}
-
-fn micros(time: Duration) -> Micros {
-    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }

@@ -8,7 +8,7 @@ use super::timeline::{self, Around, Step, Verb};
 use super::tree::Tree;
 use super::{Healed, units};
 use crate::agent::chance::Chance;
-use crate::history::{IdpState, StepKind};
+use crate::history::{IdpState, StepKind, micros};
 
 /// Most kinds of nodes need this long to notice that a fault is over; more often nobody could say which fault it was.
 const OFTENEST: Duration = Duration::from_secs(10);
@@ -77,7 +77,6 @@ pub(super) fn spread(timeline: &mut Vec<Step>, usual: u64) {
 /// Each time has one fault: it begins in the first quarter, lasts a quarter to five eighths, and the last eighth is quiet.
 fn faults(plan: &Plan, random: &Step, seed: u64) -> Vec<Step> {
     let mut chance = Chance::new(seed, "random");
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let mut within = |time: Duration| Duration::from_micros(chance.below(micros(time)));
     let most = u64::try_from(plan.of.len()).unwrap_or(u64::MAX);
     let times = plan.lasts.as_micros() / plan.every.as_micros().max(1);

@@ -11,7 +11,7 @@ use super::verbs::Stage;
 use super::view::View;
 use super::{Options, results};
 use crate::agent::spec::{Command as Order, Spec};
-use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, now};
+use crate::history::{self, Event, MILLISECOND, Micros, ProcessState, SECOND, What, micros, now};
 use crate::lab::crowd::Crowd;
 use crate::lab::dns::Dns;
 use crate::lab::endpoint::Endpoints;
@@ -302,8 +302,4 @@ impl<'t> Lab<'t> {
         view.draw();
         Ok(())
     }
-}
-
-pub(super) fn micros(time: Duration) -> Micros {
-    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }

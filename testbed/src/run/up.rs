@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::ground::Ground;
-use super::supervisor::{Failure, Lab, TICK, micros};
+use super::supervisor::{Failure, Lab, TICK};
 use super::view::{View, print};
 use crate::agent::spec::{Command as Order, Spec};
-use crate::history::{Event, Micros, What, now};
+use crate::history::{Event, Micros, What, micros, now};
 use crate::lab::chromium;
 use crate::lab::socks::Socks;
 use crate::language::read::nearest;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use crate::history::{Event, Micros, ProcessState, SECOND, Seen, StepKind, What, now};
+use crate::history::{Event, Micros, ProcessState, SECOND, Seen, StepKind, What, micros, now};
 use crate::language::Topology;
 
 /// Between two drawings.
@@ -58,7 +58,7 @@ impl View {
     pub fn new(topology: &Topology, plain: bool) -> Self {
         let lively = !plain && std::io::stdout().is_terminal();
         let lanes = topology.people.iter().map(|people| (people.region.clone(), Lane::default())).collect();
-        let total = Micros::try_from(topology.settings.total().as_micros()).unwrap_or(Micros::MAX);
+        let total = micros(topology.settings.total());
         let view = Self {
             lively,
             crowded: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ends::{End, Ends, Judged};
 use super::world::{Span, World};
-use crate::history::{MILLISECOND, Micros, PasswordRefused, SECOND};
+use crate::history::{MILLISECOND, Micros, PasswordRefused, SECOND, micros};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
 /// What became of one expectation.
@@ -158,10 +158,6 @@ fn holds(bound: Bound, number: f64) -> bool {
         Bound::Exactly(time @ Limit::Time(_)) => number <= limit(time),
         Bound::Exactly(exact) => (number - limit(exact)).abs() < 1e-9,
     }
-}
-
-pub(super) fn micros(time: Duration) -> Micros {
-    Micros::try_from(time.as_micros()).unwrap_or(Micros::MAX)
 }
 
 pub(super) fn signed(time: i64) -> String {

@@ -1,9 +1,9 @@
 //! When nodes noticed that a server is gone which they ask. The one place that reads what nodes say of their connectors,
 //! because the question is when they said it; that the server was gone comes from the faults.
 
-use super::judge::{Court, Finding, in_words, micros};
+use super::judge::{Court, Finding, in_words};
 use super::world::{Span, World};
-use crate::history::{MILLISECOND, Micros, Server, StepKind};
+use crate::history::{MILLISECOND, Micros, Server, StepKind, micros};
 use crate::language::{Bound, Expectation, Limit};
 
 /// A node that lost a server which it probes.
