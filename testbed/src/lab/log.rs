@@ -121,7 +121,8 @@ mod tests {
         let refused: Vec<_> = lines.iter().filter_map(|line| binds.refused("staff", line)).collect();
         let expected = PasswordRefused { server: "staff".into(), person: Some("a-02".into()) };
         assert_eq!((refused, binds.0.len()), (vec![expected], 0));
-        let line = "Nov 27 17:21:17 SimpleSAMLphp NOTICE STAT [7fd21f] Unsuccessful login attempt from 10.64.4.1.";
+        let line =
+            "Nov 27 17:21:17 SimpleSAMLphp NOTICE STAT [7fd21f] Unsuccessful login attempt from 10.64.4.1.";
         let expected = PasswordRefused { server: "entra".into(), person: None };
         assert_eq!(told_refused("entra", line), Some(expected));
     }
