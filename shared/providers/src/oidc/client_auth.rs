@@ -2,7 +2,7 @@
 //!
 //! A method is a row of [`METHODS`]: it looks whether a request uses it and says who presents what. More than one at
 //! once is refused. Secrets are compared in constant time, as often for an unknown client as for a known one. What a key
-//! proves is judged in [`client_assertion`](super::client_assertion).
+//! proves is judged in [`client_assertion`].
 
 use std::sync::Arc;
 
