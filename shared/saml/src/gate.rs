@@ -169,9 +169,8 @@ fn check(document: &Document<'_>, root: Root) -> Result<(), Refused> {
     }
     let mut seen = Seen { root, top, ids: HashSet::new(), assertions: 0, signed: HashSet::new() };
     for node in document.descendants() {
-        if node.is_comment() || node.is_pi() {
+        if node.is_element() {
             uncut(node)?;
-        } else if node.is_element() {
             named(node)?;
             seen.element(node)?;
         }
@@ -187,11 +186,13 @@ fn versioned(element: Node<'_, '_>, of: Root) -> Result<(), Refused> {
 }
 
 /// A comment may stand between elements. In a text it would be where one reader stops and another goes on.
-fn uncut(node: Node<'_, '_>) -> Result<(), Refused> {
-    let words =
-        |text: Node<'_, '_>| text.is_text() && !text.text().unwrap_or_default().trim_ascii().is_empty();
-    let cut = node.parent().is_some_and(|parent| parent.children().any(words));
-    if cut { Err(Refused::CutText) } else { Ok(()) }
+fn uncut(element: Node<'_, '_>) -> Result<(), Refused> {
+    let (mut cuts, mut words) = (false, false);
+    for child in element.children() {
+        cuts |= child.is_comment() || child.is_pi();
+        words |= child.is_text() && !child.text().unwrap_or_default().trim_ascii().is_empty();
+    }
+    if cuts && words { Err(Refused::CutText) } else { Ok(()) }
 }
 
 /// Prefixes mean what they say, and no attribute hides behind one.

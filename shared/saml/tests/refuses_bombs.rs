@@ -47,6 +47,12 @@ fn refused(name: &str, xml: &str) -> Refused {
     bounded(name, || accept(xml, rsa()).expect_err("the bomb was accepted"))
 }
 
+fn metadata(inside: &str) -> String {
+    format!(
+        "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" entityID=\"e\">{inside}</md:EntityDescriptor>"
+    )
+}
+
 /// Something in the signed response, just before its status.
 fn with(inside: &str) -> String {
     changed(&signed_response(rsa()), "<samlp:Status>", &format!("{inside}<samlp:Status>"))
@@ -138,6 +144,11 @@ fn a_namespace_that_grows_in_canonical_form() {
 #[test]
 fn comments_texts_and_references_by_the_thousand() {
     refused("comments", &with(&"<!---->".repeat(30_000)));
+    let crowd = format!("<x>{}</x>", "<!---->".repeat(16_000));
+    assert_eq!(
+        refused("as many comments as there may be nodes", &with(&crowd)),
+        Refused::Digest { of: Root::Response }
+    );
     refused("CDATA", &with(&format!("<x>{}</x>", "<![CDATA[]]>".repeat(20_000))));
     refused("references", &with(&format!("<x>{}</x>", "&#65;".repeat(40_000))));
     refused("references in an attribute", &with(&format!("<x a='{}'/>", "&#65;".repeat(1500))));
@@ -160,6 +171,29 @@ fn ids_by_the_thousand_and_signatures_by_the_hundred() {
         refused("100 signatures", &changed(&good, signature, &signature.repeat(100))),
         Refused::StraySignature
     );
+}
+
+/// Metadata is longer than a message, and whoever publishes it may be hostile to the other providers of the node. This much is
+/// fetched at most.
+#[test]
+fn metadata_of_half_a_mebibyte() {
+    const FETCHED: usize = 512 * 1024;
+    let read = |name: &str, inside: &str| {
+        let document = metadata(inside);
+        assert!(document.len() < FETCHED, "{name}: {}", document.len());
+        let opened = bounded(name, || Opened::open(document.as_bytes(), Root::Metadata).map(drop));
+        opened.unwrap();
+    };
+    let tag = (0..).map(|at| format!(" a{at}=''")).scan(0, |all, one| {
+        *all += one.len();
+        (*all < 16_000).then_some(one)
+    });
+    let tag: String = tag.collect();
+    read("metadata: tags of 16 KB", &format!("<x{tag}/>").repeat(32));
+    let scope: String = (0..60).map(|at| format!(" xmlns:n{at}='u:{at}'")).collect();
+    read("metadata: 60 in scope", &format!("<x{scope}>{}</x>", "<n0:y xmlns:m='u:m'/>".repeat(24_000)));
+    read("metadata: elements", &"<x/>".repeat(125_000));
+    read("metadata: comments", &"<!---->".repeat(70_000));
 }
 
 #[test]
