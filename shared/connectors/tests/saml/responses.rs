@@ -108,6 +108,47 @@ async fn a_clock_that_is_wrong_is_somebodys_to_set_and_keeps_nobody_out() {
     refused(unsigned, "unsigned response");
 }
 
+/// What was good once, or is good elsewhere, is old as well: that must not look like a clock, which sends people on.
+#[tokio::test]
+async fn an_old_answer_to_another_request_or_for_another_place_is_refused_and_blamed_on_no_clock() {
+    let old = |change: fn(&mut crate::Says)| {
+        says(move |says| {
+            (says.issued, says.assertion_issued) = (says.issued - 3600, says.assertion_issued - 3600);
+            change(says);
+        })
+    };
+    refused(old(|says| says.answers = Some("_other".into())).await, "answers another request");
+    refused(old(|says| says.destination = Some("https://other.example".into())).await, "Destination");
+    refused(old(|says| says.issuer = Some("https://other.example".into())).await, "issuer is another");
+    let assertion = |change: fn(&mut crate::Says)| {
+        says(move |says| {
+            (says.sign, says.assertion_issued) = (Sign::Assertion, says.assertion_issued - 3600);
+            change(says);
+        })
+    };
+    refused(assertion(|says| says.confirmations[0].answers = Some("_other".into())).await, "another request");
+    refused(
+        assertion(|says| says.confirmations[0].recipient = Some("https://o.example".into())).await,
+        "Recipient",
+    );
+    refused(assertion(|says| says.audiences = vec![vec!["https://o.example".into()]]).await, "audience");
+    refused(assertion(|says| says.assertion_issuer = "https://o.example".into()).await, "issuer is another");
+    refused(
+        says(|says| (says.good_from, says.audiences) = (says.good_from + 600, Vec::new())).await,
+        "does not say for whom",
+    );
+}
+
+#[tokio::test]
+async fn a_name_of_another_name_space_or_without_end_is_nobodys() {
+    let named = |change: fn(&mut crate::Says)| says(change);
+    refused(named(|says| says.name_qualifier = Some("https://other.example".into())).await, "NameQualifier");
+    named(|says| says.name_qualifier = says.issuer.clone()).await.unwrap();
+    named(|says| says.name_qualifier = Some(String::new())).await.unwrap();
+    named(|says| says.name = Some((None, "x".repeat(1024)))).await.unwrap();
+    refused(named(|says| says.name = Some((None, "x".repeat(1025)))).await, "too long");
+}
+
 #[tokio::test]
 async fn an_answer_that_claims_to_be_good_for_years_is_refused() {
     refused(

@@ -1,5 +1,7 @@
 //! What an assertion says of a person besides the name (SAML Core 2.7.3).
 
+use std::collections::HashMap;
+
 use roxmltree::Node;
 
 use super::{children, text};
@@ -19,18 +21,19 @@ pub struct Attribute {
 /// Encrypted attributes are passed over.
 pub(super) fn read(assertion: Node<'_, '_>) -> Vec<Attribute> {
     let mut all: Vec<Attribute> = Vec::new();
+    let mut known = HashMap::new();
     let statements = children(assertion, "AttributeStatement");
     for node in statements.flat_map(|statement| children(statement, "Attribute")) {
         let Some(name) = node.attribute("Name").filter(|name| !name.is_empty()) else { continue };
         let values = children(node, "AttributeValue").filter_map(value);
         let friendly_name = node.attribute("FriendlyName").filter(|name| !name.is_empty());
-        if let Some(known) = all.iter_mut().find(|attribute| attribute.name == name) {
-            known.values.extend(values);
-            known.friendly_name = known.friendly_name.take().or(friendly_name.map(str::to_owned));
-        } else {
-            let friendly_name = friendly_name.map(str::to_owned);
-            all.push(Attribute { name: name.to_owned(), friendly_name, values: values.collect() });
+        let at = *known.entry(name).or_insert(all.len());
+        if at == all.len() {
+            all.push(Attribute { name: name.to_owned(), friendly_name: None, values: Vec::new() });
         }
+        let attribute = &mut all[at];
+        attribute.values.extend(values);
+        attribute.friendly_name = attribute.friendly_name.take().or(friendly_name.map(str::to_owned));
     }
     all
 }

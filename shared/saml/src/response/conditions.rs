@@ -13,9 +13,7 @@ pub(super) fn good_until(
     now: u64,
 ) -> Result<Option<u64>, Refusal> {
     let conditions = one(assertion, "Conditions", "the assertion")?;
-    if optional_instant(conditions, "NotBefore")?.is_some_and(|from| from > now.saturating_add(SKEW)) {
-        return Err(Refusal::Clock("the assertion is not valid yet"));
-    }
+    let from = optional_instant(conditions, "NotBefore")?;
     let until = optional_instant(conditions, "NotOnOrAfter")?;
     if let Some(until) = until {
         is_ahead(until, now, "the assertion's time is over")?;
@@ -36,11 +34,13 @@ pub(super) fn good_until(
             _ => return unknown(),
         }
     }
-    if for_us {
-        Ok(until)
-    } else {
-        refuse("the assertion does not say for whom it is (no AudienceRestriction)")
+    if !for_us {
+        return refuse("the assertion does not say for whom it is (no AudienceRestriction)");
     }
+    if from.is_some_and(|from| from > now.saturating_add(SKEW)) {
+        return Err(Refusal::Clock("the assertion is not valid yet"));
+    }
+    Ok(until)
 }
 
 /// Whether a time is still to come, and not absurdly far away.

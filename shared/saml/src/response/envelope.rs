@@ -2,7 +2,7 @@
 
 use roxmltree::Node;
 
-use super::{Expected, Refusal, children, head, refuse, text};
+use super::{Expected, Refusal, children, head, refuse, text, timely};
 use crate::names::{SAMLP, only};
 use crate::uris::{ENTITY, STATUS, SUCCESS};
 
@@ -46,7 +46,7 @@ pub fn envelope(
     if !response.has_tag_name((SAMLP, "Response")) {
         return refuse("it is not a Response");
     }
-    head(response, expected, now, "the response")?;
+    let (_, issued) = head(response, "the response")?;
     match response.attribute("Destination") {
         Some(destination) if destination != expected.consumer => {
             return refuse("the response's Destination is another place");
@@ -73,7 +73,9 @@ pub fn envelope(
         (None, _) => {}
         (Some(_), Some(_)) => return refuse("the response has more than one Issuer"),
     }
-    status(response)
+    let status = status(response)?;
+    timely(issued, expected, now)?;
+    Ok(status)
 }
 
 fn status(response: Node<'_, '_>) -> Result<Status, Refusal> {

@@ -84,12 +84,12 @@ pub fn assertion(assertion: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> 
     if !assertion.has_tag_name((SAML, "Assertion")) {
         return refuse("it holds no assertion");
     }
-    let id = head(assertion, expected, now, "the assertion")?;
+    let (id, issued) = head(assertion, "the assertion")?;
     let issuer = one(assertion, "Issuer", "the assertion")?;
     if text(issuer).trim() != expected.provider {
         return refuse("the assertion's issuer is another provider");
     }
-    let name_id = subject::name_id(assertion)?;
+    let name_id = subject::name_id(assertion, expected)?;
     let confirmed = subject::confirmed_until(assertion, expected, now)?;
     let good = conditions::good_until(assertion, expected, now)?;
     let statement = one(assertion, "AuthnStatement", "the assertion")?;
@@ -102,6 +102,7 @@ pub fn assertion(assertion: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> 
     }
     let context = one(statement, "AuthnContext", "the assertion's AuthnStatement")?;
     let class = children(context, "AuthnContextClassRef").next().map(|node| text(node).trim().to_owned());
+    timely(issued, expected, now)?;
     Ok(Vouched {
         id,
         until: confirmed.min(good.unwrap_or(u64::MAX)).saturating_add(SKEW),
@@ -127,20 +128,25 @@ fn judge_authentication(at: u64, expected: &Expected<'_>, now: u64) -> Result<()
 }
 
 /// What a message and an assertion begin with alike: version, id, and when it was written.
-fn head(node: Node<'_, '_>, expected: &Expected<'_>, now: u64, what: &str) -> Result<String, Refusal> {
+fn head(node: Node<'_, '_>, what: &str) -> Result<(String, u64), Refusal> {
     if node.attribute("Version") != Some("2.0") {
         return refuse(format!("{what} is not of version 2.0"));
     }
     let id = node.attribute("ID").filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
     let Some(id) = id else { return refuse(format!("{what} has no usable ID")) };
-    let issued = instant(node, "IssueInstant", what)?;
+    Ok((id.to_owned(), instant(node, "IssueInstant", what)?))
+}
+
+/// Whether it was written after it was asked for, and not in the future. Looked at last: what is for somebody else, or was
+/// an answer once, is forged or replayed, and no clock's fault.
+fn timely(issued: u64, expected: &Expected<'_>, now: u64) -> Result<(), Refusal> {
     if issued > now.saturating_add(SKEW) {
         return Err(Refusal::Clock("it was issued in the future"));
     }
     if issued.saturating_add(SKEW) < expected.asked {
         return Err(Refusal::Clock("it was issued before it was asked for"));
     }
-    Ok(id.to_owned())
+    Ok(())
 }
 
 /// Longest id that is looked at, in bytes.

@@ -4,7 +4,7 @@ use roxmltree::Node;
 
 use super::conditions::is_ahead;
 use super::{Expected, Refusal, children, one, optional_instant, refuse, text};
-use crate::uris::{BEARER, TRANSIENT};
+use crate::uris::{BEARER, PERSISTENT, TRANSIENT};
 use crate::write::Element;
 
 /// Who it is, in the provider's words.
@@ -47,8 +47,11 @@ impl NameId {
     }
 }
 
+/// Longest name, in bytes; a persistent one has at most 256 characters (SAML Core 8.3.7). It is kept with the session.
+const LONGEST_NAME: usize = 1024;
+
 /// The subject's name.
-pub(super) fn name_id(assertion: Node<'_, '_>) -> Result<NameId, Refusal> {
+pub(super) fn name_id(assertion: Node<'_, '_>, expected: &Expected<'_>) -> Result<NameId, Refusal> {
     let subject = one(assertion, "Subject", "the assertion")?;
     if children(subject, "EncryptedID").next().is_some() {
         return refuse(
@@ -56,10 +59,20 @@ pub(super) fn name_id(assertion: Node<'_, '_>) -> Result<NameId, Refusal> {
         );
     }
     let name = NameId::read(one(subject, "NameID", "the assertion's Subject")?);
-    match name.value.trim().is_empty() {
-        true => refuse("the subject's NameID is empty"),
-        false => Ok(name),
+    if name.value.trim().is_empty() {
+        return refuse("the subject's NameID is empty");
     }
+    let parts =
+        [Some(&name.value), name.format.as_ref(), name.qualifier.as_ref(), name.sp_qualifier.as_ref()];
+    if parts.into_iter().flatten().any(|part| part.len() > LONGEST_NAME) {
+        return refuse("the subject's NameID is too long");
+    }
+    // Who is `1` there is somebody else than who is `1` at the provider itself.
+    let elsewhere = name.qualifier.as_deref().is_some_and(|of| !of.is_empty() && of != expected.provider);
+    if elsewhere && name.format.as_deref() == Some(PERSISTENT) {
+        return refuse("the subject's NameID is a persistent one of another provider (NameQualifier)");
+    }
+    Ok(name)
 }
 
 /// When the assertion stops being good for its bearer, without skew: the latest of the confirmations that hold.

@@ -41,6 +41,7 @@ pub(crate) struct Says {
     pub(crate) assertion_issued: u64,
     pub(crate) assertion_issuer: String,
     pub(crate) name: Option<(Option<&'static str>, String)>,
+    pub(crate) name_qualifier: Option<String>,
     pub(crate) confirmations: Vec<Confirmation>,
     pub(crate) has_conditions: bool,
     pub(crate) good_from: u64,
@@ -79,6 +80,7 @@ impl Says {
             assertion_issued: now,
             assertion_issuer: provider.to_owned(),
             name: Some((Some(uris::PERSISTENT), "alice-1".to_owned())),
+            name_qualifier: None,
             confirmations: vec![Confirmation {
                 method: uris::BEARER,
                 recipient: Some(consumer),
@@ -139,7 +141,8 @@ impl Says {
         let name = self
             .name
             .as_ref()
-            .map(|(format, value)| Element::new("saml:NameID").maybe("Format", *format).text(value));
+            .map(|(format, value)| Element::new("saml:NameID").maybe("Format", *format).text(value))
+            .map(|name| name.maybe("NameQualifier", self.name_qualifier.as_deref()));
         let confirmations: Vec<_> = self.confirmations.iter().map(Confirmation::element).collect();
         let subject = Element::new("saml:Subject").children(&name).children(&confirmations);
         let restrictions: Vec<_> = self.audiences.iter().map(|all| restriction(all)).collect();
