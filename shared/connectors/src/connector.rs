@@ -13,7 +13,7 @@ use crate::http::HttpBuildError;
 use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
 use crate::oidc::Oidc;
-use crate::saml::{Bench, Saml};
+use crate::saml::{Benches, Saml};
 use crate::{
     Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Pending, Sending, Wish,
 };
@@ -124,7 +124,7 @@ impl Connector {
     /// Settings that can never work: a TLS profile that does not exist or load, plain HTTP to another machine.
     pub fn build(config: &Config, parts: &Parts) -> Result<Vec<Arc<Self>>, BuildError> {
         let mut built = Vec::new();
-        let (queue, bench) = (Arc::new(Queue::default()), Arc::new(Bench::default()));
+        let (queue, benches) = (Arc::new(Queue::default()), Arc::new(Benches::default()));
         for written in &config.connectors {
             let refuse =
                 |why: HttpBuildError| BuildError { connector: written.name().into(), why: why.to_string() };
@@ -134,7 +134,7 @@ impl Connector {
                 }
                 Written::Local(local) => Self::Local(Local::build(local, &queue)),
                 Written::Saml(saml) => {
-                    Self::Saml(Box::new(Saml::build(saml, config, parts, &bench).map_err(refuse)?))
+                    Self::Saml(Box::new(Saml::build(saml, config, parts, &benches).map_err(refuse)?))
                 }
                 Written::Ldap(ldap) => {
                     Self::Ldap(Box::new(Ldap::build(ldap, false, config, parts).map_err(refuse)?))

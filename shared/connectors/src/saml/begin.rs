@@ -10,6 +10,7 @@ use url::Url;
 
 use super::Saml;
 use super::settings::Settings;
+use super::work::Bench;
 use crate::{Ask, Begin, Failure, Pending, Prompt};
 
 /// A request that is ready to leave.
@@ -63,7 +64,7 @@ impl Saml {
         let Some((binding, to)) = known.sign_on_by(&self.settings.bindings).cloned() else {
             return Err(Failure::misconfigured(self.said("the metadata names nowhere to send a request to")));
         };
-        Ok(match self.outgoing(asked, binding, to).await? {
+        Ok(match self.outgoing(&self.benches.requests, asked, binding, to).await? {
             Outgoing::Redirect(url) => Begin::Redirect { url, pending },
             Outgoing::Post(url, fields) => Begin::Post { url, fields, pending },
         })
@@ -72,12 +73,13 @@ impl Saml {
     /// Writes a request, and signs it where there is a key.
     pub(super) async fn outgoing(
         &self,
+        bench: &Bench,
         asked: Asked,
         binding: Binding,
         to: Url,
     ) -> Result<Outgoing, Failure> {
         let settings = Arc::clone(&self.settings);
-        let written = self.bench.run(move || write(&asked, &settings, binding, to)).await;
+        let written = bench.run(move || write(&asked, &settings, binding, to)).await;
         let written = written.map_err(|undone| undone.into_failure(self.name()))?;
         written.map_err(|why| Failure::misconfigured(self.said(format_args!("the request: {why}"))))
     }

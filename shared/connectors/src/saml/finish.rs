@@ -10,6 +10,7 @@ use mangrove_keys::{ambient, secret};
 use mangrove_saml::response::{self, Expected, Refusal, Status, Vouched};
 use mangrove_saml::roxmltree::Document;
 use mangrove_saml::{Refused, Root, Signed, post};
+use serde_json::{Map, Value};
 
 use super::provider::Published;
 use super::settings::Settings;
@@ -20,8 +21,8 @@ use crate::{Answer, Failure, Identity, Pending};
 
 /// What a response came to.
 enum Judged {
-    /// Somebody is vouched for.
-    Vouched(Box<Vouched>),
+    /// Somebody is vouched for, with these claims.
+    Vouched(Box<(Vouched, Map<String, Value>)>),
     /// The provider says no; and whether it signed that.
     No(Status, bool),
 }
@@ -42,15 +43,20 @@ impl Saml {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let response = self.response(pending, answer, &known)?;
         let judged = match self.judge(&known, pending, response).await? {
-            Err(Unbelieved::Refused(Refused::Signature { .. })) => {
+            unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
                 let newer = self.provider.for_unknown_key(&known).await;
-                let newer = newer.map_err(|why| why.into_failure(self.name()))?.unwrap_or(known.clone());
-                self.judge(&newer, pending, response).await?
+                match newer.filter(|newer| newer.entity_id == pending.issuer) {
+                    Some(newer) => self.judge(&newer, pending, response).await?,
+                    None => unknown,
+                }
             }
             judged => judged,
         };
         match judged {
-            Ok(Judged::Vouched(vouched)) => Ok(self.identity(known.entity_id.clone(), *vouched)),
+            Ok(Judged::Vouched(person)) => {
+                let (vouched, claims) = *person;
+                Ok(self.identity(known.entity_id.clone(), vouched, claims))
+            }
             Ok(Judged::No(status, signed)) => Err(self.no(&status, signed)),
             Err(why) => Err(self.unbelieved(&why, pending)),
         }
@@ -89,12 +95,12 @@ impl Saml {
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
         let (response, pending, now) = (response.to_owned(), pending.clone(), ambient::unix_now());
-        let judged = self.bench.run(move || judge(&response, &known, &settings, &pending, now)).await;
+        let judged =
+            self.benches.answers.run(move || judge(&response, &known, &settings, &pending, now)).await;
         judged.map_err(|undone| undone.into_failure(self.name()))
     }
 
-    fn identity(&self, issuer: String, vouched: Vouched) -> Identity {
-        let claims = claims::of(&vouched);
+    fn identity(&self, issuer: String, vouched: Vouched, claims: Map<String, Value>) -> Identity {
         let passes = vouched.name_id.is_transient();
         Identity {
             connector: self.settings.name.clone(),
@@ -199,7 +205,8 @@ fn judge(
         return Err(Refusal::Refused("it says Success and has no assertion".into()).into());
     };
     let vouched = response::assertion(assertion.root_element(), &expected, now)?;
-    Ok(Judged::Vouched(Box::new(vouched)))
+    let claims = claims::of(&vouched);
+    Ok(Judged::Vouched(Box::new((vouched, claims))))
 }
 
 /// What is wrong with times that nobody signed is not a clock's fault.

@@ -59,7 +59,7 @@ impl Saml {
         let (settings, session) = (Arc::clone(&self.settings), identity.upstream_sid.clone());
         let id = fresh_id();
         let asked = id.clone();
-        let written = self.bench.run(move || {
+        let written = self.benches.requests.run(move || {
             let request = LogoutRequest {
                 id: &id,
                 issued: ambient::unix_now(),
@@ -82,7 +82,7 @@ impl Saml {
     pub(crate) async fn hears(&self, carried: Carried) -> Result<Heard, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let settings = Arc::clone(&self.settings);
-        let heard = self.bench.run(move || {
+        let heard = self.benches.farewells.run(move || {
             let here = settings.logout.as_ref().map(Url::as_str).unwrap_or_default();
             let expected = Expected { provider: &known.entity_id, here };
             hear(&carried, &known, &expected, ambient::unix_now())
@@ -97,7 +97,7 @@ impl Saml {
         let (binding, to) = known.logout_by()?.response();
         let (settings, in_response_to) = (Arc::clone(&self.settings), wish.id.clone());
         let relay_state = wish.relay_state.clone();
-        let written = self.bench.run(move || {
+        let written = self.benches.requests.run(move || {
             let response = LogoutResponse {
                 id: &fresh_id(),
                 issued: ambient::unix_now(),

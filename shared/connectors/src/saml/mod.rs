@@ -24,7 +24,7 @@ use mangrove_saml::metadata::ServiceProvider;
 
 use self::provider::Provider;
 use self::settings::Settings;
-pub(crate) use self::work::Bench;
+pub(crate) use self::work::Benches;
 use crate::endpoint::Endpoint;
 use crate::{HttpClient, Parts, http::HttpBuildError};
 
@@ -37,7 +37,7 @@ pub struct Saml {
     settings: Arc<Settings>,
     http: HttpClient,
     provider: Provider,
-    bench: Arc<Bench>,
+    benches: Arc<Benches>,
     /// What is asked instead of the provider.
     endpoint: Option<Endpoint>,
 }
@@ -47,17 +47,17 @@ impl Saml {
         written: &Written,
         config: &Config,
         parts: &Parts,
-        bench: &Arc<Bench>,
+        benches: &Arc<Benches>,
     ) -> Result<Self, HttpBuildError> {
         let settings = Arc::new(Settings::read(written)?);
         let absent = |name: &String| HttpBuildError(format!("there is no TLS profile called {name}"));
         let profile = written.tls.as_ref().map(|name| config.tls.get(name).ok_or_else(|| absent(name)));
         let http = parts.http.share(profile.transpose()?, written.proxy.as_ref())?;
-        let provider = Provider::new(&settings, http.clone(), Arc::clone(bench))?;
+        let provider = Provider::new(&settings, http.clone(), Arc::clone(benches))?;
         let judge = written.health_check.as_ref().filter(|check| check.enabled);
         let judge = judge.and_then(|check| check.custom_endpoint.as_ref());
         let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;
-        Ok(Self { settings, http, provider, bench: Arc::clone(bench), endpoint })
+        Ok(Self { settings, http, provider, benches: Arc::clone(benches), endpoint })
     }
 
     pub(crate) fn name(&self) -> &str {

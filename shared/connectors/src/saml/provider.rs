@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::settings::{Settings, Source};
-use super::work::{Bench, Undone};
+use super::work::{Benches, Undone};
 use crate::Failure;
 use crate::http::{HttpBuildError, HttpClient, HttpError, Limits, NoAnswer, is_acceptable};
 
@@ -45,7 +45,7 @@ pub(super) struct Provider {
     max_age: Duration,
     signs: bool,
     http: HttpClient,
-    bench: Arc<Bench>,
+    benches: Arc<Benches>,
     good: ArcSwapOption<Published>,
     flight: Mutex<Flight>,
 }
@@ -182,7 +182,7 @@ impl Provider {
     pub(super) fn new(
         settings: &Settings,
         http: HttpClient,
-        bench: Arc<Bench>,
+        benches: Arc<Benches>,
     ) -> Result<Self, HttpBuildError> {
         let signs = settings.key.is_some();
         let good = match &settings.metadata {
@@ -200,7 +200,7 @@ impl Provider {
             max_age: settings.keys_max_age,
             signs,
             http,
-            bench,
+            benches,
             good: ArcSwapOption::from(good),
             flight: Mutex::default(),
         })
@@ -255,24 +255,27 @@ impl Provider {
     }
 
     /// A signature is by a key that is not known: fetches again unless that happened just now. `None`: nothing new is known.
-    pub(super) async fn for_unknown_key(
-        &self,
-        known: &Arc<Published>,
-    ) -> Result<Option<Arc<Published>>, FetchError> {
+    /// Anybody can sign something, so it is no news of the provider when it cannot be fetched.
+    pub(super) async fn for_unknown_key(&self, known: &Arc<Published>) -> Option<Arc<Published>> {
         let newer = || self.good.load_full().filter(|good| !Arc::ptr_eq(good, known));
         if let Some(newer) = newer() {
-            return Ok(Some(newer));
+            return Some(newer);
         }
-        let mut flight = timeout(PATIENCE, self.flight.lock()).await.map_err(|_| FetchError::UNANSWERED)?;
+        let mut flight = timeout(PATIENCE, self.flight.lock()).await.ok()?;
         if let Some(newer) = newer() {
-            return Ok(Some(newer));
+            return Some(newer);
         }
         let now = ambient::now();
         if flight.for_key.is_some_and(|last| now.since(last) < KEY_PAUSE) {
-            return Ok(None);
+            return None;
         }
         flight.for_key = Some(now);
-        self.fetch(&mut flight, &Limits::DOCUMENT).await.map(Some)
+        let fetched = self.fetch(&mut flight, &Limits::DOCUMENT).await;
+        fetched
+            .inspect_err(
+                |why| tracing::warn!(connector = self.name, %why, "an unknown key cannot be looked up"),
+            )
+            .ok()
     }
 
     async fn fetch(&self, flight: &mut Flight, limits: &Limits) -> Result<Arc<Published>, FetchError> {
@@ -292,11 +295,11 @@ impl Provider {
         let read = match &self.source {
             Source::Web(url) => {
                 let document = self.download(url, limits).await.map_err(FetchError::Http)?;
-                self.bench.run(move || Published::read(&document, signs, now)).await
+                self.benches.watch.run(move || Published::read(&document, signs, now)).await
             }
             Source::File(path) => {
                 let path = path.clone();
-                self.bench.run(move || Published::read(&read_file(&path)?, signs, now)).await
+                self.benches.watch.run(move || Published::read(&read_file(&path)?, signs, now)).await
             }
         };
         read.map_err(FetchError::Undone)?

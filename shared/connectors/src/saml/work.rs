@@ -15,12 +15,40 @@ use crate::Failure;
 
 /// Messages at a time.
 const WORKERS: usize = 4;
+/// Messages at a time where anybody may bring them, without a login that has begun.
+const WORKERS_FOR_ANYBODY: usize = 1;
 /// Messages that may wait: with the largest that the gate lets through, 64 MiB.
 const WAITING: usize = 128;
 /// How long one may take, waiting included.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// The bench; one per process.
+/// The benches; one of each per process. Each kind of work has its own, so that a flood of messages from outside keeps neither
+/// this node's requests nor its own look at its providers waiting: a provider must not seem down because of it.
+#[derive(Debug)]
+pub(crate) struct Benches {
+    /// Answers that browsers bring to logins.
+    pub(crate) answers: Bench,
+    /// What anybody brings to the doors for logouts.
+    pub(crate) farewells: Bench,
+    /// Requests that are written, one for each browser that leaves.
+    pub(crate) requests: Bench,
+    /// Metadata and probes: a few for each provider.
+    pub(crate) watch: Bench,
+}
+
+impl Default for Benches {
+    fn default() -> Self {
+        let bench = |workers| Bench::new(workers, WAITING, LONGEST);
+        Self {
+            answers: bench(WORKERS),
+            farewells: bench(WORKERS_FOR_ANYBODY),
+            requests: bench(WORKERS),
+            watch: bench(WORKERS),
+        }
+    }
+}
+
+/// One bench.
 #[derive(Debug)]
 pub(crate) struct Bench {
     workers: Arc<Semaphore>,
@@ -54,12 +82,6 @@ impl Undone {
                 Failure::protocol(log)
             }
         }
-    }
-}
-
-impl Default for Bench {
-    fn default() -> Self {
-        Self::new(WORKERS, WAITING, LONGEST)
     }
 }
 
@@ -116,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_piece_of_work_and_nothing_else() {
-        let bench = Bench::default();
+        let bench = Bench::new(1, 0, LONGEST);
         assert_eq!(bench.run(|| -> u8 { panic!("a bug") }).await, Err(Undone::Panicked));
         assert_eq!(bench.run(|| 7).await, Ok(7));
     }
@@ -132,5 +154,28 @@ mod tests {
         drop(let_go);
         let patient = Bench { longest: Duration::from_secs(10), ..bench };
         assert_eq!(patient.run(|| 7).await, Ok(7), "the worker comes back when the slow work has ended");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_messages_keeps_neither_requests_nor_probes_waiting() {
+        let benches = Benches::default();
+        let (let_go, held) = mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let flood = |bench: &'static dyn Fn(&Benches) -> &Bench| {
+            let held = Arc::clone(&held);
+            bench(&benches).run(move || _ = held.lock().map(|held| held.recv()))
+        };
+        let doors: [&'static dyn Fn(&Benches) -> &Bench; 2] = [&|all| &all.answers, &|all| &all.farewells];
+        let flood: Vec<_> =
+            doors.into_iter().flat_map(|door| std::iter::repeat_n(door, 200)).map(flood).collect();
+        let honest = async {
+            tokio::task::yield_now().await;
+            assert_eq!(benches.answers.run(|| 7).await, Err(Undone::Busy), "the flood is there");
+            let done = (benches.requests.run(|| 7).await, benches.watch.run(|| 7).await);
+            drop(let_go);
+            done
+        };
+        let (_, done) = futures::join!(futures::future::join_all(flood), honest);
+        assert_eq!(done, (Ok(7), Ok(7)));
     }
 }

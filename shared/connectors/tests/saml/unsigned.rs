@@ -35,6 +35,41 @@ async fn a_response_by_another_key_is_refused_and_the_metadata_asked_once() {
     assert_eq!(idp.hits("/metadata"), 2, "at the start, and once for all who invent keys");
 }
 
+/// Anybody can sign something; that the metadata cannot be asked for it is no news of the provider, and no way to another.
+#[tokio::test]
+async fn a_response_by_another_key_is_refused_while_the_metadata_is_away_or_of_no_use() {
+    let mut idp = Idp::start().await;
+    idp.lies(|lies| lies.signs_with = Some(Keys::ec()));
+    let forged = async |idp: &Idp| {
+        let connector = connector(idp, |_| ());
+        let (asked, pending) = begin_with(&connector, &Ask::default()).await.unwrap();
+        (connector, idp.signs_in(&asked), pending)
+    };
+    for metadata in [(503, String::new()), (200, idp.metadata().replace("\"signing\"", "\"encryption\""))] {
+        let (connector, answer, pending) = forged(&idp).await;
+        idp.lies(|lies| lies.metadata = Some(metadata));
+        refused(connector.finish(&pending, &answer).await, "none of the");
+        idp.lies(|lies| lies.metadata = None);
+    }
+    let (connector, answer, pending) = forged(&idp).await;
+    idp.dies().await;
+    refused(connector.finish(&pending, &answer).await, "none of the");
+}
+
+#[tokio::test]
+async fn a_key_of_metadata_with_another_entity_id_signs_nothing_for_a_login_that_began_before() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |_| ());
+    let (asked, pending) = begin_with(&connector, &Ask::default()).await.unwrap();
+    idp.rolls_keys();
+    let named = idp.entity_id();
+    idp.lies(|lies| {
+        lies.changes_metadata =
+            Some(Box::new(move |xml| *xml = xml.replace(&named, "https://other.example")));
+    });
+    refused(connector.finish(&pending, &idp.signs_in(&asked)).await, "none of the");
+}
+
 #[tokio::test]
 async fn a_provider_that_rolled_its_key_just_now_is_believed() {
     let idp = Idp::start().await;
