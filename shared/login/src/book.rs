@@ -228,7 +228,8 @@ impl<R: Records> Book<R> {
     }
 
     /// Uses up what `issuer` signed and a browser carried here; true for the one who did. It is remembered until it is good
-    /// for nothing any more.
+    /// for nothing any more, but no longer than an attempt lives: it answered one, which nobody can bring it to again. So a
+    /// provider whose assertions are good for a day does not fill the room for a day.
     pub(crate) async fn first_use(
         &self,
         issuer: Option<&str>,
@@ -237,7 +238,7 @@ impl<R: Records> Book<R> {
     ) -> Result<bool, CacheError> {
         let key = digest::text("once", &[issuer.unwrap_or_default().as_bytes(), once.id.as_bytes()]);
         let left = Duration::from_secs(once.until.saturating_sub(unix).saturating_add(1));
-        self.cache.put_new(SPENT, &key, Vec::new(), left).await
+        self.cache.put_new(SPENT, &key, Vec::new(), left.min(LIFE)).await
     }
 
     /// Keeps a logout.
