@@ -170,6 +170,11 @@ fn what_does_not_match_does_not_count_and_a_group_is_what_is_kept() {
         "one stays one"
     );
     assert_eq!(made(entry(), &["one"], Some("^CN=Users"), None, None), None);
+    assert_eq!(
+        made(json!({ "a": "ab" }), &["a"], Some("^ab(c)?$"), None, None),
+        None,
+        "a group that matched nothing"
+    );
     let source = Source::new(vec![Path::parse("a").unwrap()], Some("(unclosed"), None, None);
     assert!(matches!(source, Err(SourceError::Match(why)) if why.contains("unclosed group")));
     let both = Source::new(vec![Path::parse("a").unwrap()], None, Some(Pick::First), Some(String::new()));

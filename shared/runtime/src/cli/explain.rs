@@ -18,8 +18,8 @@ use crate::rooms;
 /// Largest file of sample claims, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// What says who somebody is in a sample that has no `sub`, as the connectors have it.
-const IDENTIFIERS: [&str; 4] = ["sub", "entryUUID", "objectGUID", "nsUniqueId"];
+/// What says who somebody is in a sample, as the connectors have it.
+const IDENTIFIERS: [&str; 5] = ["sub", "nameID", "entryUUID", "objectGUID", "nsUniqueId"];
 
 /// Tells what applications would see of somebody from `member`.
 pub(super) fn explain(config: &Config, member: &str, claims: Option<&Path>) -> Exit {
