@@ -29,7 +29,7 @@ const FRESH_ROOT: Duration = Duration::ZERO;
 /// times a second.
 const FRESH_ROOT_IN_A_WORD: Duration = Duration::from_millis(250);
 
-/// Least and most patience of a look.
+/// Least and most patience of a look, with somebody who is not far away.
 const LEAST_PATIENCE: Duration = Duration::from_millis(400);
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -290,7 +290,8 @@ impl Member {
 
     /// How long a look at it may take.
     pub(crate) fn patience(&self) -> Duration {
-        patience(self.health().usual_time())
+        let health = self.health();
+        patience(health.usual_time(), health.policy().timeout)
     }
 
     /// Something newer is known than what the last look found.
@@ -327,9 +328,14 @@ pub(crate) fn sample_of(look: &Look) -> Sample {
 /// Time in which the connector's own deadline passes first.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// How long a look may take: four times what is usual, within bounds; the most where nothing is known.
-fn patience(usual: Duration) -> Duration {
-    if usual.is_zero() { MOST_PATIENCE } else { (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE) }
+/// How long a look may take: four times what is usual, within bounds; the most where nothing is known. Who is far away gets
+/// half again what is usual, up to the `timeout` of a probe: else everybody would be sent elsewhere while it is well.
+fn patience(usual: Duration, timeout: Duration) -> Duration {
+    if usual.is_zero() {
+        return MOST_PATIENCE;
+    }
+    let far = (usual * 3 / 2).min(timeout);
+    (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE).max(far)
 }
 
 #[cfg(test)]
@@ -338,8 +344,18 @@ mod tests {
 
     #[test]
     fn a_look_may_take_four_times_what_is_usual_within_bounds() {
-        let after = |usual: u64| patience(Duration::from_millis(usual)).as_millis();
-        assert_eq!([2, 100, 150, 200, 3_000].map(after), [400, 400, 600, 800, 1_000]);
-        assert_eq!(patience(Duration::ZERO), MOST_PATIENCE);
+        assert_eq!([2, 100, 150, 200, 600].map(after), [400, 400, 600, 800, 1_000]);
+        assert_eq!(patience(Duration::ZERO, TIMEOUT), MOST_PATIENCE);
+    }
+
+    #[test]
+    fn a_far_provider_is_not_passed_over_for_being_far() {
+        assert_eq!([800, 1_800, 3_000].map(after), [1_200, 2_700, 4_000]);
+    }
+
+    const TIMEOUT: Duration = Duration::from_secs(4);
+
+    fn after(usual: u64) -> u128 {
+        patience(Duration::from_millis(usual), TIMEOUT).as_millis()
     }
 }
