@@ -133,8 +133,8 @@ async fn a_refresh_token_ends_with_the_person_even_where_their_session_goes_on_w
     let node = Node::with(config);
     let mut person = Person::default();
     let others = [("client_id", OTHER.0)];
-    let began = std::time::Instant::now();
     person.code(&node, &[]).await;
+    let began = std::time::Instant::now();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     // The session lives on by its second identity, and alice's first one is forgotten.
     let tokens = node.tokens(&mut person, SCOPE).await;
