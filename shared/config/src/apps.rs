@@ -54,6 +54,10 @@ pub struct OidcApp {
     /// Where the browser may go after logout, matched exactly.
     #[serde(default, rename = "postLogoutRedirectURLs")]
     pub post_logout_redirect_urls: Vec<String>,
+    /// Where the application starts a login at another's word (OpenID Connect Core 4): people whose login began at a SAML provider
+    /// go there, with `iss` added. Defaults to none.
+    #[serde(rename = "initiateLoginURL")]
+    pub initiate_login_url: Option<url::Url>,
     /// Grants. Defaults to `authorization_code` and `refresh_token`.
     #[serde(default = "default_grants")]
     pub grant_types: Vec<String>,

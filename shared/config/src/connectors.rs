@@ -197,6 +197,11 @@ pub struct Saml {
     pub request_binding: RequestBinding,
     /// How long metadata is used after the last good fetch. Defaults to `24h`.
     pub keys_max_age: Option<GoDuration>,
+    /// Takes responses that nobody asked for: a login that begins at the provider. Nothing binds them to a browser, so that
+    /// somebody can be signed in as somebody else without noticing. Needs `initiateLoginURL` on an application. Defaults to
+    /// false.
+    #[serde(default, rename = "allowIDPInitiated")]
+    pub allow_idp_initiated: bool,
     /// Believe the provider's e-mail addresses. Defaults to false.
     #[serde(default)]
     pub trust_email: bool,

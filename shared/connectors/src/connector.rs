@@ -263,6 +263,22 @@ impl Connector {
         }
     }
 
+    /// Whether answers are taken that nobody asked for.
+    pub fn allows_unasked(&self) -> bool {
+        matches!(self, Self::Saml(c) if c.allows_unasked())
+    }
+
+    /// Takes an answer that nobody asked for, as [`finish`](Self::finish) takes one that somebody did.
+    ///
+    /// # Errors
+    /// `Protocol` for all that does not hold; also where it is not allowed.
+    pub async fn unasked(&self, answer: &Answer) -> Result<Identity, Failure> {
+        match self {
+            Self::Saml(c) if c.allows_unasked() => c.unasked(answer).await,
+            _ => Err(Failure::protocol("an answer that nobody asked for")),
+        }
+    }
+
     /// Checks a password that this node asked for.
     ///
     /// # Errors

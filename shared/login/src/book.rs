@@ -228,7 +228,8 @@ impl<R: Records> Book<R> {
     }
 
     /// Uses up what `issuer` signed and a browser carried here; true for the one who did. It is remembered until it is good
-    /// for nothing any more, but no longer than an attempt lives: it answered one, which nobody can bring it to again. So a
+    /// for nothing any more, but no longer than an attempt lives: it answered one, which nobody can bring it to again, or
+    /// nobody asked for it, and then it has to be younger. So a
     /// provider whose assertions are good for a day does not fill the room for a day.
     pub(crate) async fn first_use(
         &self,

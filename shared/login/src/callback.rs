@@ -15,9 +15,8 @@ use mangrove_connectors::{Answer, Identity};
 use mangrove_keys::ambient;
 use url::form_urlencoded;
 
-use crate::Browser;
 use crate::book::Flow;
-use crate::cookies::session_key;
+use crate::cookies::{Crumb, session_key};
 use crate::decisions::{self, Fault, What};
 use crate::dispatch::{signed_in_end, view};
 use crate::login::{Login, with_crumbs};
@@ -26,6 +25,7 @@ use crate::plan::Person;
 use crate::returned::Onward;
 use crate::sessions::{Fresh, Vouched};
 use crate::steps::{self, Astray, Step};
+use crate::{Browser, SignedIn};
 
 /// Path of the retry link.
 pub(crate) const AGAIN_PATH: &str = "/login/again";
@@ -77,6 +77,11 @@ impl Login {
     /// Takes an upstream's answer to its end.
     async fn answered(&self, browser: &Browser, answer: Answer) -> Response {
         let step = steps::answered(&self.at(browser), &answer).await;
+        if let Ok(Step::Astray(Astray::NoState | Astray::OtherBrowser)) = step
+            && let Some(response) = self.unasked(browser, &answer).await
+        {
+            return response;
+        }
         self.show_or_fail(browser, step).await
     }
 
@@ -93,9 +98,23 @@ impl Login {
         &self,
         browser: &Browser,
         flow: &Flow,
-        mut identity: Identity,
+        identity: Identity,
         person: Person,
     ) -> Response {
+        let (signed_in, mut crumbs) = self.enter(browser, flow, identity, person).await;
+        let response = self.resume(flow, Ok(signed_in)).await;
+        crumbs.extend(self.cookies.clear_logins_of(browser, &flow.id));
+        with_crumbs(response, crumbs)
+    }
+
+    /// The browser gets a session: who is signed in, and the cookies.
+    pub(crate) async fn enter(
+        &self,
+        browser: &Browser,
+        flow: &Flow,
+        mut identity: Identity,
+        person: Person,
+    ) -> (SignedIn, Vec<Crumb>) {
         let seat = self.plan().seat(&flow.request.idps, &identity.connector);
         let via = seat.map_or_else(|| identity.connector.clone(), |seat| seat.via.to_string());
         identity.claims = serde_json::Map::new();
@@ -124,10 +143,7 @@ impl Login {
             .expect("the session was entered with this identity a moment ago");
         let took = now.since(flow.began);
         self.record(flow, decisions::ended(signed_in_end(&signed_in, false), took));
-        let response = self.resume(flow, Ok(signed_in)).await;
-        let mut crumbs = self.cookies.clear_logins_of(browser, &flow.id);
-        crumbs.extend([self.cookies.set_session(&cookie), self.cookies.set_browser(&id)]);
-        with_crumbs(response, crumbs)
+        (signed_in, vec![self.cookies.set_session(&cookie), self.cookies.set_browser(&id)])
     }
 
     /// A clear page for what does not fit, with a way back where the browser has an open login.

@@ -64,6 +64,7 @@ mod sessions;
 mod simulation;
 mod steps;
 pub mod story;
+mod unasked;
 mod watch;
 mod word;
 

@@ -42,6 +42,7 @@ use crate::layout::{Frame, Reference};
 use crate::loops::Unanswered;
 use crate::plan::{Member, Members, Plan};
 use crate::sessions::{Limits, Session, Sessions};
+use crate::unasked::Unasked;
 use crate::watch::{UnknownConnector, Watch};
 use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
 
@@ -107,6 +108,7 @@ pub struct Login {
     pub(crate) unanswered_after: AtomicU64,
     modes: ArcSwap<BTreeMap<&'static str, Arc<dyn Mode>>>,
     redirect_paths: BTreeSet<String>,
+    pub(crate) unasked: Unasked,
     /// Documents for upstreams, by path.
     documents: BTreeMap<String, Bytes>,
     cache: Cache,
@@ -143,6 +145,7 @@ impl Login {
             exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
+            unasked: Unasked::new(&parts.config, &parts.connectors),
             documents: documents.map(|(path, document)| (path, Bytes::from(document))).collect(),
             cache: parts.cache,
             members: Mutex::default(),

@@ -61,6 +61,7 @@ const CHECKS: &[Check] = &[
     ldap::attributes_are_names,
     saml::formats_are_known,
     saml::doors_are_their_own,
+    saml::unasked_logins_lead_somewhere,
     tls::profiles_are_whole,
     tls::the_listener_has_a_certificate,
     tls::pairs_are_whole,

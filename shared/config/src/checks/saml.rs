@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Context;
 use crate::{
-    Connector,
+    App, Connector,
     connectors::{Saml, name_id_format},
     finding::{
         Findings,
@@ -29,6 +29,25 @@ pub(super) fn formats_are_known(context: &Context<'_>, findings: &mut Findings) 
             findings
                 .at(Problem, context.tree, &at, message)
                 .hint("write `persistent`, `emailAddress`, `unspecified`, or a whole urn:");
+        }
+    }
+}
+
+/// A login that begins at a provider has somewhere to go.
+pub(super) fn unasked_logins_lead_somewhere(context: &Context<'_>, findings: &mut Findings) {
+    let starts =
+        context.apps().any(|(_, app)| matches!(app, App::Oidc(app) if app.initiate_login_url.is_some()));
+    for (trail, _) in providers(context).filter(|(_, saml)| saml.allow_idp_initiated) {
+        let at = trail.then("allowIDPInitiated");
+        let message = "a response that nobody asked for is bound to no browser: somebody may be signed in as somebody else";
+        findings
+            .at(Warning, context.tree, &at, message)
+            .hint("leave it off where people can begin at the application");
+        if !starts {
+            let message = "no application has an `initiateLoginURL`: such a login leads nowhere";
+            findings
+                .at(Warning, context.tree, &at, message)
+                .hint("add `initiateLoginURL:` to an application");
         }
     }
 }

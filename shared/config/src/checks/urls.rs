@@ -179,6 +179,9 @@ fn metadata_is_there(context: &Context<'_>, trail: &Trail, url: &Url, findings: 
 pub(super) fn redirect_urls_of_apps_are_sound(context: &Context<'_>, findings: &mut Findings) {
     for (trail, app) in context.apps() {
         let App::Oidc(app) = app else { continue };
+        if let Some(url) = &app.initiate_login_url {
+            judge(context, &trail.then("initiateLoginURL"), url, findings);
+        }
         for (key, urls) in
             [("redirectURLs", &app.redirect_urls), ("postLogoutRedirectURLs", &app.post_logout_redirect_urls)]
         {

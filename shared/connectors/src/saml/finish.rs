@@ -19,6 +19,31 @@ use crate::failure::printable;
 use crate::identity::Once;
 use crate::{Answer, Failure, Identity, Pending};
 
+/// How old a response may be that nobody asked for, in seconds.
+const ON_ITS_WAY: u64 = 300;
+
+/// What a response has to answer.
+#[derive(Clone)]
+struct Attempt {
+    issuer: String,
+    request: Option<String>,
+    asked: u64,
+    forced: bool,
+    max_age: Option<u64>,
+}
+
+impl From<&Pending> for Attempt {
+    fn from(pending: &Pending) -> Self {
+        Self {
+            issuer: pending.issuer.clone(),
+            request: Some(pending.nonce.clone()),
+            asked: pending.began,
+            forced: pending.forced,
+            max_age: pending.max_age,
+        }
+    }
+}
+
 /// What a response came to.
 enum Judged {
     /// Somebody is vouched for, with these claims.
@@ -42,23 +67,59 @@ impl Saml {
     pub(crate) async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let response = self.response(pending, answer, &known)?;
-        let judged = match self.judge(&known, pending, response).await? {
-            unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
-                let newer = self.provider.for_unknown_key(&known).await;
-                match newer.filter(|newer| newer.entity_id == pending.issuer) {
-                    Some(newer) => self.judge(&newer, pending, response).await?,
-                    None => unknown,
-                }
-            }
-            judged => judged,
-        };
-        match judged {
+        match self.judged(&known, &pending.into(), response).await? {
             Ok(Judged::Vouched(person)) => {
                 let (vouched, claims) = *person;
                 Ok(self.identity(known.entity_id.clone(), vouched, claims))
             }
             Ok(Judged::No(status, signed)) => Err(self.no(&status, signed)),
             Err(why) => Err(self.unbelieved(&why, pending)),
+        }
+    }
+
+    pub(crate) fn allows_unasked(&self) -> bool {
+        self.settings.allows_unasked
+    }
+
+    /// A response that nobody asked for, and that says so (SAML Profiles 4.1.5).
+    pub(crate) async fn unasked(&self, answer: &Answer) -> Result<Identity, Failure> {
+        let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
+        let response = self.only_response(answer)?;
+        let attempt = Attempt {
+            issuer: known.entity_id.clone(),
+            request: None,
+            asked: ambient::unix_now().saturating_sub(ON_ITS_WAY),
+            forced: false,
+            max_age: None,
+        };
+        match self.judged(&known, &attempt, response).await? {
+            Ok(Judged::Vouched(person)) => {
+                let (vouched, claims) = *person;
+                Ok(self.identity(known.entity_id.clone(), vouched, claims))
+            }
+            Ok(Judged::No(status, _)) => Err(Failure::protocol(
+                self.said(format_args!("nobody asked, and it says {}", printable(status.code()))),
+            )),
+            Err(why) => Err(Failure::protocol(self.said(why))),
+        }
+    }
+
+    /// Judges a response, with newer metadata where its key is not known.
+    async fn judged(
+        &self,
+        known: &Arc<Published>,
+        attempt: &Attempt,
+        response: &str,
+    ) -> Result<Result<Judged, Unbelieved>, Failure> {
+        match self.judge(known, attempt, response).await? {
+            unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
+                let newer = self.provider.for_unknown_key(known).await;
+                match newer.filter(|newer| newer.entity_id == attempt.issuer) {
+                    Some(newer) => self.judge(&newer, attempt, response).await,
+                    None => Ok(unknown),
+                }
+            }
+            judged => Ok(judged),
         }
     }
 
@@ -70,13 +131,10 @@ impl Saml {
         known: &Published,
     ) -> Result<&'a str, Failure> {
         let refuse = |what: &str| Err(Failure::protocol(self.said(what)));
-        if answer.path != pending.redirect_url.path() || answer.path != self.redirect_path() {
+        if answer.path != pending.redirect_url.path() {
             return refuse("the answer came to a path that is not this connector's");
         }
-        let mut names = BTreeSet::new();
-        if !answer.params.iter().all(|(name, _)| names.insert(name)) {
-            return refuse("the answer carries a parameter twice");
-        }
+        let response = self.only_response(answer)?;
         let state = answer.param("RelayState").unwrap_or_default();
         if !secret::equal(state.as_bytes(), pending.state.as_bytes()) {
             return refuse("the answer's RelayState is another login's");
@@ -84,19 +142,32 @@ impl Saml {
         if known.entity_id != pending.issuer {
             return refuse("the provider's entity id is not the one this login began with");
         }
+        Ok(response)
+    }
+
+    /// The response in an answer that came to this connector's path and says nothing twice.
+    fn only_response<'a>(&self, answer: &'a Answer) -> Result<&'a str, Failure> {
+        let refuse = |what: &str| Err(Failure::protocol(self.said(what)));
+        if answer.path != self.redirect_path() {
+            return refuse("the answer came to a path that is not this connector's");
+        }
+        let mut names = BTreeSet::new();
+        if !answer.params.iter().all(|(name, _)| names.insert(name)) {
+            return refuse("the answer carries a parameter twice");
+        }
         answer.param("SAMLResponse").map_or_else(|| refuse("the answer has no SAMLResponse"), Ok)
     }
 
     async fn judge(
         &self,
         known: &Arc<Published>,
-        pending: &Pending,
+        attempt: &Attempt,
         response: &str,
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
-        let (response, pending, now) = (response.to_owned(), pending.clone(), ambient::unix_now());
+        let (response, attempt, now) = (response.to_owned(), attempt.clone(), ambient::unix_now());
         let judged =
-            self.benches.answers.run(move || judge(&response, &known, &settings, &pending, now)).await;
+            self.benches.answers.run(move || judge(&response, &known, &settings, &attempt, now)).await;
         judged.map_err(|undone| undone.into_failure(self.name()))
     }
 
@@ -162,17 +233,17 @@ fn judge(
     response: &str,
     known: &Published,
     settings: &Settings,
-    pending: &Pending,
+    attempt: &Attempt,
     now: u64,
 ) -> Result<Judged, Unbelieved> {
     let expected = Expected {
-        provider: &pending.issuer,
+        provider: &attempt.issuer,
         audience: &settings.entity_id,
         consumer: settings.consumer.as_str(),
-        request: Some(&pending.nonce),
-        asked: pending.began,
-        forced: pending.forced,
-        max_age: pending.max_age,
+        request: attempt.request.as_deref(),
+        asked: attempt.asked,
+        forced: attempt.forced,
+        max_age: attempt.max_age,
     };
     let none = mangrove_saml::DecryptionKeys::none();
     let keys = settings.key.as_ref().map_or(&none, |key| &key.decryption);

@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub(super) name_id_format: Option<String>,
     /// How a request goes, best first.
     pub(super) bindings: [Binding; 2],
+    pub(super) allows_unasked: bool,
     pub(super) trust_email: bool,
     pub(super) keys_max_age: Duration,
     pub(super) health: HealthPolicy,
@@ -86,6 +87,7 @@ impl Settings {
                 RequestBinding::Post => [Binding::Post, Binding::Redirect],
                 RequestBinding::Redirect => [Binding::Redirect, Binding::Post],
             },
+            allows_unasked: written.allow_idp_initiated,
             trust_email: written.trust_email,
             keys_max_age: written.keys_max_age.map_or(KEYS_MAX_AGE, |age| age.0),
             health: health::policy(written.health_check.as_ref()),

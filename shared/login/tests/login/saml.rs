@@ -284,3 +284,92 @@ async fn a_signed_wish_of_the_provider_ends_that_persons_sessions_and_is_answere
     assert!(!is_signed_in(&alice, &node).await && is_signed_in(&bob, &node).await);
     assert_eq!(node.told.ended.lock().unwrap().len(), 1, "tokens end with the session");
 }
+
+/// A node that takes responses which nobody asked for, with one application that can start a login.
+async fn open_to_all() -> (SamlIdp, Node) {
+    let idp = SamlIdp::start().await;
+    let mut written = saml("first", &idp);
+    written["allowIDPInitiated"] = true.into();
+    let app = json!({
+        "type": "oidc", "name": "portal", "clientID": "portal-client", "public": true,
+        "authentication": { "idps": ["group"] }, "initiateLoginURL": "https://portal.example/login?a=b",
+    });
+    let node = Node::with(json!({ "connectors": [written, group("group", &["first"])], "apps": [app] }));
+    (idp, node)
+}
+
+/// A request that nobody made, so that the provider knows where to send people.
+fn nobodys() -> Asked {
+    Asked {
+        id: String::new(),
+        xml: String::new(),
+        relay_state: None,
+        consumer: format!("{ORIGIN}/first/acs").parse().unwrap(),
+        issuer: ORIGIN.to_owned(),
+    }
+}
+
+fn unasked(says: &mut Says) {
+    says.answers = None;
+    says.confirmations[0].answers = None;
+}
+
+#[tokio::test]
+async fn a_login_that_begins_at_the_provider_goes_on_at_the_application_where_that_is_allowed() {
+    let (idp, node) = open_to_all().await;
+    idp.lies(|lies| lies.says = Some(Box::new(unasked)));
+    for named in [None, Some("portal"), Some("portal-client")] {
+        let mut alice = Person::new();
+        let asked = Asked { relay_state: named.map(str::to_owned), ..nobodys() };
+        let page = brings(&mut alice, &node, &idp, &asked).await;
+        assert!(page.leads_to().starts_with("https://portal.example/login?a=b&iss="), "{}", page.leads_to());
+        assert_eq!(alice.starts(&node, asks("group", Ask::default())).await.ok().unwrap().sub, "e-1");
+    }
+    let mut alice = Person::new();
+    let page =
+        brings(&mut alice, &node, &idp, &Asked { relay_state: Some("other".into()), ..nobodys() }).await;
+    assert!(page.body.contains("Where to?") && alice.session_cookie().is_none(), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_asked_for_is_good_once_says_so_and_is_young() {
+    let (idp, node) = open_to_all().await;
+    let refused = async |lie: fn(&mut Says)| {
+        idp.lies(|lies| lies.says = Some(Box::new(lie)));
+        let mut alice = Person::new();
+        let page = brings(&mut alice, &node, &idp, &nobodys()).await;
+        assert!(page.status == StatusCode::BAD_REQUEST && alice.session_cookie().is_none(), "{}", page.body);
+    };
+    refused(|says| says.answers = Some("_somebodys".into())).await;
+    refused(|says| {
+        unasked(says);
+        says.confirmations[0].answers = Some("_somebodys".into());
+    })
+    .await;
+    refused(|says| {
+        unasked(says);
+        (says.issued, says.assertion_issued) = (says.issued - 400, says.issued - 400);
+    })
+    .await;
+    refused(|says| {
+        unasked(says);
+        says.sign = Sign::Nothing;
+    })
+    .await;
+    let once = |says: &mut Says| {
+        unasked(says);
+        says.assertion_id = "_once".into();
+    };
+    idp.lies(|lies| lies.says = Some(Box::new(once)));
+    brings(&mut Person::new(), &node, &idp, &nobodys()).await.leads_to();
+    refused(once).await;
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_asked_for_is_refused_where_it_is_not_switched_on() {
+    let (idp, _, node) = mesh().await;
+    idp.lies(|lies| lies.says = Some(Box::new(unasked)));
+    let mut alice = Person::new();
+    let page = brings(&mut alice, &node, &idp, &nobodys()).await;
+    assert!(page.status == StatusCode::BAD_REQUEST && alice.session_cookie().is_none(), "{}", page.body);
+}
