@@ -1,4 +1,4 @@
-//! The command line: `run FILE`, `up FILE`, `judge FOLDER`, `check FILE...`; and three that these use themselves, `inside`
+//! The command line: `run FILE`, `up FILE`, `judge FOLDER`, `check FILE...`, `compatibility FOLDER...`; and three that these use themselves, `inside`
 //! and `inside-up` (the same in their name space) and `agent` (the people of one region).
 
 use std::path::{Path, PathBuf};
@@ -35,6 +35,12 @@ enum Command {
     Judge {
         /// The run's folder, with `history.jsonl` and `topology.yaml`.
         folder: PathBuf,
+    },
+    /// Prints what was exercised with software of other makers, by the runs that have left something below these folders.
+    Compatibility {
+        /// Folders of results, such as `out`. Of a topology that ran several times the last counts.
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
     },
     #[command(hide = true)]
     Inside(Options),
@@ -73,6 +79,13 @@ pub fn main() -> ExitCode {
         }
         Command::Judge { folder } => match run::again::judge(&folder) {
             Ok(code) => ExitCode::from(code),
+            Err(words) => refuse(&words),
+        },
+        Command::Compatibility { folders } => match run::again::compatibility(&folders) {
+            Ok(page) => {
+                run::view::print(&page);
+                ExitCode::SUCCESS
+            }
             Err(words) => refuse(&words),
         },
         Command::Inside(options) => run::supervisor::main(&options),

@@ -67,6 +67,21 @@ pub struct Server {
     /// How it probes its upstreams; where they differ, the slowest.
     #[serde(default)]
     pub probing: Option<Probing>,
+    /// Whose software it is, where it is not Mangrove's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
+}
+
+/// Software of another maker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// What its makers call it.
+    pub product: String,
+    /// Which version.
+    pub version: String,
+    /// The protocols by which nodes ask it (an application: by which it asks a node), each with the places, host and path, to
+    /// which it sends browsers back. None where a browser never sees it.
+    pub spoken: BTreeMap<String, Vec<String>>,
 }
 
 fn yes() -> bool {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use mangrove_config::Config;
 
-use super::foreign::Provider;
+use super::configs::{Client, Protocol};
+use super::foreign::{Provider, Software};
 use super::idp::Somebody;
 use super::{configs, foreign};
-use crate::history::{Link, Person, Run, Server, ServerKind, micros};
+use crate::history::{Foreign, Link, Person, Run, Server, ServerKind, micros};
 use crate::language::{People, Role, Topology, host};
 
 /// Describes a topology whose people and configurations these are.
@@ -75,8 +76,14 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         ..Server::default()
     };
     let idps = topology.idps.iter().map(|it| {
-        let by_browser = foreign::provider(it.kind).is_none_or(Provider::by_browser);
-        Server { vouches: true, by_browser, ..server(&it.name, &it.region, ServerKind::Idp) }
+        let provider = foreign::provider(it.kind);
+        let clients = || configs::clients_at(&[&it.name], configurations.values());
+        Server {
+            vouches: true,
+            by_browser: provider.is_none_or(Provider::by_browser),
+            foreign: provider.map(|provider| made_by(&provider.software(), &clients())),
+            ..server(&it.name, &it.region, ServerKind::Idp)
+        }
     });
     let roots = topology.nodes.iter().filter(|it| it.role == Role::Root);
     let roots: Vec<String> = roots.map(|it| it.name.clone()).collect();
@@ -92,9 +99,23 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
             ..server(&it.name, &it.region, kind)
         }
     });
-    let apps = topology
-        .apps
-        .iter()
-        .map(|it| Server { upstreams: vec![it.at.clone()], ..server(&it.name, &it.region, ServerKind::App) });
+    let apps = topology.apps.iter().map(|it| {
+        let own = [Client::new(Protocol::Oidc, &it.client, None)];
+        Server {
+            upstreams: vec![it.at.clone()],
+            foreign: foreign::application(it.kind).map(|kind| made_by(&kind.software(), &own)),
+            ..server(&it.name, &it.region, ServerKind::App)
+        }
+    });
     idps.chain(nodes).chain(apps).collect()
+}
+
+/// Software of another maker, with the clients that it has.
+fn made_by(software: &Software, clients: &[Client]) -> Foreign {
+    let mut spoken: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for client in clients {
+        let places = client.urls.iter().filter_map(|url| url.strip_prefix("https://")).map(str::to_owned);
+        spoken.entry(client.protocol.to_string()).or_default().extend(places);
+    }
+    Foreign { product: software.product.to_owned(), version: software.version().to_owned(), spoken }
 }

@@ -47,11 +47,11 @@ impl Draft<'_> {
         let mut specs = Vec::new();
         for app in self.topology.apps.iter().filter(|app| app.region == region) {
             let Some(config) = self.configs.get(&app.at) else { continue };
-            let callback = format!("https://{}/callback", host(&app.name));
+            let callback = format!("https://{}{}", host(&app.name), app.kind.callback());
             let proof = configs::relying_party(config, &app.at, &app.client, &callback);
             let proof = proof.and_then(|proof| match (&proof, app.kind) {
-                (AppProof::Key, AppKind::Lab) => {
-                    Err("the lab's own application has no key: write `kind: openid-client`".to_owned())
+                (AppProof::Key, AppKind::Lab | AppKind::Oauth2Proxy) => {
+                    Err("an application of this kind has no key: write `kind: openid-client`".to_owned())
                 }
                 _ => Ok(proof),
             });

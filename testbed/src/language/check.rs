@@ -311,7 +311,7 @@ fn names_of(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
         let what = format!("there is no node, IdP or application `{name}`");
         reader.problem(at(step.line), "timeline.dns.about", &what, &hint);
     }
-    let foreign = |app: &&super::App| app.kind == AppKind::OpenidClient && app.region == *region;
+    let foreign = |app: &&super::App| app.kind != AppKind::Lab && app.region == *region;
     if let Some(app) = topology.apps.iter().find(foreign) {
         let what = format!("`{}` in {region} asks its DNS at every login, and keeps nothing", app.name);
         reader.problem(at(step.line), "timeline.dns", &what, "write `kind: lab` at the application");

@@ -163,7 +163,7 @@ impl Role {
     }
 }
 
-/// An application; reached as `https://NAME.mesh.test`, its redirect URL is `https://NAME.mesh.test/callback`.
+/// An application; reached as `https://NAME.mesh.test`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// Its name.
@@ -188,11 +188,22 @@ pub enum AppKind {
     Lab,
     /// One on npm's `openid-client`.
     OpenidClient,
+    /// `oauth2-proxy`, in front of a page that knows nothing of logins.
+    Oauth2Proxy,
 }
 
 impl AppKind {
     /// Each kind by the name that a file has for it.
-    pub const ALL: &[(&str, Self)] = &[("lab", Self::Lab), ("openid-client", Self::OpenidClient)];
+    pub const ALL: &[(&str, Self)] =
+        &[("lab", Self::Lab), ("openid-client", Self::OpenidClient), ("oauth2-proxy", Self::Oauth2Proxy)];
+
+    /// Where the node sends its browsers back, below `https://NAME.mesh.test`.
+    pub fn callback(self) -> &'static str {
+        match self {
+            Self::Lab | Self::OpenidClient => "/callback",
+            Self::Oauth2Proxy => "/oauth2/callback",
+        }
+    }
 }
 
 /// A group of people with the same habits.

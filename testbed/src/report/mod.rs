@@ -3,8 +3,9 @@
 //!
 //! [`page`] is the file from top to bottom, [`timeline`] its picture of the run, [`moments`] how the mesh stood from change
 //! to change, [`map`] who reached whom then, [`details`] what the script knows, [`stories`] the nodes' own words, [`marks`]
-//! the shapes and colours, [`terminal`] the summary, [`mod@junit`] the same for CI.
+//! the shapes and colours, [`terminal`] the summary, [`mod@junit`] the same for CI. [`compatibility`] is of many runs.
 
+pub mod compatibility;
 pub mod details;
 pub mod junit;
 pub mod map;

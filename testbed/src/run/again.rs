@@ -1,41 +1,113 @@
-//! Judges a history that was kept, by the expectations beside it, and writes the report and its JUnit XML anew. Needs nothing of the lab: no
-//! root, no binaries, none of the configurations that the topology names.
+//! Judges histories that were kept, by the expectations beside them: writes one's report and its JUnit XML anew, or makes the table of
+//! software of other makers from many. Needs nothing of the lab: no root, no binaries, none of the configurations that the
+//! topology names.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
 use super::results;
 use super::view::print;
-use crate::history;
+use crate::history::{self, Event};
 use crate::language::read::{Problems, Reader};
 use crate::language::tree::Tree;
 use crate::language::{Expectation, Settings, expect, units};
-use crate::{report, verdict};
+use crate::report::{self, compatibility::Table};
+use crate::verdict::{self, Verdict};
 
 /// Judges what a run has left in this folder; answers the exit code.
 ///
 /// # Errors
 /// What is missing in the folder or cannot be read, and that the report cannot be written.
 pub fn judge(folder: &Path) -> Result<u8, String> {
-    let missing = |file: &Path, error: &dyn std::fmt::Display| {
-        format!("{}: {error}; name a folder that a run has left, such as out/NAME-TIME", file.display())
-    };
-    let kept = folder.join("history.jsonl");
-    let file = File::open(&kept).map_err(|error| missing(&kept, &error))?;
-    let events =
-        history::read(BufReader::new(file)).map_err(|error| format!("{}: {error}", kept.display()))?;
-    let topology = folder.join("topology.yaml");
-    let text = fs::read_to_string(&topology).map_err(|error| missing(&topology, &error))?;
-    let (expected, attempts) =
-        expectations(&text).map_err(|problems| crate::cli::say(&topology, &problems))?;
-    let verdict = verdict::judge(&events, &expected, attempts)
-        .map_err(|error| format!("{}: {error}", kept.display()))?;
-    results::pages(&verdict, &events, &folder.join("logs"))
+    let left = Left::read(folder)?;
+    let verdict = left.judge()?;
+    results::pages(&verdict, &left.events, &folder.join("logs"))
         .and_then(|pages| pages.iter().try_for_each(|(name, page)| fs::write(folder.join(name), page)))
         .map_err(|error| format!("{}: the report cannot be written: {error}", folder.display()))?;
     print(&format!("{}\nReport: {}\n", report::summary(&verdict), folder.join("report.html").display()));
     Ok(verdict.code())
+}
+
+/// The table of what was exercised with software of other makers, by the runs that have left something below these folders.
+///
+/// # Errors
+/// A folder that cannot be read, or that no run has left anything in.
+pub fn compatibility(folders: &[PathBuf]) -> Result<String, String> {
+    let mut runs = Vec::new();
+    for folder in folders {
+        find(folder, &mut runs).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    if runs.is_empty() {
+        return Err("no run has left a history there; name folders such as `out`".to_owned());
+    }
+    // A topology that ran several times counts as it ran last; folders end with the time.
+    let mut newest: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
+    for run in runs {
+        let name = run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut words = name.rsplitn(3, '-');
+        let time = [words.next(), words.next()].into_iter().rev().flatten().collect::<String>();
+        let topology = words.next().unwrap_or(&name).to_owned();
+        match newest.get(&topology) {
+            Some((known, _)) if *known >= time => {}
+            _ => drop(newest.insert(topology, (time, run))),
+        }
+    }
+    let mut table = Table::default();
+    for (_, folder) in newest.into_values() {
+        let left = Left::read(&folder)?;
+        table.add(&left.events, left.judge()?.code());
+    }
+    Ok(table.markdown())
+}
+
+/// Folders with a history, at most four deep.
+fn find(folder: &Path, runs: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut deep = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = deep.pop() {
+        if folder.join("history.jsonl").is_file() {
+            runs.push(folder);
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if depth < 4 && entry.file_type()?.is_dir() {
+                deep.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a run has left for a verdict.
+struct Left {
+    history: PathBuf,
+    events: Vec<Event>,
+    expected: Vec<Expectation>,
+    attempts: u32,
+}
+
+impl Left {
+    fn read(folder: &Path) -> Result<Self, String> {
+        let missing = |file: &Path, error: &dyn std::fmt::Display| {
+            format!("{}: {error}; name a folder that a run has left, such as out/NAME-TIME", file.display())
+        };
+        let history = folder.join("history.jsonl");
+        let file = File::open(&history).map_err(|error| missing(&history, &error))?;
+        let events =
+            history::read(BufReader::new(file)).map_err(|error| format!("{}: {error}", history.display()))?;
+        let topology = folder.join("topology.yaml");
+        let text = fs::read_to_string(&topology).map_err(|error| missing(&topology, &error))?;
+        let (expected, attempts) =
+            expectations(&text).map_err(|problems| crate::cli::say(&topology, &problems))?;
+        Ok(Self { history, events, expected, attempts })
+    }
+
+    fn judge(&self) -> Result<Verdict<'_>, String> {
+        verdict::judge(&self.events, &self.expected, self.attempts)
+            .map_err(|error| format!("{}: {error}", self.history.display()))
+    }
 }
 
 /// What a topology expects, and the least number of attempts where an expectation names none.

@@ -9,6 +9,7 @@
 mod dex;
 mod keycloak;
 mod node_oidc_provider;
+mod oauth2_proxy;
 mod openid_client;
 mod simplesamlphp;
 mod slapd;
@@ -187,6 +188,7 @@ pub fn application(kind: AppKind) -> Option<&'static dyn Application> {
     match kind {
         AppKind::Lab => None,
         AppKind::OpenidClient => Some(&openid_client::OpenidClient),
+        AppKind::Oauth2Proxy => Some(&oauth2_proxy::Oauth2Proxy),
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn mesh() -> Run {
         knows: None,
         connectors: upstreams.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect(),
         probing,
+        foreign: None,
     };
     let mut servers = vec![server("corp", "cloud", ServerKind::Idp, &[])];
     servers.extend(ROOTS.map(|(root, region)| server(root, region, ServerKind::Root, &["corp"])));
