@@ -151,13 +151,18 @@ fn blocks(page: &str) -> Vec<String> {
     blocks
 }
 
+/// The guide's pages, those of its folders too.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let inside = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = inside.partition(|path| path.is_dir());
+    let pages = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    folders.iter().flat_map(|folder| self::pages(folder)).chain(pages).collect()
+}
+
 #[test]
 fn configurations_that_the_guide_shows_have_no_problems() {
     let env = Environment::default();
-    for page in std::fs::read_dir(guide()).unwrap().map(|entry| entry.unwrap().path()) {
-        if page.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
+    for page in pages(&guide()) {
         for block in blocks(&std::fs::read_to_string(&page).unwrap()) {
             let secrets: String = block
                 .split(['<', '>', ' ', '\n'])
