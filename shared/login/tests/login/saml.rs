@@ -285,11 +285,11 @@ async fn a_signed_wish_of_the_provider_ends_that_persons_sessions_and_is_answere
     assert_eq!(node.told.ended.lock().unwrap().len(), 1, "tokens end with the session");
 }
 
-/// A node that takes responses which nobody asked for, with one application that can start a login.
-async fn open_to_all() -> (SamlIdp, Node) {
+/// A node that takes responses which nobody asked for, if that is allowed, with one application that can start a login.
+async fn open_to_all(allowed: bool) -> (SamlIdp, Node) {
     let idp = SamlIdp::start().await;
     let mut written = saml("first", &idp);
-    written["allowIDPInitiated"] = true.into();
+    written["allowIDPInitiated"] = allowed.into();
     let app = json!({
         "type": "oidc", "name": "portal", "clientID": "portal-client", "public": true,
         "authentication": { "idps": ["group"] }, "initiateLoginURL": "https://portal.example/login?a=b",
@@ -316,7 +316,7 @@ fn unasked(says: &mut Says) {
 
 #[tokio::test]
 async fn a_login_that_begins_at_the_provider_goes_on_at_the_application_where_that_is_allowed() {
-    let (idp, node) = open_to_all().await;
+    let (idp, node) = open_to_all(true).await;
     idp.lies(|lies| lies.says = Some(Box::new(unasked)));
     for named in [None, Some("portal"), Some("portal-client")] {
         let mut alice = Person::new();
@@ -333,7 +333,7 @@ async fn a_login_that_begins_at_the_provider_goes_on_at_the_application_where_th
 
 #[tokio::test]
 async fn a_response_that_nobody_asked_for_is_good_once_says_so_and_is_young() {
-    let (idp, node) = open_to_all().await;
+    let (idp, node) = open_to_all(true).await;
     let refused = async |lie: fn(&mut Says)| {
         idp.lies(|lies| lies.says = Some(Box::new(lie)));
         let mut alice = Person::new();
@@ -367,7 +367,7 @@ async fn a_response_that_nobody_asked_for_is_good_once_says_so_and_is_young() {
 
 #[tokio::test]
 async fn a_response_that_nobody_asked_for_is_refused_where_it_is_not_switched_on() {
-    let (idp, _, node) = mesh().await;
+    let (idp, node) = open_to_all(false).await;
     idp.lies(|lies| lies.says = Some(Box::new(unasked)));
     let mut alice = Person::new();
     let page = brings(&mut alice, &node, &idp, &nobodys()).await;
