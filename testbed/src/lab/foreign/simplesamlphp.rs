@@ -15,6 +15,8 @@ use crate::language::{DOMAIN, host};
 const PACKAGE: &str = "/usr/share/simplesamlphp/www";
 /// The NameID: the person's e-mail address.
 const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
+/// How requests may come; by itself it takes them by redirect only.
+const BINDING: &str = "urn:oasis:names:tc:SAML:2.0:bindings";
 /// Makes the signing key if there is none, and becomes the server. Arguments: its folder, where it listens, the package.
 const START: &str = "cd \"$1\"; [ -f state/idp.key ] || openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=idp \
                      -keyout state/idp.key -out state/idp.pem 2>/dev/null; \
@@ -141,6 +143,7 @@ fn itself(site: &Site<'_>) -> String {
 $metadata['https://{}/saml2/idp/metadata.php'] = [
     'host' => '__DEFAULT__', 'privatekey' => 'idp.key', 'certificate' => 'idp.pem', 'auth' => 'people',
     'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+    'SingleSignOnServiceBinding' => ['{BINDING}:HTTP-POST', '{BINDING}:HTTP-Redirect'],
     'NameIDFormat' => '{EMAIL}',
     'authproc' => [3 => ['class' => 'saml:AttributeNameID', 'attribute' => 'mail', 'Format' => '{EMAIL}']],
 ];
@@ -228,6 +231,7 @@ mod tests {
         };
         let first = metadata();
         assert!(first.contains("entityID=\"https://saml.mesh.test/saml2/idp/metadata.php\""), "{first}");
+        assert!(first.contains("HTTP-POST") && first.contains("HTTP-Redirect"), "{first}");
         assert_eq!(certificate(&first), certificate(&metadata()), "a restart changes nothing");
         launch.keys.iter().for_each(|key| std::fs::remove_file(key).unwrap());
         assert_ne!(certificate(&first), certificate(&metadata()));
