@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::Once;
+
 /// How a browser takes something on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sending {
@@ -46,10 +48,17 @@ pub enum Heard {
 /// Whose sessions an upstream wishes to end; its signature held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    pub(crate) id: String,
+    pub(crate) once: Once,
     pub(crate) relay_state: Option<String>,
     pub(crate) name: String,
     pub(crate) qualifier: Option<String>,
     pub(crate) sp_qualifier: Option<String>,
     pub(crate) sessions: Vec<String>,
+}
+
+impl Wish {
+    /// It is good once: a browser could bring it again, and end what the person began since.
+    pub fn once(&self) -> &Once {
+        &self.once
+    }
 }

@@ -274,19 +274,26 @@ impl Login {
                 tracing::warn!(target: "security", connector, address = %browser.address, why, blame, "a message about a logout was refused");
                 match under_way {
                     Some(id) => self.goes_on(browser, id, None).await,
-                    None => {
-                        let words =
-                            ["What your browser brought from the sign-in service could not be accepted."];
-                        let frame = self.frame(browser.reference());
-                        pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None)
-                    }
+                    None => self.not_signed_out(browser),
                 }
             }
         }
     }
 
+    fn not_signed_out(&self, browser: &Browser) -> Response {
+        let words = ["What your browser brought from the sign-in service could not be accepted."];
+        let frame = self.frame(browser.reference());
+        pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None)
+    }
+
     /// Ends what an upstream wishes to end, and says so to it.
     async fn as_wished(&self, browser: &Browser, connector: &Connector, wish: &Wish) -> Response {
+        // A cache that fails must not keep people signed in.
+        let first = self.book.first_use(Some(connector.name()), wish.once(), ambient::unix_now()).await;
+        if let Ok(false) = first {
+            tracing::warn!(target: "security", connector = connector.name(), address = %browser.address, "a wish for a logout was brought twice");
+            return self.not_signed_out(browser);
+        }
         let key = self.cookies.session_key(browser);
         let here = key.and_then(|key| self.sessions.by_cookie(&key, ambient::now()));
         let meant = |session: &Session| session.any(|vouched| connector.is_meant(wish, &vouched.identity));

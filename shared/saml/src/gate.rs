@@ -298,6 +298,8 @@ pub(crate) struct Limits {
     tag: usize,
     depth: usize,
     nodes: u32,
+    /// Of one element, declarations included; it costs their square.
+    attributes: usize,
     /// In scope of one element.
     namespaces: usize,
     /// Whether processing instructions may stand between elements.
@@ -309,7 +311,8 @@ const MESSAGE_LIMITS: Limits = Limits {
     tag: 8 * 1024,
     depth: 48,
     nodes: 16_384,
-    namespaces: 64,
+    attributes: 64,
+    namespaces: 32,
     instructions: false,
 };
 
@@ -319,6 +322,7 @@ const METADATA_LIMITS: Limits = Limits {
     tag: 16 * 1024,
     depth: 48,
     nodes: 400_000,
+    attributes: 64,
     namespaces: 64,
     instructions: true,
 };

@@ -95,8 +95,10 @@ pub struct Expected<'a> {
 /// A provider's request to end sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its id, for the answer.
+    /// Its id, for the answer; it is good once.
     pub id: String,
+    /// When it stops being good, skew included, in seconds since 1970.
+    pub until: u64,
     /// Whose sessions.
     pub name_id: NameId,
     /// Which of them; all if none is said.
@@ -117,7 +119,11 @@ impl Wanted {
         if !node.has_tag_name((SAMLP, "LogoutRequest")) {
             return Err(Refusal("it is not a LogoutRequest"));
         }
-        let id = head(node, expected, now)?;
+        let (id, issued) = head(node, expected, now)?;
+        if node.attribute("Destination").is_none() {
+            // A signed message has to say where it goes (SAML Bindings 3.4.5.2 and 3.5.5.2): else whoever was told could tell others.
+            return Err(Refusal("it is signed and has no Destination"));
+        }
         if let Some(until) = node.attribute("NotOnOrAfter") {
             let until = time::read(until).ok_or(Refusal("NotOnOrAfter is not a time"))?;
             if until.saturating_add(SKEW) <= now {
@@ -130,7 +136,8 @@ impl Wanted {
         };
         let sessions = node.children().filter(|child| child.has_tag_name((SAMLP, "SessionIndex")));
         let sessions = sessions.filter_map(|session| session.text().map(str::to_owned)).collect();
-        Ok(Self { id, name_id: NameId::read(name), sessions })
+        let until = issued.saturating_add(ON_ITS_WAY + SKEW);
+        Ok(Self { id, until, name_id: NameId::read(name), sessions })
     }
 }
 
@@ -163,7 +170,7 @@ impl Answered {
 }
 
 /// Version, id, time, place and sender.
-fn head(node: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> Result<String, Refusal> {
+fn head(node: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> Result<(String, u64), Refusal> {
     if node.attribute("Version") != Some("2.0") {
         return Err(Refusal("it is not of version 2.0"));
     }
@@ -182,7 +189,7 @@ fn head(node: Node<'_, '_>, expected: &Expected<'_>, now: u64) -> Result<String,
     let mut issuers = node.children().filter(|child| child.has_tag_name((SAML, "Issuer")));
     match (issuers.next(), issuers.next()) {
         (Some(issuer), None) if issuer.text().unwrap_or_default().trim() == expected.provider => {
-            Ok(id.to_owned())
+            Ok((id.to_owned(), issued))
         }
         _ => Err(Refusal("its issuer is another provider, or nobody")),
     }

@@ -18,6 +18,12 @@ pub enum Refused {
         /// The limit that it passed.
         limit: usize,
     },
+    /// More attributes in one tag than any message needs.
+    #[error("an element of the message has more than {limit} attributes")]
+    ManyAttributes {
+        /// The limit that it passed.
+        limit: usize,
+    },
     /// More namespaces in scope of one element than any message needs.
     #[error("an element of the message has more than {limit} namespaces")]
     ManyNamespaces {

@@ -166,8 +166,8 @@ impl Saml {
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
         let (response, attempt, now) = (response.to_owned(), attempt.clone(), ambient::unix_now());
-        let judged =
-            self.benches.answers.run(move || judge(&response, &known, &settings, &attempt, now)).await;
+        let bench = if attempt.request.is_some() { &self.benches.answers } else { &self.benches.anybodys };
+        let judged = bench.run(move || judge(&response, &known, &settings, &attempt, now)).await;
         judged.map_err(|undone| undone.into_failure(self.name()))
     }
 

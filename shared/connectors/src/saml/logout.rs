@@ -19,7 +19,7 @@ use super::Saml;
 use super::begin::{fresh_id, with_query};
 use super::provider::Published;
 use crate::farewell::{Carried, Farewell, Heard, Sending, Wish};
-use crate::{Failure, Identity};
+use crate::{Failure, Identity, Once};
 
 /// A name id, as it is kept with a session.
 #[derive(Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Saml {
     pub(crate) async fn hears(&self, carried: Carried) -> Result<Heard, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let settings = Arc::clone(&self.settings);
-        let heard = self.benches.farewells.run(move || {
+        let heard = self.benches.anybodys.run(move || {
             let here = settings.logout.as_ref().map(Url::as_str).unwrap_or_default();
             let expected = Expected { provider: &known.entity_id, here };
             hear(&carried, &known, &expected, ambient::unix_now())
@@ -95,7 +95,7 @@ impl Saml {
     pub(crate) async fn replies(&self, wish: &Wish) -> Option<Sending> {
         let known = self.provider.last_good()?;
         let (binding, to) = known.logout_by()?.response();
-        let (settings, in_response_to) = (Arc::clone(&self.settings), wish.id.clone());
+        let (settings, in_response_to) = (Arc::clone(&self.settings), wish.once.id.clone());
         let relay_state = wish.relay_state.clone();
         let written = self.benches.requests.run(move || {
             let response = LogoutResponse {
@@ -174,10 +174,11 @@ fn hear(carried: &Carried, known: &Published, expected: &Expected<'_>, now: u64)
     };
     let wish = |document: Option<Document<'_>>, relay_state: Option<&str>| -> Result<Heard, Unheard> {
         let document = document.ok_or(Refused::Unsigned)?;
-        let Wanted { id, name_id, sessions } = Wanted::read(document.root_element(), expected, now)?;
+        let Wanted { id, until, name_id, sessions } = Wanted::read(document.root_element(), expected, now)?;
         let NameId { value: name, qualifier, sp_qualifier, .. } = name_id;
         let relay_state = relay_state.map(str::to_owned);
-        Ok(Heard::Wish(Wish { id, relay_state, name, qualifier, sp_qualifier, sessions }))
+        let once = Once { id, until };
+        Ok(Heard::Wish(Wish { once, relay_state, name, qualifier, sp_qualifier, sessions }))
     };
     match carried {
         Carried::Query(query) if names(query, "SAMLRequest") => {

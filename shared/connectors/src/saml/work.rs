@@ -26,10 +26,10 @@ const LONGEST: Duration = Duration::from_secs(4);
 /// this node's requests nor its own look at its providers waiting: a provider must not seem down because of it.
 #[derive(Debug)]
 pub(crate) struct Benches {
-    /// Answers that browsers bring to logins.
+    /// Answers that browsers bring to logins that have begun.
     pub(crate) answers: Bench,
-    /// What anybody brings to the doors for logouts.
-    pub(crate) farewells: Bench,
+    /// What anybody brings: logouts, and answers that nobody asked for.
+    pub(crate) anybodys: Bench,
     /// Requests that are written, one for each browser that leaves.
     pub(crate) requests: Bench,
     /// Metadata and probes: a few for each provider.
@@ -41,7 +41,7 @@ impl Default for Benches {
         let bench = |workers| Bench::new(workers, WAITING, LONGEST);
         Self {
             answers: bench(WORKERS),
-            farewells: bench(WORKERS_FOR_ANYBODY),
+            anybodys: bench(WORKERS_FOR_ANYBODY),
             requests: bench(WORKERS),
             watch: bench(WORKERS),
         }
@@ -165,7 +165,7 @@ mod tests {
             let held = Arc::clone(&held);
             bench(&benches).run(move || _ = held.lock().map(|held| held.recv()))
         };
-        let doors: [&'static dyn Fn(&Benches) -> &Bench; 2] = [&|all| &all.answers, &|all| &all.farewells];
+        let doors: [&'static dyn Fn(&Benches) -> &Bench; 2] = [&|all| &all.answers, &|all| &all.anybodys];
         let flood: Vec<_> =
             doors.into_iter().flat_map(|door| std::iter::repeat_n(door, 200)).map(flood).collect();
         let honest = async {

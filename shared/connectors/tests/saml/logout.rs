@@ -127,7 +127,8 @@ async fn a_wish_that_the_provider_did_not_sign_for_this_door_now_is_refused() {
         assert!(failure.blame == Blame::Protocol && failure.log.contains(words), "{failure}: {words}");
     };
     refused("not signed", |wish| wish.signed = false).await;
-    refused("Destination", |wish| wish.destination = "https://other.example/slo".into()).await;
+    refused("Destination", |wish| wish.destination = Some("https://other.example/slo".into())).await;
+    refused("no Destination", |wish| wish.destination = None).await;
     refused("issuer is another", |wish| wish.issuer = "https://other.example".into()).await;
     refused("too old", |wish| wish.issued -= 900).await;
     refused("in the future", |wish| wish.issued += 120).await;

@@ -108,6 +108,22 @@ async fn a_clock_that_is_wrong_is_somebodys_to_set_and_keeps_nobody_out() {
     refused(unsigned, "unsigned response");
 }
 
+/// Nobody signed what stands around the assertion, and whoever changed it wanted something.
+#[tokio::test]
+async fn an_unsigned_response_around_a_signed_assertion_is_compared_all_the_same() {
+    let around = |change: fn(&mut crate::Says)| {
+        says(move |says| {
+            says.sign = Sign::Assertion;
+            change(says);
+        })
+    };
+    refused(around(|says| says.destination = Some("https://o.example".into())).await, "Destination");
+    refused(around(|says| says.answers = Some("_other".into())).await, "another request");
+    refused(around(|says| says.issuer = Some("https://o.example".into())).await, "issuer is another");
+    refused(around(|says| says.status.clear()).await, "exactly one Status");
+    around(|says| (says.destination, says.issuer) = (None, None)).await.unwrap();
+}
+
 /// What was good once, or is good elsewhere, is old as well: that must not look like a clock, which sends people on.
 #[tokio::test]
 async fn an_old_answer_to_another_request_or_for_another_place_is_refused_and_blamed_on_no_clock() {

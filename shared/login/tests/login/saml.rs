@@ -283,6 +283,12 @@ async fn a_signed_wish_of_the_provider_ends_that_persons_sessions_and_is_answere
     assert!(page.leads_to().starts_with(&format!("{}/slo?SAMLResponse=", idp.origin)), "{}", page.leads_to());
     assert!(!is_signed_in(&alice, &node).await && is_signed_in(&bob, &node).await);
     assert_eq!(node.told.ended.lock().unwrap().len(), 1, "tokens end with the session");
+    idp.lies(|lies| lies.says = None);
+    let mut again = Person::new();
+    signs_in(&mut again, &node, &idp, Ask::default()).await.told();
+    let page = says(&mut frame, &node, wish.in_query(&idp)).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(is_signed_in(&again, &node).await, "a wish that is brought again ends nothing");
 }
 
 /// A node that takes responses which nobody asked for, if that is allowed, with one application that can start a login.

@@ -95,7 +95,7 @@ impl Scan<'_> {
     fn tag(&mut self) -> Result<(), Refused> {
         let tag = &self.text[self.at..];
         let mut quote = None;
-        let mut namespaces = 0;
+        let (mut namespaces, mut attributes) = (0, 0);
         let mut at = 1;
         loop {
             if at > self.limits.tag {
@@ -104,7 +104,10 @@ impl Scan<'_> {
             let Some(byte) = tag.get(at) else { break };
             match (quote, byte) {
                 (None, b'>') => break,
-                (None, b'"' | b'\'') => quote = Some(byte),
+                (None, b'"' | b'\'') => {
+                    quote = Some(byte);
+                    attributes += 1;
+                }
                 (None, b'x') if tag[at..].starts_with(b"xmlns") => {
                     namespaces += 1;
                     // The parser takes `p:xmlns="..."` for a default namespace; the standard knows no such thing.
@@ -116,6 +119,9 @@ impl Scan<'_> {
                 _ => {}
             }
             at += 1;
+        }
+        if attributes > self.limits.attributes {
+            return Err(Refused::ManyAttributes { limit: self.limits.attributes });
         }
         // Each element that declares one costs the square of those in scope.
         let in_scope = self.scopes.last().copied().unwrap_or_default() + namespaces;

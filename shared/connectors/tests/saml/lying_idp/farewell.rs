@@ -16,7 +16,7 @@ pub(crate) struct Farewell {
     pub(crate) id: String,
     pub(crate) issued: u64,
     pub(crate) issuer: String,
-    pub(crate) destination: String,
+    pub(crate) destination: Option<String>,
     pub(crate) name: String,
     pub(crate) session: Option<String>,
     pub(crate) status: Vec<String>,
@@ -30,7 +30,7 @@ impl Farewell {
             id: format!("_{}", ambient::token()),
             issued: ambient::unix_now(),
             issuer: issuer.to_owned(),
-            destination: destination.to_owned(),
+            destination: Some(destination.to_owned()),
             name: name.to_owned(),
             session: session.map(str::to_owned),
             status: vec![code("Success")],
@@ -58,11 +58,17 @@ impl Farewell {
     }
 
     fn written(&self) -> (Parameter, Root, String) {
+        let (parameter, root, xml) = self.with_destination(self.destination.as_deref().unwrap_or_default());
+        let bare = if self.destination.is_none() { xml.replace(" Destination=\"\"", "") } else { xml };
+        (parameter, root, bare)
+    }
+
+    fn with_destination(&self, destination: &str) -> (Parameter, Root, String) {
         if let Some(answers) = &self.answers {
             let response = LogoutResponse {
                 id: &self.id,
                 issued: self.issued,
-                destination: &self.destination,
+                destination,
                 issuer: &self.issuer,
                 in_response_to: answers,
                 status: (&self.status[0], self.status.get(1).map(String::as_str)),
@@ -73,7 +79,7 @@ impl Farewell {
         let request = LogoutRequest {
             id: &self.id,
             issued: self.issued,
-            destination: &self.destination,
+            destination,
             issuer: &self.issuer,
             name_id: &name_id,
             session: self.session.as_deref(),

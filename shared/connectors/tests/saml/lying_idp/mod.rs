@@ -1,6 +1,11 @@
 //! A small SAML identity provider with a key of its own that speaks the protocol well, and lies on command.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "test code; each suite that includes it uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    reason = "test code; each suite that includes it uses a part of it"
+)]
 
 mod farewell;
 mod says;
