@@ -21,6 +21,17 @@ struct Key {
     protocol: String,
 }
 
+impl Key {
+    fn of(foreign: &Foreign, server: &Server, protocol: &str) -> Self {
+        Self {
+            application: server.kind == ServerKind::App,
+            product: foreign.product.clone(),
+            version: foreign.version.clone(),
+            protocol: protocol.to_owned(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Row {
     logins: usize,
@@ -40,23 +51,17 @@ impl Table {
             _ => None,
         });
         let Some(run) = run else { return };
+        let mut ways: BTreeMap<Key, Vec<Way<'_>>> = BTreeMap::new();
         for server in &run.servers {
             let Some(foreign) = &server.foreign else { continue };
             for (protocol, places) in &foreign.spoken {
-                let way = Way { run, server, places };
-                self.row(foreign, server, protocol).fill(&way, events, code);
+                let key = Key::of(foreign, server, protocol);
+                ways.entry(key).or_default().push(Way { run, server, places });
             }
         }
-    }
-
-    fn row(&mut self, foreign: &Foreign, server: &Server, protocol: &str) -> &mut Row {
-        let key = Key {
-            application: server.kind == ServerKind::App,
-            product: foreign.product.clone(),
-            version: foreign.version.clone(),
-            protocol: protocol.to_owned(),
-        };
-        self.0.entry(key).or_default()
+        for (key, ways) in ways {
+            self.0.entry(key).or_default().fill(&ways, &run.topology, events, code);
+        }
     }
 
     /// The page, from its heading on.
@@ -149,9 +154,15 @@ impl Way<'_> {
 }
 
 impl Row {
-    fn fill(&mut self, way: &Way<'_>, events: &[Event], code: u8) {
-        let name = &way.server.name;
-        let (askers, rolled) = (way.askers(), format!("break {name}: keys rolled"));
+    /// `ways` are all servers of one software and protocol: a login by any of them is one login.
+    fn fill(&mut self, ways: &[Way<'_>], topology: &str, events: &[Event], code: u8) {
+        let here = |name: &str| ways.iter().any(|way| way.server.name == name);
+        let rolled: Vec<_> =
+            ways.iter().map(|way| format!("break {}: keys rolled", way.server.name)).collect();
+        let asked = ways
+            .iter()
+            .flat_map(|way| way.askers().into_iter().map(|from| (from, way.server.region.as_str())));
+        let asked: BTreeSet<_> = asked.collect();
         let (mut began, mut cut) = (false, BTreeSet::new());
         let mut of: BTreeMap<&str, bool> = BTreeMap::new(); // whether a person's session is from here
         let mut outage = |how| *self.outages.entry(how).or_default() += 1;
@@ -160,7 +171,7 @@ impl Row {
                 What::Begin => began = true,
                 What::End => began = false,
                 What::Login(login) if login.seen == Seen::SignedIn => {
-                    let took = way.took(login);
+                    let took = ways.iter().any(|way| way.took(login));
                     of.insert(&login.person, took);
                     self.logins += usize::from(took);
                 }
@@ -174,28 +185,27 @@ impl Row {
                         VisitKind::Page => {}
                     }
                 }
-                What::Step(step) if step.words == rolled => self.rolled += 1,
-                What::Process(change) if began && change.server == *name => match change.state {
+                What::Step(step) if rolled.contains(&step.words) => self.rolled += 1,
+                What::Process(change) if began && here(&change.server) => match change.state {
                     ProcessState::Stopped => outage("stopped"),
                     ProcessState::Paused => outage("paused"),
                     ProcessState::Starting | ProcessState::Running => {}
                 },
-                What::Idp(change) if change.server == *name && !change.state.signs_in() => {
+                What::Idp(change) if here(&change.server) && !change.state.signs_in() => {
                     outage(broken(change.state));
                 }
-                What::Path(change)
-                    if change.to == way.server.region && askers.contains(change.from.as_str()) =>
-                {
+                What::Path(change) => {
+                    let way = (change.from.as_str(), change.to.as_str());
                     if change.state.is_open() {
-                        cut.remove(change.from.as_str());
-                    } else if cut.insert(change.from.as_str()) {
+                        cut.remove(&way);
+                    } else if asked.contains(&way) && cut.insert(way) {
                         outage("cut off");
                     }
                 }
                 _ => {}
             }
         }
-        let known = self.runs.entry(way.run.topology.clone()).or_default();
+        let known = self.runs.entry(topology.to_owned()).or_default();
         *known = (*known).max(code);
     }
 
@@ -294,7 +304,12 @@ mod tests {
                     by_browser: false,
                     ..server("dir", ServerKind::Idp, &[])
                 },
-                server("root", ServerKind::Root, &["kc", "dir"]),
+                Server {
+                    foreign: foreign("slapd", &[("LDAP", "")]),
+                    by_browser: false,
+                    ..server("replica", ServerKind::Idp, &[])
+                },
+                server("root", ServerKind::Root, &["kc", "dir", "replica"]),
                 Server {
                     foreign: foreign("proxy", &[("OIDC", "")]),
                     ..server("app", ServerKind::App, &["root"])
