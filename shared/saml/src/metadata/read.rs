@@ -114,7 +114,7 @@ impl IdentityProvider {
         if let Some(ended) = valid_until.filter(|until| *until <= now) {
             return Err(MetadataError::Expired(ended));
         }
-        let certificates = certificates(role)?;
+        let certificates = certificates(role);
         if certificates.is_empty() {
             return Err(MetadataError::NoCertificate);
         }
@@ -167,19 +167,21 @@ fn endpoints(role: Node<'_, '_>, name: &str) -> Vec<Endpoint> {
 }
 
 /// The certificates of keys that may sign: all of them in each `KeyDescriptor` that is not for encryption alone.
-fn certificates(role: Node<'_, '_>) -> Result<Vec<Vec<u8>>, MetadataError> {
+fn certificates(role: Node<'_, '_>) -> Vec<Vec<u8>> {
     let keys = role.children().filter(|node| node.has_tag_name((METADATA, "KeyDescriptor")));
     let signing = keys.filter(|node| node.attribute("use").is_none_or(|used| used == "signing"));
     let written =
         signing.flat_map(|key| key.descendants().filter(|node| node.has_tag_name((DS, "X509Certificate"))));
     let mut all: Vec<Vec<u8>> = Vec::new();
     for node in written {
-        let der = certificate(&text(node)).map_err(MetadataError::Refused)?;
+        // What is not even base64 is skipped where other texts are that are no certificates; the rest counts.
+        let text = text(node);
+        let der = certificate(&text).unwrap_or_else(|_| text.trim().as_bytes().to_vec());
         if !der.is_empty() && !all.contains(&der) {
             all.push(der);
         }
     }
-    Ok(all)
+    all
 }
 
 #[cfg(test)]
@@ -251,8 +253,27 @@ mod tests {
         assert_eq!(read(&entity("i", &inside(""))), Err(MetadataError::NoCertificate));
         let only = key("use=\"encryption\"", "BwgJ");
         assert_eq!(read(&entity("i", &inside(&only))), Err(MetadataError::NoCertificate));
-        let broken = read(&entity("i", &inside(&key("", "!"))));
-        assert!(matches!(broken, Err(MetadataError::Refused(_))), "{broken:?}");
+    }
+
+    #[test]
+    fn one_certificate_that_cannot_be_read_does_not_take_the_others_away() {
+        let keys = [key("", "!"), key("", "AQID"), service("SingleSignOnService", POST, "https://i")];
+        let read = read(&entity("i", &keys.concat())).unwrap();
+        assert_eq!(
+            read.certificates,
+            [b"!".to_vec(), vec![1, 2, 3]],
+            "it is skipped where it is no certificate"
+        );
+    }
+
+    #[test]
+    fn metadata_that_is_signed_in_a_form_that_messages_may_not_have_is_read() {
+        let signature = format!(
+            "<ds:Signature xmlns:ds=\"{DS}\"><ds:SignedInfo><ds:SignatureMethod \
+             Algorithm=\"http://www.w3.org/2000/09/xmldsig#rsa-sha1\"/><ds:Reference URI=\"\"/></ds:SignedInfo></ds:Signature>"
+        );
+        let signed = whole().replacen("<md:IDPSSODescriptor", &format!("{signature}<md:IDPSSODescriptor"), 1);
+        assert_eq!(read(&signed), read(&whole()));
     }
 
     #[test]
