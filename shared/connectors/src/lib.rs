@@ -2,8 +2,9 @@
 //!
 //! A [`Connector`] can start a login, finish it, be probed and name a logout page. Which connector is asked, and whom to
 //! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `saml` SAML 2.0, `ldap` asks a directory, `local` reads a file of users, `http` is the one outgoing
-//! HTTP client of the process and `dns` the names it resolves.
+//! HTTP client of the process, `dns` the names it resolves, and `bench` where work is done that would keep a thread.
 
+mod bench;
 pub mod connector;
 pub mod dns;
 mod endpoint;

@@ -82,6 +82,31 @@ impl Endpoint {
     }
 }
 
+/// A look at a connector: by its endpoint where it has one, else by `itself`.
+pub(crate) async fn look(
+    endpoint: Option<&Endpoint>,
+    patience: Duration,
+    itself: impl Future<Output = Look>,
+) -> Look {
+    match endpoint {
+        Some(endpoint) => endpoint.look(patience).await,
+        None => itself.await,
+    }
+}
+
+/// A look when nobody else is left: an endpoint that is silent has not said no, so the connector itself is asked as well.
+pub(crate) async fn look_at_last(
+    endpoint: Option<&Endpoint>,
+    patience: Duration,
+    itself: impl Future<Output = Look>,
+) -> Look {
+    let Some(endpoint) = endpoint else { return itself.await };
+    match futures::join!(endpoint.look(patience), itself) {
+        (Look::Failed { .. }, seen) => seen,
+        (judged, _) => judged,
+    }
+}
+
 fn said(what: impl std::fmt::Display) -> String {
     format!("customEndpoint: {what}")
 }

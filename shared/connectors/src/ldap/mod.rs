@@ -33,7 +33,7 @@ use self::link::{Act, Said, Trouble, Who};
 use self::servers::Servers;
 use self::settings::{By, Settings};
 use self::sign_in::Outcome;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{self, Endpoint};
 use crate::failure::WRONG_PASSWORD;
 use crate::http::HttpBuildError;
 use crate::{Begin, Failure, Identity, Look, Parts, ProbeResult};
@@ -157,19 +157,11 @@ impl Ldap {
     }
 
     pub(crate) async fn look(&self, patience: Duration) -> Look {
-        if let Some(endpoint) = &self.endpoint {
-            return endpoint.look(patience).await;
-        }
-        self.look_itself(patience).await
+        endpoint::look(self.endpoint.as_ref(), patience, self.look_itself(patience)).await
     }
 
-    /// A silent endpoint is not the directory: when nobody else is left, the directory itself is looked at beside it.
     pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
-        let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };
-        match futures::join!(endpoint.look(patience), self.look_itself(patience)) {
-            (Look::Failed { .. }, seen) => seen,
-            (judged, _) => judged,
-        }
+        endpoint::look_at_last(self.endpoint.as_ref(), patience, self.look_itself(patience)).await
     }
 
     async fn look_itself(&self, patience: Duration) -> Look {

@@ -1,13 +1,11 @@
 //! Where passwords wait to be checked: a few at a time, a bounded number behind them, nobody beyond.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use super::hash;
+use crate::bench::{Bench, Undone};
 
 /// Checks at a time: each takes 19 MiB and a core.
 const WORKERS: usize = 2;
@@ -21,11 +19,7 @@ pub(crate) struct Busy;
 
 /// The queue; one per process.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    workers: Arc<Semaphore>,
-    inside: AtomicUsize,
-    room: usize,
-}
+pub(crate) struct Queue(Bench);
 
 impl Default for Queue {
     fn default() -> Self {
@@ -35,37 +29,16 @@ impl Default for Queue {
 
 impl Queue {
     pub(super) fn new(workers: usize, waiting: usize) -> Self {
-        Self {
-            workers: Arc::new(Semaphore::new(workers)),
-            inside: AtomicUsize::new(0),
-            room: workers + waiting,
-        }
+        Self(Bench::new(workers, waiting, Duration::MAX))
     }
 
     /// Whether the password belongs to the hash. Runs off the async threads; a check whose asker has gone still ends.
     pub(super) async fn verify(&self, hash: String, password: &str) -> Result<bool, Busy> {
-        let _place = self.place()?;
-        let worker = self.workers.clone().acquire_owned().await.map_err(|_| Busy)?;
         let password = Zeroizing::new(password.to_owned());
-        let check = spawn_blocking(move || {
-            let _worker = worker;
-            hash::matches(&hash, &password)
-        });
-        Ok(check.await.unwrap_or(false))
-    }
-
-    fn place(&self) -> Result<Place<'_>, Busy> {
-        let place = Place(&self.inside);
-        if self.inside.fetch_add(1, Ordering::AcqRel) < self.room { Ok(place) } else { Err(Busy) }
-    }
-}
-
-/// A place in the queue; leaving it is dropping it.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        match self.0.run(move || hash::matches(&hash, &password)).await {
+            Err(Undone::Busy) => Err(Busy),
+            checked => Ok(checked.unwrap_or(false)),
+        }
     }
 }
 

@@ -13,14 +13,12 @@ use super::metadata::MetadataError;
 use super::provider::FetchError;
 use super::word::Said;
 use crate::Look;
+use crate::endpoint;
 use crate::http::{HttpError, Limits, NoAnswer};
 
 impl Oidc {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
-        match &self.endpoint {
-            Some(endpoint) => endpoint.look(patience).await,
-            None => self.look_itself(patience).await,
-        }
+        endpoint::look(self.endpoint.as_ref(), patience, self.look_itself(patience)).await
     }
 
     /// Whether the page where people would be sent can be connected to now. Asks nothing, so that providers which limit requests
@@ -33,13 +31,8 @@ impl Oidc {
         }
     }
 
-    /// A look when nobody else is left: an endpoint that is silent has not said no, so the provider itself is asked as well.
     pub(crate) async fn look_at_last(&self, patience: Duration) -> Look {
-        let Some(endpoint) = &self.endpoint else { return self.look_itself(patience).await };
-        match futures::join!(endpoint.look(patience), self.look_itself(patience)) {
-            (Look::Failed { .. }, seen) => seen,
-            (judged, _) => judged,
-        }
+        endpoint::look_at_last(self.endpoint.as_ref(), patience, self.look_itself(patience)).await
     }
 
     async fn look_itself(&self, patience: Duration) -> Look {

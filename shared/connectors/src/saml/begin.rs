@@ -10,7 +10,8 @@ use url::Url;
 
 use super::Saml;
 use super::settings::Settings;
-use super::work::Bench;
+use super::work;
+use crate::bench::Bench;
 use crate::{Ask, Begin, Failure, Pending, Prompt};
 
 /// A request that is ready to leave.
@@ -80,7 +81,7 @@ impl Saml {
     ) -> Result<Outgoing, Failure> {
         let settings = Arc::clone(&self.settings);
         let written = bench.run(move || write(&asked, &settings, binding, to)).await;
-        let written = written.map_err(|undone| undone.into_failure(self.name()))?;
+        let written = written.map_err(|undone| work::failure(undone, self.name()))?;
         written.map_err(|why| Failure::misconfigured(self.said(format_args!("the request: {why}"))))
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::provider::Published;
 use super::settings::Settings;
+use super::work;
 use super::{Saml, claims, logout};
 use crate::failure::printable;
 use crate::identity::Once;
@@ -168,7 +169,7 @@ impl Saml {
         let (response, attempt, now) = (response.to_owned(), attempt.clone(), ambient::unix_now());
         let bench = if attempt.request.is_some() { &self.benches.answers } else { &self.benches.anybodys };
         let judged = bench.run(move || judge(&response, &known, &settings, &attempt, now)).await;
-        judged.map_err(|undone| undone.into_failure(self.name()))
+        judged.map_err(|undone| work::failure(undone, self.name()))
     }
 
     fn identity(&self, issuer: String, vouched: Vouched, claims: Map<String, Value>) -> Identity {

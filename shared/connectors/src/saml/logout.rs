@@ -18,6 +18,7 @@ use url::{Url, form_urlencoded};
 use super::Saml;
 use super::begin::{fresh_id, with_query};
 use super::provider::Published;
+use super::work;
 use crate::farewell::{Carried, Farewell, Heard, Sending, Wish};
 use crate::{Failure, Identity, Once};
 
@@ -87,7 +88,7 @@ impl Saml {
             let expected = Expected { provider: &known.entity_id, here };
             hear(&carried, &known, &expected, ambient::unix_now())
         });
-        let heard = heard.await.map_err(|undone| undone.into_failure(self.name()))?;
+        let heard = heard.await.map_err(|undone| work::failure(undone, self.name()))?;
         heard.map_err(|why| Failure::protocol(self.said(why)))
     }
 

@@ -20,8 +20,9 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::settings::{Settings, Source};
-use super::work::{Benches, Undone};
+use super::work::{self, Benches};
 use crate::Failure;
+use crate::bench::Undone;
 use crate::http::{HttpBuildError, HttpClient, HttpError, Limits, NoAnswer, is_acceptable};
 
 /// Age at which metadata is fetched again although it may still be used, unless it says something shorter.
@@ -128,7 +129,7 @@ impl FetchError {
     /// The same as the end of a login.
     pub(super) fn into_failure(self, connector: &str) -> Failure {
         if let Self::Undone(undone) = self {
-            return undone.into_failure(connector);
+            return work::failure(undone, connector);
         }
         let log = format!("{connector}: {self}");
         match self {
