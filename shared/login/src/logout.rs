@@ -3,7 +3,8 @@
 //! `singleLogout.logoutURL` ends the session on GET where the browser says that the person came from this site or typed the
 //! address; where another site leads there, or the browser does not say, a page asks first, and its form is bound to the
 //! session. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
-//! logout pages; one that is down, or has no such page, is named. What ends here ends at once, whatever upstreams do.
+//! logout pages, each after a look at it; one that does not answer the look, or has no such page, is named. What ends here
+//! ends at once, whatever upstreams do.
 //!
 //! An upstream that speaks SAML answers at a door of its own, and may wish there that sessions end: a wish that is signed ends
 //! those of that person (and session, if it says which), and is answered.
@@ -229,7 +230,7 @@ impl Login {
         trip
     }
 
-    /// How an upstream can be told now.
+    /// How an upstream can be told while it is there.
     async fn exit(&self, identity: &Identity) -> Exit {
         let name = identity.connector.as_str();
         let Some(member) = self.watch.member(name) else { return Exit::Untold };
@@ -239,8 +240,8 @@ impl Login {
             return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
         }
         match connector.logout(identity, back).await {
-            Some(farewell) if self.watch.usable(name, ambient::now()) => Exit::Page(farewell),
-            _ => Exit::Untold,
+            Some(farewell) => Exit::Page(farewell),
+            None => Exit::Untold,
         }
     }
 
@@ -322,7 +323,8 @@ impl Login {
     /// Sends the browser to the next upstream, or says how it ended.
     async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
         while let Some(identity) = trip.ahead.pop() {
-            let Exit::Page(Farewell { to, asked }) = self.exit(&identity).await else {
+            let there = self.watch.is_there(&identity.connector).await;
+            let (true, Exit::Page(Farewell { to, asked })) = (there, self.exit(&identity).await) else {
                 trip.untold.push(identity.connector);
                 continue;
             };

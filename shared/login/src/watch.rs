@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mangrove_connectors::{Connector, ProbeResult};
+use mangrove_connectors::{Connector, Look, ProbeResult};
 use mangrove_continuity::order::Order;
 use mangrove_continuity::{Health, Moment, Sample, Standing, State, Transition};
 use mangrove_keys::ambient;
@@ -166,10 +166,11 @@ impl Watch {
         self.member(name).is_some_and(|member| member.health().policy().custom_endpoint)
     }
 
-    /// Whether a connector can be asked now; for a logout upstream, which nobody wants to miss for a rehearsal.
-    pub(crate) fn usable(&self, name: &str, now: Moment) -> bool {
-        self.standing(name, now)
-            .is_some_and(|standing| standing.simulated || standing.state.usable() && !standing.doubted)
+    /// Whether a browser that is sent to a connector's upstream now finds somebody there, past verdicts and rehearsals: a logout
+    /// is for everybody who is there, and whoever has died since the last probe would keep the person on a dead page.
+    pub(crate) async fn is_there(&self, name: &str) -> bool {
+        let Some(member) = self.member(name) else { return false };
+        matches!(member.look_at_last(member.patience()).await, Look::Answered { .. } | Look::SaysNo { .. })
     }
 
     /// All connectors, for an operator.

@@ -45,21 +45,28 @@ async fn logout_ends_the_session_tells_the_upstream_and_goes_where_it_is_configu
 }
 
 #[tokio::test]
-async fn who_could_not_be_told_is_named_when_an_idp_is_dead() {
+async fn who_could_not_be_told_is_named_when_an_idp_has_just_died_and_no_probe_has_noticed() {
     let mut idp = Idp::start().await;
     let node = node(&idp);
     let mut alice = signed_in(&idp, &node, "same-origin").await;
     idp.dies().await;
-    Person::new().is_shown(&node, asks("first", Ask::default())).await; // somebody notices
-    let order = crate::sign_in::drained();
-    node.login.watch().order("first", Some(order)).unwrap();
-    let sample = mangrove_continuity::Sample::EndpointRefused { why: "dead".into() };
-    node.login.watch().observe("first", &sample, mangrove_keys::ambient::now());
     let page = alice.opens(&node, "/single-logout").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("could not be told") && page.body.contains("<li>first</li>"), "{}", page.body);
     assert!(page.body.contains("href=\"https://portal.example/bye\""), "the way on is there all the same");
     assert!(alice.session_cookie().is_none());
+}
+
+#[tokio::test]
+async fn an_idp_that_nobody_may_be_sent_to_for_a_login_is_told_of_a_logout_while_it_answers() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    node.login.watch().order("first", Some(crate::sign_in::drained())).unwrap();
+    let sample = mangrove_continuity::Sample::LookFailed { why: "an answer was lost".into() };
+    node.login.watch().observe("first", &sample, mangrove_keys::ambient::now());
+    let page = alice.opens(&node, "/single-logout").await;
+    assert!(page.leads_to().starts_with(&format!("{}/end?", idp.issuer)), "{}", page.leads_to());
 }
 
 #[tokio::test]
