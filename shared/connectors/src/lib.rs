@@ -1,8 +1,9 @@
 //! Upstream: every way in which somebody else vouches for a person, and all of them end in one [`Identity`].
 //!
 //! A [`Connector`] can start a login, finish it, be probed and name a logout page. Which connector is asked, and whom to
-//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `saml` SAML 2.0, `ldap` asks a directory, `local` reads a file of users, `http` is the one outgoing
-//! HTTP client of the process, `dns` the names it resolves, and `bench` where work is done that would keep a thread.
+//! ask next, is decided elsewhere. `oidc` speaks OpenID Connect, `saml` SAML 2.0, `ldap` asks a directory, `local` reads a file
+//! of users, `http` is the one outgoing HTTP client of the process, `dns` the names it resolves, `kept` what a provider
+//! publishes for as long as it is believed, and `bench` where work is done that would keep a thread.
 
 mod bench;
 pub mod connector;
@@ -15,6 +16,7 @@ mod front;
 mod health;
 pub mod http;
 pub mod identity;
+mod kept;
 pub mod ldap;
 pub mod local;
 pub mod oidc;

@@ -26,7 +26,7 @@ use url::Url;
 
 pub use self::begin::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
 use self::proof::Proof;
-use self::provider::Provider;
+use self::provider::{Discovery, Provider};
 use self::settings::Settings;
 use crate::endpoint::Endpoint;
 use crate::finder::{Found, NOT_PROVEN};
@@ -70,7 +70,7 @@ impl Oidc {
         http: HttpClient,
         found: Option<Found>,
     ) -> Result<Self, HttpBuildError> {
-        let provider = Provider::new(&settings, http.clone());
+        let provider = Discovery::kept(&settings, http.clone());
         let judge = written.health_check.as_ref().and_then(HealthCheck::judge);
         let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;
         Ok(Self { settings, http, provider, endpoint, found })

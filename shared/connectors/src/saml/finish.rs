@@ -114,7 +114,11 @@ impl Saml {
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         match self.judge(known, attempt, response).await? {
             unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
-                let newer = self.provider.for_unknown_key(known).await;
+                // Anybody can sign something, so it is no news of the provider when it cannot be asked.
+                let newer = self.provider.for_unknown_key(known).await.unwrap_or_else(|why| {
+                    tracing::warn!(connector = self.name(), %why, "an unknown key cannot be looked up");
+                    None
+                });
                 match newer.filter(|newer| newer.entity_id == attempt.issuer) {
                     Some(newer) => self.judge(&newer, attempt, response).await,
                     None => Ok(unknown),

@@ -22,7 +22,7 @@ use mangrove_config::{Config, connectors::Saml as Written};
 use mangrove_continuity::HealthPolicy;
 use mangrove_saml::metadata::ServiceProvider;
 
-use self::provider::Provider;
+use self::provider::{Metadata, Provider};
 use self::settings::Settings;
 pub(crate) use self::work::Benches;
 use crate::endpoint::Endpoint;
@@ -53,7 +53,7 @@ impl Saml {
         let absent = |name: &String| HttpBuildError(format!("there is no TLS profile called {name}"));
         let profile = written.tls.as_ref().map(|name| config.tls.get(name).ok_or_else(|| absent(name)));
         let http = parts.http.share(profile.transpose()?, written.proxy.as_ref())?;
-        let provider = Provider::new(&settings, http.clone(), Arc::clone(benches))?;
+        let provider = Metadata::kept(&settings, http.clone(), Arc::clone(benches))?;
         let judge = written.health_check.as_ref().filter(|check| check.enabled);
         let judge = judge.and_then(|check| check.custom_endpoint.as_ref());
         let endpoint = judge.map(|judge| Endpoint::build(judge, http.clone())).transpose()?;

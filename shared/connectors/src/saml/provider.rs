@@ -1,54 +1,40 @@
-//! What the provider publishes: its metadata, and for how long it is believed.
+//! What the provider publishes: its metadata. For how long it is believed is said by [`Kept`], and by the metadata itself.
 //!
-//! As with an OpenID provider's discovery: a good fetch replaces everything at once, so a certificate that the provider took
-//! back is gone with it; a failed fetch changes nothing, and the last good one is used until it is `keysMaxAge` old, or past
-//! its own `validUntil`. One fetch runs at a time; who waited for it takes its result. A signature by an unknown key may cause
-//! a fetch, at most one every [`KEY_PAUSE`], because anybody can sign something. A certificate is taken as a box around a key:
-//! who issued it and until when plays no part, only that it stands in the metadata.
+//! A certificate is taken as a box around a key: who issued it and until when plays no part, only that it stands in the metadata.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use http::{Request, header};
-use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
 use mangrove_saml::metadata::{Binding, Endpoint, IdentityProvider, MetadataError};
 use mangrove_saml::{Certificates, Refused};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
 use url::Url;
 
-use super::settings::{Settings, Source};
+use super::settings::{Settings, Source as From};
 use super::work::{self, Benches};
 use crate::Failure;
 use crate::bench::Undone;
 use crate::http::{HttpBuildError, HttpClient, HttpError, Limits, NoAnswer, is_acceptable};
+use crate::kept::{Kept, REFRESH, Source};
 
-/// Age at which metadata is fetched again although it may still be used, unless it says something shorter.
-const REFRESH: Duration = Duration::from_secs(3600);
-/// Shortest such age, whatever the metadata says.
+/// Shortest age at which metadata is fetched again, whatever it says.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// Pause after a failed refresh while the last good answer serves.
-const REFRESH_PAUSE: Duration = Duration::from_secs(30);
-/// How long a login waits for a fetch that is under way, such as a patient probe's.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// Pause between two fetches because of an unknown key.
-const KEY_PAUSE: Duration = Duration::from_secs(10);
 /// Largest metadata file.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The provider's own word, cached.
+/// The provider's own word, kept.
+pub(super) type Provider = Kept<Metadata>;
+
+/// Where the provider publishes.
 #[derive(Debug)]
-pub(super) struct Provider {
-    name: String,
-    source: Source,
-    max_age: Duration,
+pub(super) struct Metadata {
+    connector: String,
+    from: From,
     signs: bool,
     http: HttpClient,
     benches: Arc<Benches>,
-    good: ArcSwapOption<Published>,
-    flight: Mutex<Flight>,
 }
 
 /// One good fetch.
@@ -61,7 +47,6 @@ pub(super) struct Published {
     logout: Vec<LogoutDoor>,
     pub(super) certificates: Certificates,
     metadata: IdentityProvider,
-    at: Moment,
 }
 
 /// Where a logout is told.
@@ -84,13 +69,6 @@ impl LogoutDoor {
     }
 }
 
-/// The last fetch that ended.
-#[derive(Debug, Default)]
-struct Flight {
-    ended: Option<(Moment, Result<(), FetchError>)>,
-    for_key: Option<Moment>,
-}
-
 /// Why nothing was fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FetchError {
@@ -111,8 +89,6 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
-    const UNANSWERED: Self = Self::Http(HttpError::NoAnswer(NoAnswer::Timeout));
-
     pub(super) fn is_no_answer(&self) -> bool {
         matches!(self, Self::Http(why) if why.is_no_answer())
     }
@@ -159,7 +135,7 @@ impl Published {
             return Err(FetchError::WantsSigned);
         }
         let entity_id = metadata.entity_id.clone();
-        Ok(Self { entity_id, sign_on, logout, certificates, metadata, at: ambient::now() })
+        Ok(Self { entity_id, sign_on, logout, certificates, metadata })
     }
 
     /// Where a request goes by the first of these bindings that is offered.
@@ -172,138 +148,65 @@ impl Published {
         let by = |wanted| self.logout.iter().find(|door| door.binding == wanted);
         by(Binding::Redirect).or_else(|| by(Binding::Post))
     }
-
-    fn is_over(&self, unix: u64) -> bool {
-        self.metadata.valid_until.is_some_and(|until| until <= unix)
-    }
 }
 
-impl Provider {
-    /// Reads metadata in a file at once: what cannot be used there is found at the start.
-    pub(super) fn new(
-        settings: &Settings,
-        http: HttpClient,
-        benches: Arc<Benches>,
-    ) -> Result<Self, HttpBuildError> {
-        let signs = settings.key.is_some();
-        let good = match &settings.metadata {
-            Source::Web(_) => None,
-            Source::File(path) => {
-                let refuse =
-                    |why: FetchError| HttpBuildError(format!("samlMetadataURL: {}: {why}", path.display()));
-                let document = read_file(path).map_err(refuse)?;
-                Some(Arc::new(Published::read(&document, signs, ambient::unix_now()).map_err(refuse)?))
-            }
-        };
-        Ok(Self {
-            name: settings.name.clone(),
-            source: settings.metadata.clone(),
-            max_age: settings.keys_max_age,
-            signs,
-            http,
-            benches,
-            good: ArcSwapOption::from(good),
-            flight: Mutex::default(),
-        })
-    }
+impl Source for Metadata {
+    type Answer = Published;
+    type Why = FetchError;
 
-    /// The last good answer, however old; for what does no harm when it is stale.
-    pub(super) fn last_good(&self) -> Option<Arc<Published>> {
-        self.good.load_full()
-    }
-
-    /// What the provider publishes, for a login.
-    pub(super) async fn published(&self) -> Result<Arc<Published>, FetchError> {
-        let asked = ambient::now();
-        if let Some(fresh) = self.usable(asked).filter(|good| !self.is_old(good, asked)) {
-            return Ok(fresh);
-        }
-        let Ok(mut flight) = timeout(PATIENCE, self.flight.lock()).await else {
-            return self.usable(ambient::now()).ok_or(FetchError::UNANSWERED);
-        };
-        let now = ambient::now();
-        if let Some(fresh) = self.usable(now).filter(|good| !self.is_old(good, now)) {
-            return Ok(fresh);
-        }
-        if let Some((ended, Err(why))) = &flight.ended {
-            match self.usable(now) {
-                Some(good) if now.since(*ended) < REFRESH_PAUSE => return Ok(good),
-                None if *ended >= asked => return Err(why.clone()),
-                _ => {}
-            }
-        }
-        match self.fetch(&mut flight, &Limits::DOCUMENT).await {
-            Ok(fresh) => Ok(fresh),
-            Err(why) => match self.usable(ambient::now()) {
-                Some(good) => {
-                    tracing::warn!(connector = self.name, %why, "metadata of the last good fetch is used");
-                    Ok(good)
-                }
-                None => Err(why),
-            },
-        }
-    }
-
-    /// Fetches now; for probes.
-    pub(super) async fn look(&self, limits: &Limits) -> Result<Arc<Published>, FetchError> {
-        let mut flight = self.flight.lock().await;
-        self.fetch(&mut flight, limits).await
-    }
-
-    /// What may be used now without asking anybody.
-    pub(super) fn known(&self) -> Option<Arc<Published>> {
-        self.usable(ambient::now())
-    }
-
-    /// A signature is by a key that is not known: fetches again unless that happened just now. `None`: nothing new is known.
-    /// Anybody can sign something, so it is no news of the provider when it cannot be fetched.
-    pub(super) async fn for_unknown_key(&self, known: &Arc<Published>) -> Option<Arc<Published>> {
-        let newer = || self.good.load_full().filter(|good| !Arc::ptr_eq(good, known));
-        if let Some(newer) = newer() {
-            return Some(newer);
-        }
-        let mut flight = timeout(PATIENCE, self.flight.lock()).await.ok()?;
-        if let Some(newer) = newer() {
-            return Some(newer);
-        }
-        let now = ambient::now();
-        if flight.for_key.is_some_and(|last| now.since(last) < KEY_PAUSE) {
-            return None;
-        }
-        flight.for_key = Some(now);
-        let fetched = self.fetch(&mut flight, &Limits::DOCUMENT).await;
-        fetched
-            .inspect_err(
-                |why| tracing::warn!(connector = self.name, %why, "an unknown key cannot be looked up"),
-            )
-            .ok()
-    }
-
-    async fn fetch(&self, flight: &mut Flight, limits: &Limits) -> Result<Arc<Published>, FetchError> {
-        let fetched = self.fetch_document(limits).await.map(Arc::new);
-        if let Ok(good) = &fetched {
-            for why in good.certificates.skipped() {
-                tracing::debug!(connector = self.name, %why, "a certificate of the provider is not used");
-            }
-            self.good.store(Some(good.clone()));
-        }
-        flight.ended = Some((ambient::now(), fetched.as_ref().map(drop).map_err(Clone::clone)));
-        fetched
-    }
-
-    async fn fetch_document(&self, limits: &Limits) -> Result<Published, FetchError> {
+    async fn fetch(&self, _last: Option<&Published>, limits: &Limits) -> Result<Published, FetchError> {
         let (signs, now) = (self.signs, ambient::unix_now());
-        let read = match &self.source {
-            Source::Web(url) => {
+        let read = match &self.from {
+            From::Web(url) => {
                 let document = self.download(url, limits).await.map_err(FetchError::Http)?;
                 self.benches.watch.run(move || Published::read(&document, signs, now)).await
             }
-            Source::File(path) => {
+            From::File(path) => {
                 let path = path.clone();
                 self.benches.watch.run(move || Published::read(&read_file(&path)?, signs, now)).await
             }
         };
         read.map_err(FetchError::Undone)?
+    }
+
+    fn unanswered() -> FetchError {
+        FetchError::Http(HttpError::NoAnswer(NoAnswer::Timeout))
+    }
+
+    fn news(&self, _last: Option<&Published>, new: &Published) {
+        for why in new.certificates.skipped() {
+            tracing::debug!(connector = self.connector, %why, "a certificate of the provider is not used");
+        }
+    }
+
+    fn refresh(&self, published: &Published) -> Duration {
+        published.metadata.cache_duration.map_or(REFRESH, |said| said.clamp(SHORTEST, REFRESH))
+    }
+
+    fn end(&self, published: &Published) -> Option<u64> {
+        published.metadata.valid_until
+    }
+}
+
+impl Metadata {
+    /// Reads metadata in a file at once: what cannot be used there is found at the start.
+    pub(super) fn kept(
+        settings: &Settings,
+        http: HttpClient,
+        benches: Arc<Benches>,
+    ) -> Result<Provider, HttpBuildError> {
+        let (from, signs) = (settings.metadata.clone(), settings.key.is_some());
+        let first = match &from {
+            From::Web(_) => None,
+            From::File(path) => {
+                let read =
+                    read_file(path).and_then(|file| Published::read(&file, signs, ambient::unix_now()));
+                let refuse = |why| HttpBuildError(format!("samlMetadataURL: {}: {why}", path.display()));
+                Some(read.map_err(refuse)?)
+            }
+        };
+        let metadata = Self { connector: settings.name.clone(), from, signs, http, benches };
+        Ok(Kept::new(&settings.name, metadata, settings.keys_max_age, first))
     }
 
     async fn download(&self, url: &Url, limits: &Limits) -> Result<Vec<u8>, HttpError> {
@@ -316,19 +219,9 @@ impl Provider {
             other => Err(HttpError::Status(other)),
         }
     }
-
-    fn usable(&self, now: Moment) -> Option<Arc<Published>> {
-        let good = self.good.load_full().filter(|good| now.since(good.at) < self.max_age)?;
-        (!good.is_over(ambient::unix_now())).then_some(good)
-    }
-
-    fn is_old(&self, good: &Published, now: Moment) -> bool {
-        let said = good.metadata.cache_duration.map_or(REFRESH, |said| said.clamp(SHORTEST, REFRESH));
-        now.since(good.at) >= said.min(self.max_age / 2)
-    }
 }
 
-fn read_file(path: &std::path::Path) -> Result<Vec<u8>, FetchError> {
+fn read_file(path: &Path) -> Result<Vec<u8>, FetchError> {
     use std::io::Read;
     let unread = |why: std::io::Error| FetchError::File(why.kind().to_string());
     let mut document = Vec::new();

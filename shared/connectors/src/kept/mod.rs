@@ -1,0 +1,226 @@
+//! What a provider publishes, kept: who fetches it, when it is fetched again, and for how long it is believed.
+//!
+//! A good fetch replaces everything at once, so whatever the provider took back is gone with it. A failed fetch changes nothing:
+//! the last good answer is used until it is `keysMaxAge` old, or past an end that it names itself. One fetch runs at a time; who
+//! waited for it takes its result. An unknown key may cause a fetch, at most one every [`KEY_PAUSE`], because anybody can invent
+//! one. Whoever needs what is fresh takes it without a lock. What is fetched, and what it means, is the [`Source`]'s.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{Debug, Display};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use mangrove_continuity::Moment;
+use mangrove_keys::ambient;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::http::Limits;
+
+/// Age at which an answer is fetched again although it may still be used, unless the source says otherwise.
+pub(crate) const REFRESH: Duration = Duration::from_secs(3600);
+/// Pause after a failed refresh while the last good answer serves.
+const REFRESH_PAUSE: Duration = Duration::from_secs(30);
+/// How long a login waits for a fetch that is under way, such as a patient probe's.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Pause between two fetches because of an unknown key.
+const KEY_PAUSE: Duration = Duration::from_secs(10);
+
+/// Where answers come from.
+pub(crate) trait Source: Debug + Sync {
+    /// What is published.
+    type Answer: Debug + Send + Sync;
+    /// Why nothing was fetched.
+    type Why: Debug + Display + Clone + Send;
+
+    /// Fetches. `last`: what the last good fetch brought, however long ago.
+    fn fetch(
+        &self,
+        last: Option<&Self::Answer>,
+        limits: &Limits,
+    ) -> impl Future<Output = Result<Self::Answer, Self::Why>> + Send;
+
+    /// What it comes to when a fetch that is under way is waited for no longer.
+    fn unanswered() -> Self::Why;
+
+    /// A new answer is about to take the last one's place: the moment to say what changed.
+    fn news(&self, _last: Option<&Self::Answer>, _new: &Self::Answer) {}
+
+    /// Age at which an answer is fetched again although it may still be used.
+    fn refresh(&self, _answer: &Self::Answer) -> Duration {
+        REFRESH
+    }
+
+    /// When an answer says that it ends, in seconds since 1970.
+    fn end(&self, _answer: &Self::Answer) -> Option<u64> {
+        None
+    }
+
+    /// The monotonic clock.
+    fn now(&self) -> Moment {
+        ambient::now()
+    }
+
+    /// The wall clock, in seconds since 1970.
+    fn unix_now(&self) -> u64 {
+        ambient::unix_now()
+    }
+}
+
+/// The last good answer of a source, and what is needed to get the next.
+#[derive(Debug)]
+pub(crate) struct Kept<S: Source> {
+    connector: String,
+    source: S,
+    max_age: Duration,
+    good: ArcSwapOption<Good<S::Answer>>,
+    flight: Mutex<Flight<S::Why>>,
+}
+
+/// One good fetch.
+#[derive(Debug)]
+struct Good<A> {
+    answer: Arc<A>,
+    at: Moment,
+}
+
+/// The last fetch that ended.
+#[derive(Debug)]
+struct Flight<W> {
+    failed: Option<(Moment, W)>,
+    for_key: Option<Moment>,
+}
+
+impl<S: Source> Kept<S> {
+    /// `first`: an answer that is there already. No answer is used for longer than `max_age`.
+    pub(crate) fn new(connector: &str, source: S, max_age: Duration, first: Option<S::Answer>) -> Self {
+        let flight = Mutex::new(Flight { failed: None, for_key: None });
+        let kept =
+            Self { connector: connector.to_owned(), source, max_age, good: ArcSwapOption::empty(), flight };
+        if let Some(first) = first {
+            kept.take(first);
+        }
+        kept
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The last good answer, however old; for what does no harm when it is stale.
+    pub(crate) fn last_good(&self) -> Option<Arc<S::Answer>> {
+        self.good.load().as_ref().map(|good| Arc::clone(&good.answer))
+    }
+
+    /// What may be used now without asking anybody.
+    pub(crate) fn known(&self) -> Option<Arc<S::Answer>> {
+        self.younger_than(|_| self.max_age, self.source.now())
+    }
+
+    /// What the provider publishes, for a login.
+    ///
+    /// # Errors
+    /// Why the fetch came to nothing, where no earlier answer may be used.
+    pub(crate) async fn published(&self) -> Result<Arc<S::Answer>, S::Why> {
+        let asked = self.source.now();
+        if let Some(fresh) = self.fresh(asked) {
+            return Ok(fresh);
+        }
+        let Ok(mut flight) = timeout(PATIENCE, self.flight.lock()).await else {
+            return self.known().ok_or_else(S::unanswered);
+        };
+        let now = self.source.now();
+        if let Some(fresh) = self.fresh(now) {
+            return Ok(fresh);
+        }
+        if let Some((ended, why)) = &flight.failed {
+            match self.known() {
+                Some(good) if now.since(*ended) < REFRESH_PAUSE => return Ok(good),
+                None if *ended >= asked => return Err(why.clone()),
+                _ => {}
+            }
+        }
+        match self.fetch(&mut flight, &Limits::DOCUMENT).await {
+            Ok(fresh) => Ok(fresh),
+            Err(why) => {
+                let good = self.known().ok_or_else(|| why.clone())?;
+                tracing::warn!(connector = self.connector, %why, "what the last good fetch brought is used");
+                Ok(good)
+            }
+        }
+    }
+
+    /// Fetches now; for probes.
+    ///
+    /// # Errors
+    /// Why the fetch came to nothing.
+    pub(crate) async fn look(&self, limits: &Limits) -> Result<Arc<S::Answer>, S::Why> {
+        let mut flight = self.flight.lock().await;
+        self.fetch(&mut flight, limits).await
+    }
+
+    /// Something is signed by a key that is not in `known`: fetches again unless that happened just now. `None`: nothing new is
+    /// known.
+    ///
+    /// # Errors
+    /// Why the fetch came to nothing.
+    pub(crate) async fn for_unknown_key(
+        &self,
+        known: &Arc<S::Answer>,
+    ) -> Result<Option<Arc<S::Answer>>, S::Why> {
+        let newer = || self.last_good().filter(|good| !Arc::ptr_eq(good, known));
+        if let Some(newer) = newer() {
+            return Ok(Some(newer));
+        }
+        let mut flight = timeout(PATIENCE, self.flight.lock()).await.map_err(|_| S::unanswered())?;
+        if let Some(newer) = newer() {
+            return Ok(Some(newer));
+        }
+        let now = self.source.now();
+        if flight.for_key.is_some_and(|last| now.since(last) < KEY_PAUSE) {
+            return Ok(None);
+        }
+        flight.for_key = Some(now);
+        self.fetch(&mut flight, &Limits::DOCUMENT).await.map(Some)
+    }
+
+    /// Fetches past any fetch that is under way, and keeps what came only where nothing may be used yet.
+    ///
+    /// # Errors
+    /// Why the fetch came to nothing.
+    pub(crate) async fn first(&self, limits: &Limits) -> Result<(), S::Why> {
+        let fetched = self.source.fetch(self.last_good().as_deref(), limits).await?;
+        if self.known().is_none() {
+            self.take(fetched);
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self, flight: &mut Flight<S::Why>, limits: &Limits) -> Result<Arc<S::Answer>, S::Why> {
+        let fetched = self.source.fetch(self.last_good().as_deref(), limits).await;
+        flight.failed = fetched.as_ref().err().map(|why| (self.source.now(), why.clone()));
+        fetched.map(|answer| self.take(answer))
+    }
+
+    fn take(&self, answer: S::Answer) -> Arc<S::Answer> {
+        self.source.news(self.last_good().as_deref(), &answer);
+        let answer = Arc::new(answer);
+        self.good.store(Some(Arc::new(Good { answer: Arc::clone(&answer), at: self.source.now() })));
+        answer
+    }
+
+    /// What need not be fetched again.
+    fn fresh(&self, now: Moment) -> Option<Arc<S::Answer>> {
+        self.younger_than(|answer| self.source.refresh(answer).min(self.max_age / 2), now)
+    }
+
+    fn younger_than(&self, age: impl Fn(&S::Answer) -> Duration, now: Moment) -> Option<Arc<S::Answer>> {
+        let good = self.good.load();
+        let good = good.as_ref().filter(|good| now.since(good.at) < age(&good.answer))?;
+        let ended = self.source.end(&good.answer).is_some_and(|end| end <= self.source.unix_now());
+        (!ended).then(|| Arc::clone(&good.answer))
+    }
+}
