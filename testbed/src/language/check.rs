@@ -263,8 +263,7 @@ fn one_at_a_time(topology: &Topology, reader: &mut Reader<'_>) {
 /// Who misbehaves in the way of identity providers is one.
 fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
     if let Verb::Skew { node, .. } | Verb::Fill { node } = &step.verb
-        && !topology.nodes.iter().any(|it| it.name == *node)
-        && !topology.idps.iter().any(|it| it.name == *node && it.kind == IdpKind::Local)
+        && !topology.is_our_own(node)
         && processes(topology).contains(&node.as_str())
     {
         let what = format!("`{node}` has neither clock nor disk of its own");

@@ -285,15 +285,23 @@ impl Topology {
         self.by_hand || self.timeline.iter().any(|step| step.verb.breaks(idp))
     }
 
+    /// Whether a server is a program of Mangrove's own. Only those have a clock that can go wrong and a disk that can be full:
+    /// some foreign programs do not even start with libfaketime before them.
+    pub fn is_our_own(&self, server: &str) -> bool {
+        self.nodes.iter().any(|it| it.name == server)
+            || self.idps.iter().any(|it| it.name == server && it.kind == IdpKind::Local)
+    }
+
     /// Whether some step may put the clock of this server wrong.
     pub fn skews(&self, server: &str) -> bool {
-        self.by_hand || self.timeline.iter().any(|step| step.verb.skews() && step.verb.node() == Some(server))
+        let skews = |step: &Step| step.verb.skews() && step.verb.node() == Some(server);
+        self.is_our_own(server) && (self.by_hand || self.timeline.iter().any(skews))
     }
 
     /// Whether some step may fill the disk of this server.
     pub fn fills(&self, server: &str) -> bool {
-        let fills = |verb: &Verb| matches!(verb, Verb::Fill { node } if node == server);
-        self.by_hand || self.timeline.iter().any(|step| fills(&step.verb))
+        let fills = |step: &Step| matches!(&step.verb, Verb::Fill { node } if node == server);
+        self.is_our_own(server) && (self.by_hand || self.timeline.iter().any(fills))
     }
 
     /// Index of a region: the number in its addresses is this plus one.

@@ -350,3 +350,15 @@ fn in_rounds_the_timeline_happens_in_every_other_one_and_either_is_first_in_turn
     let once = super::Topology { settings: super::Settings::default(), ..topology };
     assert_eq!(super::rounds::steps(&once).len(), once.timeline.len());
 }
+
+#[test]
+fn where_faults_are_typed_any_clock_of_our_own_can_go_wrong_and_no_foreign_one() {
+    let mut topology = read(GOOD).unwrap();
+    let (node, idp) = (topology.nodes[0].name.clone(), topology.idps[0].name.clone());
+    topology.timeline.clear();
+    assert!(!topology.skews(&node) && !topology.fills(&node));
+    topology.by_hand = true;
+    assert!(topology.skews(&node) && topology.fills(&node) && topology.skews(&idp));
+    topology.idps[0].kind = super::IdpKind::Slapd;
+    assert!(!topology.skews(&idp) && !topology.fills(&idp));
+}
