@@ -21,8 +21,13 @@ const CONSUMER: &str = "http://root.localhost:9443/corp/acs";
 const AUTHORIZE: &str = "/oauth2/auth?response_type=code&client_id=app&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcb\
     &scope=openid&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 
-/// A login that a browser began: its cookies, and the request that it carries to the provider.
+/// Addresses of an honest person and of the attackers, as a proxy in front says them.
+const HONEST: &str = "192.0.2.1";
+const HOSTILE: &str = "198.51.100.1";
+
+/// A login that a browser began: its address and cookies, and the request that it carries to the provider.
 struct Begun {
+    from: &'static str,
     cookies: String,
     asked: Asked,
 }
@@ -37,13 +42,15 @@ fn node(idp: &Idp) -> (Lab, Running) {
          redirectURLs: [https://app.example.com/cb]\n    authentication: {{ idps: [corp] }}\n",
         idp.metadata_url()
     );
-    let lab = Lab::with("", &more);
+    let lab = Lab::with("  trustedProxies: [127.0.0.1]\n", &more);
     let node = lab.start();
     (lab, node)
 }
 
-fn begin(to: SocketAddr) -> Begun {
-    let head = "Host: root.localhost\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n";
+fn begin(to: SocketAddr, from: &'static str) -> Begun {
+    let head = format!(
+        "Host: root.localhost\r\nX-Forwarded-For: {from}\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n"
+    );
     let (status, page) = request(to, &format!("GET {AUTHORIZE} HTTP/1.1\r\n{head}")).unwrap();
     assert_eq!(status, 200, "{page}");
     let cookies = page.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
@@ -53,7 +60,7 @@ fn begin(to: SocketAddr) -> Begun {
             page.split_once(&format!("name=\"{name}\" value=\"")).expect("the field is in the page");
         (name.to_owned(), rest.split('"').next().unwrap().to_owned())
     });
-    Begun { cookies: cookies.join("; "), asked: Asked::in_form(&fields) }
+    Begun { from, cookies: cookies.join("; "), asked: Asked::in_form(&fields) }
 }
 
 /// Brings a response; the status, and whether somebody is signed in.
@@ -61,19 +68,19 @@ fn bring(to: SocketAddr, begun: &Begun, response: &str) -> (u16, bool) {
     let state = begun.asked.relay_state.clone().unwrap();
     let pairs = [("SAMLResponse", post::encode(response)), ("RelayState", state)];
     let form = Serializer::new(String::new()).extend_pairs(pairs).finish();
-    let (status, answer) = posts(to, "/corp/acs", &begun.cookies, &form);
+    let (status, answer) = posts(to, "/corp/acs", (begun.from, &begun.cookies), &form);
     (status, answer.contains("https://app.example.com/cb?") && answer.contains("code="))
 }
 
 /// The same at the door for logouts, for which nobody has to have begun anything.
 fn bring_to_the_door(to: SocketAddr, request: &str) -> u16 {
     let form = Serializer::new(String::new()).append_pair("SAMLRequest", &post::encode(request)).finish();
-    posts(to, "/corp/slo", "", &form).0
+    posts(to, "/corp/slo", (HOSTILE, ""), &form).0
 }
 
-fn posts(to: SocketAddr, path: &str, cookies: &str, form: &str) -> (u16, String) {
+fn posts(to: SocketAddr, path: &str, (from, cookies): (&str, &str), form: &str) -> (u16, String) {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: root.localhost\r\nCookie: {cookies}\r\nConnection: close\r\n\
+        "POST {path} HTTP/1.1\r\nHost: root.localhost\r\nX-Forwarded-For: {from}\r\nCookie: {cookies}\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
         form.len()
     );
@@ -132,7 +139,7 @@ fn hostile_responses_cost_little_and_a_flood_of_them_keeps_nobody_out() {
     let to = node.address;
     let honest = || {
         let began = Instant::now();
-        let begun = begin(to);
+        let begun = begin(to, HONEST);
         let response = idp.response(&begun.asked);
         let posted = Instant::now();
         let (status, signed_in) = bring(to, &begun, &response);
@@ -150,10 +157,10 @@ fn hostile_responses_cost_little_and_a_flood_of_them_keeps_nobody_out() {
         assert!(each < Duration::from_secs(1) && peak_after - peak < 128.0, "{name}");
     };
     measured("an honest login", &|| _ = honest());
-    let good = idp.response(&begin(to).asked);
+    let good = idp.response(&begin(to, HONEST).asked);
     for (name, attack) in hostile(&good) {
         measured(name, &|| {
-            let (status, signed_in) = bring(to, &begin(to), &attack);
+            let (status, signed_in) = bring(to, &begin(to, HOSTILE), &attack);
             assert!((400..500).contains(&status) && !signed_in, "{name}: {status}");
         });
     }
@@ -164,7 +171,7 @@ fn hostile_responses_cost_little_and_a_flood_of_them_keeps_nobody_out() {
     });
     let ten = || worst(&(0..10).map(|_| honest()).collect::<Vec<_>>());
     println!("worst of ten honest logins, and of their answers: {:.0?}", ten());
-    let answers = || assert!(!bring(to, &begin(to), &response).1);
+    let answers = || assert!(!bring(to, &begin(to, HOSTILE), &response).1);
     flooded("answers", &answers, &ten);
     flooded("logouts", &|| _ = bring_to_the_door(to, &farewell), &ten);
     println!("peak in all: {:.1} MiB", used(node.id()).1);
@@ -210,8 +217,8 @@ fn logout_request(inside: &str) -> String {
     )
 }
 
-/// Browsers that bring the dearest message, each as fast as it can.
-const FLOOD: usize = 16;
+/// Browsers behind one address that bring the dearest message, each as fast as it can.
+const FLOOD: usize = 64;
 
 /// Longest wait for the flood to have begun.
 const PATIENCE: Duration = Duration::from_secs(60);

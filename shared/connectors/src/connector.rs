@@ -15,7 +15,7 @@ use crate::local::{Local, Queue};
 use crate::oidc::Oidc;
 use crate::saml::{Benches, Saml};
 use crate::{
-    Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Pending, Sending, Wish,
+    Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Network, Pending, Sending, Wish,
 };
 
 /// One upstream that can be asked to vouch for a person.
@@ -385,13 +385,13 @@ impl Connector {
         }
     }
 
-    /// What arrived at that door.
+    /// What arrived at that door, from a browser of that network.
     ///
     /// # Errors
     /// `Protocol` for what is malformed, forged or late.
-    pub async fn hears(&self, carried: Carried) -> Result<Heard, Failure> {
+    pub async fn hears(&self, carried: Carried, from: Network) -> Result<Heard, Failure> {
         match self {
-            Self::Saml(c) => c.hears(carried).await,
+            Self::Saml(c) => c.hears(carried, from).await,
             Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => {
                 Err(Failure::protocol("a logout for a connector that has no door for it"))
             }
@@ -433,6 +433,6 @@ mod tests {
         can_move_between_threads(connector.look(Duration::ZERO));
         can_move_between_threads(connector.look_at_last(Duration::ZERO));
         can_move_between_threads(connector.rehearse());
-        can_move_between_threads(connector.hears(Carried::Form(Vec::new())));
+        can_move_between_threads(connector.hears(Carried::Form(Vec::new()), Network::default()));
     }
 }

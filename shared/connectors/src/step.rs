@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::Network;
+
 /// What the application asked about the login itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
@@ -149,6 +151,8 @@ pub struct Answer {
     pub path: String,
     /// Parameters, decoded.
     pub params: Vec<(String, String)>,
+    /// From where the browser came.
+    pub from: Network,
 }
 
 impl Answer {
@@ -181,7 +185,11 @@ mod tests {
 
     #[test]
     fn debug_shows_no_one_time_values() {
-        let answer = Answer { path: "/cb".into(), params: vec![("code".into(), "s3cret".into())] };
+        let answer = Answer {
+            path: "/cb".into(),
+            params: vec![("code".into(), "s3cret".into())],
+            ..Answer::default()
+        };
         assert!(!format!("{answer:?}").contains("s3cret"));
         let pending = Pending {
             state: "s3cret".into(),

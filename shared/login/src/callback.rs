@@ -40,7 +40,7 @@ pub(crate) async fn by_query(
     OriginalUri(uri): OriginalUri,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let answer = answer(uri.path(), query.unwrap_or_default().as_bytes());
+    let answer = answer(&browser, uri.path(), query.unwrap_or_default().as_bytes());
     login.answered(&browser, answer).await
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn by_form(
     OriginalUri(uri): OriginalUri,
     form: Bytes,
 ) -> Response {
-    let answer = answer(uri.path(), &form);
+    let answer = answer(&browser, uri.path(), &form);
     login.answered(&browser, answer).await
 }
 
@@ -188,10 +188,10 @@ impl Login {
     }
 }
 
-fn answer(path: &str, encoded: &[u8]) -> Answer {
+fn answer(browser: &Browser, path: &str, encoded: &[u8]) -> Answer {
     let params =
         form_urlencoded::parse(encoded).take(MOST_PARAMS).map(|(k, v)| (k.into_owned(), v.into_owned()));
-    Answer { path: path.to_owned(), params: params.collect() }
+    Answer { path: path.to_owned(), params: params.collect(), from: browser.address.into() }
 }
 
 #[cfg(test)]
@@ -201,6 +201,7 @@ mod tests {
     #[test]
     fn parameters_are_bounded() {
         let many = "a=1&".repeat(1000);
-        assert_eq!(answer("/cb", many.as_bytes()).params.len(), MOST_PARAMS);
+        let browser = Browser::read(&http::HeaderMap::new(), None);
+        assert_eq!(answer(&browser, "/cb", many.as_bytes()).params.len(), MOST_PARAMS);
     }
 }

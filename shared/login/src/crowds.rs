@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mangrove_connectors::Network;
 use mangrove_continuity::Moment;
 
 use crate::book::Flow;
@@ -87,7 +88,7 @@ impl Crowds {
     /// A login that is about to be kept for another while, for a browser at `address`: the logins that have to make room.
     pub(crate) fn enter(&self, address: IpAddr, flow: &Flow, now: Moment) -> Vec<String> {
         let bytes = self.bytes_of(flow);
-        let crowd = self.hasher.hash_one(network(address));
+        let crowd = self.hasher.hash_one(Network::from(address));
         let mut all = self.all();
         all.forget(&flow.id);
         all.last_serial += 1;
@@ -181,14 +182,6 @@ impl All {
         };
         let flows: Vec<String> = self.crowds.values().flat_map(old).collect();
         flows.iter().for_each(|flow| self.forget(flow));
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or the /64 of an IPv6 address.
-pub(crate) fn network(address: IpAddr) -> (bool, u64) {
-    match address {
-        IpAddr::V4(v4) => (true, u64::from(u32::from(v4))),
-        IpAddr::V6(v6) => (false, u64::from_be_bytes(v6.octets()[..8].try_into().unwrap_or_default())),
     }
 }
 

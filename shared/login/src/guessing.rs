@@ -25,11 +25,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mangrove_connectors::Network;
 use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
 use tokio::sync::Semaphore;
-
-use crate::crowds::network;
 
 /// Counters are forgotten so long after the last wrong attempt.
 const FORGET: Duration = Duration::from_secs(15 * 60);
@@ -374,11 +373,10 @@ struct Keys {
 }
 
 impl Keys {
-    /// Keys are hashes under a key of this process: no names and no addresses stay in memory. An IPv6 address counts by its
-    /// /64, which is what one subscriber has.
+    /// Keys are hashes under a key of this process: no names and no addresses stay in memory.
     fn of(hasher: &RandomState, attempt: &Attempt<'_>) -> Self {
         let account = attempt.account.trim().to_lowercase();
-        let network = network(attempt.address);
+        let network = Network::from(attempt.address);
         let account_key = hasher.hash_one((attempt.connector, &account));
         let line = match attempt.device {
             Some(device) => hasher.hash_one((account_key, "device", device)),

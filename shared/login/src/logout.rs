@@ -264,7 +264,7 @@ impl Login {
         let Some(connector) = self.exits.doors.get(path) else {
             return pages::signed_out(self.frame(browser.reference()), false, &[], None);
         };
-        match (connector.hears(carried).await, self.cookies.logout(browser)) {
+        match (connector.hears(carried, browser.address.into()).await, self.cookies.logout(browser)) {
             (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish).await,
             (Ok(Heard::Answer { to, well }), Some(id)) => self.goes_on(browser, id, Some((to, well))).await,
             (Ok(Heard::Answer { .. }), None) => {

@@ -443,7 +443,7 @@ mod tests {
 
     fn state(params: &[(&str, &str)]) -> Option<String> {
         let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        only_state(&Answer { path: "/cb".into(), params }).map(str::to_owned)
+        only_state(&Answer { path: "/cb".into(), params, ..Answer::default() }).map(str::to_owned)
     }
 
     #[test]

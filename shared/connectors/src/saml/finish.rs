@@ -18,7 +18,7 @@ use super::work;
 use super::{Saml, claims, logout};
 use crate::failure::printable;
 use crate::identity::Once;
-use crate::{Answer, Failure, Identity, Pending};
+use crate::{Answer, Failure, Identity, Network, Pending};
 
 /// How old a response may be that nobody asked for, in seconds.
 const ON_ITS_WAY: u64 = 300;
@@ -68,7 +68,7 @@ impl Saml {
     pub(crate) async fn finish(&self, pending: &Pending, answer: &Answer) -> Result<Identity, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let response = self.response(pending, answer, &known)?;
-        match self.judged(&known, &pending.into(), response).await? {
+        match self.judged(&known, &pending.into(), response, answer.from).await? {
             Ok(Judged::Vouched(person)) => {
                 let (vouched, claims) = *person;
                 Ok(self.identity(known.entity_id.clone(), vouched, claims))
@@ -93,7 +93,7 @@ impl Saml {
             forced: false,
             max_age: None,
         };
-        match self.judged(&known, &attempt, response).await? {
+        match self.judged(&known, &attempt, response, answer.from).await? {
             Ok(Judged::Vouched(person)) => {
                 let (vouched, claims) = *person;
                 Ok(self.identity(known.entity_id.clone(), vouched, claims))
@@ -111,8 +111,9 @@ impl Saml {
         known: &Arc<Published>,
         attempt: &Attempt,
         response: &str,
+        from: Network,
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
-        match self.judge(known, attempt, response).await? {
+        match self.judge(known, attempt, response, from).await? {
             unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
                 // Anybody can sign something, so it is no news of the provider when it cannot be asked.
                 let newer = self.provider.for_unknown_key(known).await.unwrap_or_else(|why| {
@@ -120,7 +121,7 @@ impl Saml {
                     None
                 });
                 match newer.filter(|newer| newer.entity_id == attempt.issuer) {
-                    Some(newer) => self.judge(&newer, attempt, response).await,
+                    Some(newer) => self.judge(&newer, attempt, response, from).await,
                     None => Ok(unknown),
                 }
             }
@@ -168,11 +169,12 @@ impl Saml {
         known: &Arc<Published>,
         attempt: &Attempt,
         response: &str,
+        from: Network,
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
         let (response, attempt, now) = (response.to_owned(), attempt.clone(), ambient::unix_now());
         let bench = if attempt.request.is_some() { &self.benches.answers } else { &self.benches.anybodys };
-        let judged = bench.run(move || judge(&response, &known, &settings, &attempt, now)).await;
+        let judged = bench.run_for(from, move || judge(&response, &known, &settings, &attempt, now)).await;
         judged.map_err(|undone| work::failure(undone, self.name()))
     }
 

@@ -20,7 +20,7 @@ use super::begin::{fresh_id, with_query};
 use super::provider::Published;
 use super::work;
 use crate::farewell::{Carried, Farewell, Heard, Sending, Wish};
-use crate::{Failure, Identity, Once};
+use crate::{Failure, Identity, Network, Once};
 
 /// A name id, as it is kept with a session.
 #[derive(Serialize, Deserialize)]
@@ -80,10 +80,10 @@ impl Saml {
     }
 
     /// What arrived at the single logout service.
-    pub(crate) async fn hears(&self, carried: Carried) -> Result<Heard, Failure> {
+    pub(crate) async fn hears(&self, carried: Carried, from: Network) -> Result<Heard, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
         let settings = Arc::clone(&self.settings);
-        let heard = self.benches.anybodys.run(move || {
+        let heard = self.benches.anybodys.run_for(from, move || {
             let here = settings.logout.as_ref().map(Url::as_str).unwrap_or_default();
             let expected = Expected { provider: &known.entity_id, here };
             hear(&carried, &known, &expected, ambient::unix_now())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mangrove_connectors::{Ask, Blame, Carried, Connector, Heard, Identity, Sending, Wish};
+use mangrove_connectors::{Ask, Blame, Carried, Connector, Heard, Identity, Network, Sending, Wish};
 use mangrove_saml::redirect::{Parameter, Received};
 use mangrove_saml::{Certificates, Root, uris};
 use url::Url;
@@ -87,7 +87,7 @@ async fn wishes(
     change(&mut wish);
     let mut heard = Vec::new();
     for carried in [wish.in_query(&signed.idp), wish.in_form(&signed.idp)] {
-        heard.push(signed.connector.hears(carried).await);
+        heard.push(signed.connector.hears(carried, Network::default()).await);
     }
     let both = (heard.remove(0), heard.remove(0));
     match both {
@@ -140,7 +140,10 @@ async fn a_wish_that_the_provider_did_not_sign_for_this_door_now_is_refused() {
 async fn a_wish_is_answered_with_its_relay_state() {
     let signed = signed_in().await;
     let wish = Farewell::request(&signed.idp.entity_id(), DOOR, "alice-1", None);
-    let Ok(Heard::Wish(heard)) = signed.connector.hears(wish.in_query(&signed.idp)).await else { panic!() };
+    let Ok(Heard::Wish(heard)) = signed.connector.hears(wish.in_query(&signed.idp), Network::default()).await
+    else {
+        panic!()
+    };
     let reply = query(&signed.connector.replies(&heard).await.unwrap());
     let received = Received::decode(&reply, Parameter::Response, Root::LogoutResponse).unwrap();
     assert_eq!(received.relay_state(), Some("the provider's own"));
@@ -156,8 +159,8 @@ async fn an_answer_says_whether_all_is_well() {
     let hears = async |change: fn(&mut Farewell)| {
         let mut answer = Farewell::response(&signed.idp.entity_id(), DOOR, "_asked");
         change(&mut answer);
-        let by_query = signed.connector.hears(answer.in_query(&signed.idp)).await;
-        let by_form = signed.connector.hears(answer.in_form(&signed.idp)).await;
+        let by_query = signed.connector.hears(answer.in_query(&signed.idp), Network::default()).await;
+        let by_form = signed.connector.hears(answer.in_form(&signed.idp), Network::default()).await;
         assert_eq!(by_query.is_ok(), by_form.is_ok());
         by_query
     };
@@ -169,5 +172,5 @@ async fn an_answer_says_whether_all_is_well() {
     signed.idp.lies(|lies| lies.signs_with = Some(Keys::ec()));
     assert!(hears(|_| ()).await.is_err());
     let neither = Carried::Form(b"a=b".to_vec());
-    assert_eq!(signed.connector.hears(neither).await.unwrap_err().blame, Blame::Protocol);
+    assert_eq!(signed.connector.hears(neither, Network::default()).await.unwrap_err().blame, Blame::Protocol);
 }

@@ -290,7 +290,7 @@ fn brought(answer: &Answered) -> Answer {
     let (name, value) = &answer.says;
     let params = [(*name, value.clone()), ("state", answer.state.clone()), ("iss", issuer(&answer.member))];
     let params = params.map(|(name, value)| (name.to_owned(), value)).into();
-    Answer { path: path(&answer.member), params }
+    Answer { path: path(&answer.member), params, ..Answer::default() }
 }
 
 /// The node's answer arrives in the browser.

@@ -1,9 +1,10 @@
 //! How many connections are open, in all and by address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mangrove_connectors::Network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Counts connections.
@@ -12,7 +13,7 @@ pub(crate) struct Counter {
     places: Arc<Semaphore>,
     total: usize,
     per_address: usize,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_address: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 /// A place among all connections, taken before the accept.
@@ -20,8 +21,8 @@ pub(crate) struct Place(#[allow(dead_code, reason = "held for its drop")] OwnedS
 
 /// A place among one address's connections.
 pub(crate) struct AddressPlace {
-    address: IpAddr,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    address: Network,
+    by_address: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 impl Counter {
@@ -39,7 +40,7 @@ impl Counter {
 
     /// A place for one more connection of this address, or none.
     pub(crate) fn of_address(&self, address: IpAddr) -> Option<AddressPlace> {
-        let address = network(address);
+        let address = Network::from(address);
         let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= self.per_address {
@@ -64,14 +65,6 @@ impl Drop for AddressPlace {
                 counts.remove(&self.address);
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

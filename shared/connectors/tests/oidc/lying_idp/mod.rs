@@ -137,7 +137,7 @@ impl Idp {
         params.extend(asked.get("state").map(|state| ("state".to_owned(), state.clone())));
         let path = Url::parse(&asked["redirect_uri"]).unwrap().path().to_owned();
         self.house.codes.lock().unwrap().insert(code, asked);
-        Answer { path, params }
+        Answer { path, params, ..Answer::default() }
     }
 
     fn serve(&mut self, listener: TcpListener) {

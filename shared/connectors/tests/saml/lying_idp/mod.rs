@@ -197,7 +197,7 @@ impl Idp {
     pub(crate) fn signs_in(&self, asked: &Asked) -> Answer {
         let mut params = vec![("SAMLResponse".to_owned(), post::encode(&self.response(asked)))];
         params.extend(asked.relay_state.clone().map(|state| ("RelayState".to_owned(), state)));
-        Answer { path: asked.consumer.path().to_owned(), params }
+        Answer { path: asked.consumer.path().to_owned(), params, ..Answer::default() }
     }
 
     /// The response's text.
