@@ -12,10 +12,12 @@ use crate::finder::Found;
 use crate::http::HttpBuildError;
 use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
+use crate::look::{Look, ProbeResult};
 use crate::oidc::Oidc;
 use crate::saml::{Benches, Saml};
 use crate::{
-    Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Network, Pending, Sending, Wish,
+    Answer, Ask, Begin, Carried, Failure, Farewell, Heard, HttpClient, Identity, Network, Pending, Sending,
+    Wish,
 };
 
 /// One upstream that can be asked to vouch for a person.
@@ -38,72 +40,6 @@ pub struct Parts {
     pub http: HttpClient,
     /// Folder for what the node keeps.
     pub state_dir: PathBuf,
-}
-
-/// What a look at a connector found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeResult {
-    /// It answered as it should.
-    Answered {
-        /// How long that took.
-        took: Duration,
-        /// It was seen to know this node: its token endpoint takes this node's credentials.
-        knows_this_node: bool,
-    },
-    /// It did not answer, or not as it should.
-    Failed {
-        /// In words, for the log.
-        why: String,
-        /// Nobody answered: refused or timed out.
-        no_answer: bool,
-    },
-    /// It answered and says itself that it cannot sign people in.
-    SaysNo {
-        /// In words, for the log.
-        why: String,
-    },
-    /// It answers and does not know this node: an operator has to act.
-    Misconfigured {
-        /// In words, for the log.
-        why: String,
-    },
-    /// The custom endpoint answered and does not match.
-    EndpointRefused {
-        /// In words, for the log.
-        why: String,
-    },
-}
-
-/// What a look before leaving found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    /// It answered as it should.
-    Answered {
-        /// How long that took.
-        took: Duration,
-    },
-    /// It did not answer in time, or not as it should.
-    Failed {
-        /// In words, for the log.
-        why: String,
-        /// Time ran out: it may be gone, or only slow.
-        timed_out: bool,
-    },
-    /// It answered and says itself that it cannot sign people in.
-    SaysNo {
-        /// In words, for the log.
-        why: String,
-    },
-    /// The custom endpoint answered and does not match.
-    Refused {
-        /// In words, for the log.
-        why: String,
-    },
-    /// It answers and is not who it should be: an operator has to act.
-    Misconfigured {
-        /// In words, for the log.
-        why: String,
-    },
 }
 
 /// A configuration that cannot become a connector.
