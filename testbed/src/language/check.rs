@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::read::{Reader, nearest};
-use super::rounds;
 use super::tree::{Place, Tree};
 use super::{AppKind, Cut, Healed, IdpKind, Measure, ROOT_SERVICE, Role, Step, Topology, Verb};
+use super::{expect, rounds};
 use crate::history::IdpState;
 
 /// Most regions: their number is one byte of an address.
@@ -42,6 +42,7 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     }
     sizes(topology, reader);
     regions(topology, reader);
+    expect::named(topology, reader);
     names(topology, reader);
     steps(topology, reader);
     rounds::check(topology, reader);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::read::{Reader, nearest};
-use super::tree::{Kind, Tree};
-use super::units;
+use super::tree::{Kind, Place, Tree};
+use super::{Topology, units};
 
 /// One thing that must hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,16 +16,33 @@ pub struct Expectation {
     /// Only logins that began this long or longer after the last change of the network or of a process; none for all.
     /// (`after change: 4s`: what the probes need to notice does not count.)
     pub after_change: Option<Duration>,
+    /// Only logins during all of which a server was in reach, or was not.
+    pub meanwhile: Option<Meanwhile>,
     /// Least number of attempts; the topology's when none.
     pub attempts: Option<u32>,
     /// What is measured.
     pub measure: Measure,
-    /// Names of the attributes that it is about, where it is about attributes.
+    /// Names of the attributes or of the server that it is about, where it is about such.
     pub about: Vec<String>,
     /// What it must be.
     pub bound: Bound,
     /// Line of the file.
     pub line: u64,
+}
+
+/// How a server was during a login: `while: cloud-id in reach`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// Name of the server.
+    pub server: String,
+    /// Whether a live path led through it all the time; else none did at any time.
+    pub in_reach: bool,
+}
+
+impl std::fmt::Display for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.server, if self.in_reach { "in reach" } else { "out of reach" })
+    }
 }
 
 /// How often a fault has to come where each fault is one attempt.
@@ -83,6 +100,8 @@ pub enum Measure {
     SameAttributes,
     /// `passwords refused`: count of passwords that were given to an identity provider that has another one.
     PasswordsRefused,
+    /// `vouched by`: share (`>= 90%`) or count of those signed in for whom a server vouched.
+    VouchedBy,
     /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
     SessionsLost,
     /// `browsers agree`: yes or no, each login at a real browser with that of its simulated twin.
@@ -98,9 +117,11 @@ enum Takes {
     YesNo,
     /// Names; the bound is that it holds for all of them.
     Names,
+    /// One server for all, or servers with a count or share each.
+    Servers,
 }
 
-const MEASURES: [(&str, Measure, Takes); 17] = [
+const MEASURES: [(&str, Measure, Takes); 18] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -116,6 +137,7 @@ const MEASURES: [(&str, Measure, Takes); 17] = [
     ("one person, one subject", Measure::OneSubject, Takes::YesNo),
     ("same attributes", Measure::SameAttributes, Takes::Names),
     ("passwords refused", Measure::PasswordsRefused, Takes::Count),
+    ("vouched by", Measure::VouchedBy, Takes::Servers),
     ("sessions lost", Measure::SessionsLost, Takes::Count),
     ("browsers agree", Measure::BrowsersAgree, Takes::YesNo),
 ];
@@ -187,7 +209,7 @@ impl std::fmt::Display for Limit {
     }
 }
 
-/// Reads one entry of `expect`; an entry may hold several measures that share `in` and `after change`.
+/// Reads one entry of `expect`; an entry may hold several measures that share `in`, `after change` and `while`.
 pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expectation>) {
     let Kind::Map(fields) = &entry.kind else {
         reader.problem(
@@ -201,8 +223,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
     let mut section = reader.section("expect", entry);
     let region = section.text("in");
     let after_change = section.parsed("after change", units::duration);
+    let meanwhile = section.parsed("while", reach);
     let attempts = section.parsed("attempts", units::at_least_one);
-    let shared = |name: &str| ["in", "after change", "attempts"].contains(&name);
+    let shared = |name: &str| ["in", "after change", "while", "attempts"].contains(&name);
     if fields.iter().all(|(name, ..)| shared(name)) {
         let hint = "write a measure and its bound beside it, `logins lost: 0`";
         section.reader.problem(entry.place, "expect", "nothing is measured here", hint);
@@ -228,25 +251,76 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
             );
             continue;
         }
-        let read = if *takes == Takes::Names {
-            names(value)
-        } else {
-            bound(value.text().unwrap_or_default(), *takes)
+        if meanwhile.is_some() && *measure != Measure::VouchedBy {
+            let hint = "give it an entry of its own, without `while`";
+            section.reader.problem(*place, "expect", "`while` goes with `vouched by`", hint);
+            continue;
+        }
+        let read = match takes {
+            Takes::Names => names(value).map(|bound| vec![(texts(value), bound)]),
+            Takes::Servers => servers(value),
+            _ => bound(value.text().unwrap_or_default(), *takes).map(|bound| vec![(Vec::new(), bound)]),
         };
-        let about = if *takes == Takes::Names { texts(value) } else { Vec::new() };
-        match read {
-            Ok(bound) => into.push(Expectation {
-                text: say(region.as_deref(), after_change, name, bound, &about),
+        let read = read.unwrap_or_else(|hint| {
+            section.reader.problem(value.place, name, "the bound cannot be read", &hint);
+            Vec::new()
+        });
+        into.extend(read.into_iter().map(|(about, bound)| {
+            let mut expected = Expectation {
+                text: String::new(),
                 region: region.clone(),
                 after_change,
+                meanwhile: meanwhile.clone(),
                 attempts,
                 measure: *measure,
                 about,
                 bound,
                 line: place.line,
-            }),
-            Err(hint) => section.reader.problem(value.place, name, "the bound cannot be read", &hint),
+            };
+            expected.text = say(&expected);
+            expected
+        }));
+    }
+}
+
+/// The servers that expectations name exist, and can vouch.
+pub(crate) fn named(topology: &Topology, reader: &mut Reader<'_>) {
+    let idps = topology.idps.iter().map(|idp| idp.name.as_str());
+    let known: Vec<_> = idps.chain(topology.nodes.iter().map(|node| node.name.as_str())).collect();
+    for expected in topology.expect.iter().filter(|it| it.measure == Measure::VouchedBy) {
+        let meanwhile = expected.meanwhile.iter().map(|it| it.server.as_str());
+        for name in expected.about.iter().map(String::as_str).chain(meanwhile) {
+            if !known.contains(&name) {
+                let hint = nearest(name, known.iter().copied());
+                let what = format!("there is no IdP and no node `{name}`");
+                reader.problem(Place { line: expected.line, column: 1 }, "expect", &what, &hint);
+            }
         }
+    }
+}
+
+/// One server that vouches for all, or servers with a bound each.
+fn servers(value: &Tree) -> Result<Vec<(Vec<String>, Bound)>, String> {
+    let hint = || "write `keycloak`, or `{ keycloak: \">= 90%\" }`".to_owned();
+    match &value.kind {
+        Kind::Scalar(name) => Ok(vec![(vec![name.clone()], Bound::Exactly(Limit::Share(1.0)))]),
+        Kind::Map(servers) if !servers.is_empty() => servers
+            .iter()
+            .map(|(name, _, value)| {
+                Ok((vec![name.clone()], bound(value.text().ok_or_else(hint)?, Takes::CountOrShare)?))
+            })
+            .collect(),
+        _ => Err(hint()),
+    }
+}
+
+/// `cloud-id in reach`.
+fn reach(text: &str) -> Result<Meanwhile, String> {
+    let state = |words: &str| text.strip_suffix(words).map(|server| server.trim().to_owned());
+    match (state(" out of reach"), state(" in reach")) {
+        (Some(server), _) => Ok(Meanwhile { server, in_reach: false }),
+        (_, Some(server)) => Ok(Meanwhile { server, in_reach: true }),
+        _ => Err("write `cloud-id in reach` or `cloud-id out of reach`".to_owned()),
     }
 }
 
@@ -262,18 +336,18 @@ fn names(value: &Tree) -> Result<Bound, String> {
         .ok_or_else(|| "name the attributes as the application knows them, `[email, name]`".to_owned())
 }
 
-fn say(
-    region: Option<&str>,
-    after_change: Option<Duration>,
-    name: &str,
-    bound: Bound,
-    about: &[String],
-) -> String {
-    let place = region.map(|region| format!("in {region}: ")).unwrap_or_default();
-    let tail =
-        after_change.map(|time| format!(" (from {} after a change)", units::show(time))).unwrap_or_default();
-    let bound = if about.is_empty() { bound.to_string() } else { about.join(", ") };
-    format!("{place}{name} {bound}{tail}")
+fn say(expected: &Expectation) -> String {
+    let place = expected.region.as_ref().map(|region| format!("in {region}: ")).unwrap_or_default();
+    let meanwhile = expected.meanwhile.as_ref().map(|it| format!(" while {it}")).unwrap_or_default();
+    let tail = expected.after_change;
+    let tail = tail.map(|time| format!(" (from {} after a change)", units::show(time))).unwrap_or_default();
+    let (name, about) = (expected.measure.name(), expected.about.join(", "));
+    let bound = match expected.measure {
+        Measure::SameAttributes => about,
+        _ if about.is_empty() => expected.bound.to_string(),
+        _ => format!("{about} {}", expected.bound),
+    };
+    format!("{place}{name} {bound}{meanwhile}{tail}")
 }
 
 fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
@@ -287,7 +361,7 @@ fn bound(text: &str, takes: Takes) -> Result<Bound, String> {
     };
     let rest = rest.trim();
     let limit = match takes {
-        Takes::YesNo | Takes::Names => units::yes_no(rest).map(Limit::Yes),
+        Takes::YesNo | Takes::Names | Takes::Servers => units::yes_no(rest).map(Limit::Yes),
         Takes::Time => units::duration(rest.strip_suffix("added").unwrap_or(rest).trim()).map(Limit::Time),
         Takes::CountOrShare if rest.ends_with('%') => units::share(rest).map(Limit::Share),
         Takes::Count | Takes::CountOrShare => rest

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use ailments::Healed;
 pub use endpoints::Endpoint;
-pub use expect::{Bound, Expectation, Limit, Measure};
+pub use expect::{Bound, Expectation, Limit, Meanwhile, Measure};
 pub use timeline::{Step, Verb};
 pub use ways::{Cut, How};
 

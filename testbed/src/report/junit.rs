@@ -179,6 +179,7 @@ mod tests {
             text: format!("{} {bound}", measure.name()),
             region: region.map(str::to_owned),
             after_change: None,
+            meanwhile: None,
             attempts: None,
             about: Vec::new(),
             measure,

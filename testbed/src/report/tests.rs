@@ -15,6 +15,7 @@ fn lost(region: Option<&str>) -> Expectation {
         text: format!("{}logins lost 0", region.map(|region| format!("in {region}: ")).unwrap_or_default()),
         region: region.map(str::to_owned),
         after_change: None,
+        meanwhile: None,
         attempts: None,
         about: Vec::new(),
         measure: Measure::LoginsLost,

@@ -198,6 +198,7 @@ mod tests {
             text: "browsers agree yes".into(),
             region: None,
             after_change: None,
+            meanwhile: None,
             attempts: None,
             about: Vec::new(),
             measure: Measure::BrowsersAgree,

@@ -2,9 +2,9 @@
 
 use super::ends::End;
 use super::ends::visits::{JudgedVisit, VisitEnd};
-use super::judge::{Court, Finding};
+use super::judge::{Court, Finding, share};
 use super::world::Span;
-use crate::language::{Bound, Expectation, Limit};
+use crate::language::{Bound, Expectation};
 
 /// One login of so many may be listed apart where it is said that none was lost.
 const FEW_APART: usize = 10;
@@ -85,15 +85,8 @@ impl Court<'_, '_> {
     pub(super) fn signed_in(&self, expected: &Expectation) -> Finding {
         let count = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
         let attempts = self.tried(expected).count();
-        let share = matches!(
-            expected.bound,
-            Bound::AtMost(Limit::Share(_))
-                | Bound::AtLeast(Limit::Share(_))
-                | Bound::Exactly(Limit::Share(_))
-        );
-        let number = if share { count as f64 / attempts.max(1) as f64 } else { count as f64 };
         Finding {
-            number: Some(number),
+            number: Some(share(expected.bound, count, attempts)),
             words: format!("{count} of {attempts} logins since the first fault signed in"),
             attempts,
         }

@@ -7,7 +7,7 @@ use super::judge;
 use super::judge::Ruling;
 use super::synthetic::{Product, Story};
 use crate::history::{MILLISECOND, SECOND};
-use crate::language::{Bound, Expectation, Limit, Measure};
+use crate::language::{Bound, Expectation, Limit, Meanwhile, Measure};
 
 /// What is expected, of which run, and how the product is broken.
 struct Trial {
@@ -111,6 +111,16 @@ fn trial(measure: Measure) -> Trial {
         Measure::PasswordsRefused => {
             usual(none, ("sends passwords on under a fault", |product| product.sends_passwords_on = true))
         }
+        Measure::VouchedBy => Trial {
+            region: Some("branch-a"),
+            ..usual(
+                Bound::Exactly(Limit::Share(1.0)),
+                ("last look off, and it forgives late", |product| {
+                    product.last_look = None;
+                    product.forgives_after = 12 * SECOND;
+                }),
+            )
+        },
         Measure::SessionsLost => {
             usual(none, ("sessions end with a fault", |product| product.forgets_sessions_under_fault = true))
         }
@@ -127,8 +137,14 @@ fn tried(story: &Story, measure: Measure, trial: &Trial) -> (u8, Ruling, String)
         text: measure.name().to_owned(),
         region: trial.region.map(str::to_owned),
         after_change: None,
+        meanwhile: (measure == Measure::VouchedBy)
+            .then(|| Meanwhile { server: "root-dc1".to_owned(), in_reach: true }),
         attempts: None,
-        about: if measure == Measure::SameAttributes { vec!["email".to_owned()] } else { Vec::new() },
+        about: match measure {
+            Measure::SameAttributes => vec!["email".to_owned()],
+            Measure::VouchedBy => vec!["root-dc1".to_owned()],
+            _ => Vec::new(),
+        },
         measure,
         bound: trial.bound,
         line: 1,

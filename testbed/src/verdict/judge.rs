@@ -75,6 +75,7 @@ impl Court<'_, '_> {
             Measure::OneSubject => self.one_subject(expected),
             Measure::SameAttributes => self.same_attributes(expected),
             Measure::PasswordsRefused => self.passwords_refused(expected),
+            Measure::VouchedBy => self.vouched(expected),
             Measure::SessionsLost => self.sessions(expected),
             Measure::BrowsersAgree => self.agree(expected),
         };
@@ -158,6 +159,12 @@ fn holds(bound: Bound, number: f64) -> bool {
         Bound::Exactly(time @ Limit::Time(_)) => number <= limit(time),
         Bound::Exactly(exact) => (number - limit(exact)).abs() < 1e-9,
     }
+}
+
+/// So many of all, as a share where the bound is one.
+pub(super) fn share(bound: Bound, count: usize, of: usize) -> f64 {
+    let (Bound::AtMost(limit) | Bound::AtLeast(limit) | Bound::Exactly(limit)) = bound;
+    if matches!(limit, Limit::Share(_)) { count as f64 / of.max(1) as f64 } else { count as f64 }
 }
 
 pub(super) fn signed(time: i64) -> String {

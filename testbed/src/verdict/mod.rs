@@ -3,7 +3,7 @@
 //!
 //! [`world`] is the mesh over time ([`names`] known in it, [`conduct`] of providers), [`ends`] what each login and visit was worth,
 //! [`mod@judge`] what of that was expected. Measures have rooms of their own: `counts`, `first` after a fault or a heal; [`home`] says where browsers stood when a server
-//! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`agree`] holds
+//! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`vouched`] who vouched for whom, [`agree`] holds
 //! real browsers against simulated ones. [`machine`] is whether times mean anything, [`stats`] the arithmetic.
 
 pub mod agree;
@@ -20,6 +20,7 @@ pub mod noticed;
 pub mod slower;
 pub mod stats;
 pub mod told;
+pub mod vouched;
 pub mod world;
 
 #[cfg(test)]
@@ -169,6 +170,7 @@ fn never_wrong() -> Expectation {
         text: "logins wrong 0 (always)".to_owned(),
         region: None,
         after_change: None,
+        meanwhile: None,
         attempts: None,
         measure: Measure::LoginsWrong,
         about: Vec::new(),

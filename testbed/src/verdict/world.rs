@@ -217,16 +217,36 @@ impl<'a> World<'a> {
 
     /// One fixed chain, from the application to whoever vouches, that was live all the time for this person.
     pub fn live_path(&self, person: &str, region: &str, app: &str, during: Span) -> Option<Vec<&'a str>> {
+        self.live_path_through(None, person, region, app, during)
+    }
+
+    /// The same through one server, if one is named.
+    pub fn live_path_through(
+        &self,
+        through: Option<&str>,
+        person: &str,
+        region: &str,
+        app: &str,
+        during: Span,
+    ) -> Option<Vec<&'a str>> {
         let app = self.server(app)?;
         if !self.used_by(person, region, app, during) {
             return None;
         }
         let mut chain = vec![app.name.as_str()];
-        self.extend(&mut chain, app, (person, region), during).then_some(chain)
+        self.extend(&mut chain, app, (person, region), during, through).then_some(chain)
     }
 
-    fn extend(&self, chain: &mut Vec<&'a str>, at: &'a Server, who: (&str, &str), during: Span) -> bool {
-        if at.vouches && at.knows.as_ref().is_none_or(|known| known.iter().any(|name| name == who.0)) {
+    fn extend(
+        &self,
+        chain: &mut Vec<&'a str>,
+        at: &'a Server,
+        who: (&str, &str),
+        during: Span,
+        through: Option<&str>,
+    ) -> bool {
+        let knows = at.knows.as_ref().is_none_or(|known| known.iter().any(|name| name == who.0));
+        if at.vouches && knows && through.is_none_or(|name| chain.contains(&name)) {
             return true;
         }
         for next in at.upstreams.iter().filter_map(|name| self.server(name)) {
@@ -241,7 +261,7 @@ impl<'a> World<'a> {
                 continue;
             }
             chain.push(&next.name);
-            if self.extend(chain, next, who, during) {
+            if self.extend(chain, next, who, during, through) {
                 return true;
             }
             chain.pop();

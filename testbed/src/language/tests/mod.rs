@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::parse::parse;
 use super::read::Problems;
-use super::{AppKind, Bound, Cut, How, IdpKind, Limit, Measure, Topology, Verb};
+use super::{AppKind, Bound, Cut, How, IdpKind, Limit, Meanwhile, Measure, Topology, Verb};
 
 const GOOD: &str = r#"# Branch A loses its link to DC1.
 # Branch B notices nothing.
@@ -98,6 +98,18 @@ fn an_expectation_about_attributes_names_them() {
         ("email role".into(), Bound::Exactly(Limit::Yes(true)))
     );
     assert_eq!(expected.text, "same attributes email, role");
+}
+
+#[test]
+fn who_vouches_is_said_for_all_or_with_a_bound_each_and_while_somebody_is_away() {
+    let read = |text: &str| {
+        ways::read_ways(&ways::WAYS.replacen("logins lost: 0", text, 1), "0s down").unwrap().expect
+    };
+    let all = read("vouched by: edge, while: edge out of reach, after change: 4s").remove(0);
+    assert_eq!(all.text, "vouched by edge 100% while edge out of reach (from 4s after a change)");
+    assert_eq!(all.meanwhile, Some(Meanwhile { server: "edge".into(), in_reach: false }));
+    let each = read("vouched by: { edge: \">= 90%\" }").remove(0);
+    assert_eq!((each.about, each.bound), (vec!["edge".to_owned()], Bound::AtLeast(Limit::Share(0.9))));
 }
 
 /// The good topology with this written in place of that has this problem.

@@ -95,6 +95,12 @@ fn mistakes_in_ways_and_traces_are_told_with_their_lines() {
             "every 2s",
         ),
         ("logins lost: 0", "browsers agree: yes", 16, "nobody has a real browser", "browser: chromium"),
+        ("logins lost: 0", "vouched by: edg", 16, "no IdP and no node `edg`", "did you mean `edge`?"),
+        ("logins lost: 0", "vouched by: [edge]", 16, "the bound cannot be read", "{ keycloak: \">= 90%\" }"),
+        ("logins lost: 0", "vouched by: { edge: often }", 16, "the bound cannot be read", "whole number"),
+        ("logins lost: 0", "vouched by: edge, while: edge is up", 16, "cannot be read", "in reach"),
+        ("logins lost: 0", "vouched by: edge, while: f in reach", 16, "no node `f`", "known: edge"),
+        ("logins lost: 0", "logins lost: 0, while: edge in reach", 16, "goes with `vouched by`", "its own"),
         ("logins lost: 0", "same attributes: []", 16, "the bound cannot be read", "name the attributes"),
         ("logins lost: 0", "same attributes: [[a]]", 16, "the bound cannot be read", "[email, name]"),
     ] {

@@ -17,6 +17,7 @@ fn expect(measure: Measure, bound: Bound) -> Expectation {
         text,
         region: None,
         after_change: None,
+        meanwhile: None,
         attempts: None,
         measure,
         about: Vec::new(),
