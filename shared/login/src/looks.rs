@@ -32,6 +32,8 @@ const FRESH_ROOT_IN_A_WORD: Duration = Duration::from_millis(250);
 /// Least and most patience of a look, with somebody who is not far away.
 const LEAST_PATIENCE: Duration = Duration::from_millis(400);
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
+/// Nobody is farther away than this.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// From the beginning of a look to that of the look at the next connector.
 const HEDGE: Duration = Duration::from_millis(150);
@@ -329,12 +331,14 @@ pub(crate) fn sample_of(look: &Look) -> Sample {
 const GRACE: Duration = Duration::from_millis(10);
 
 /// How long a look may take: four times what is usual, within bounds; the most where nothing is known. Who is far away gets
-/// half again what is usual, up to the `timeout` of a probe: else everybody would be sent elsewhere while it is well.
+/// half again what is usual and two round trips for a new connection, up to the `timeout` of a probe: else everybody would be sent
+/// elsewhere while it is well. No round trip is taken for longer than a second, so that who is slow and not far gets little of it.
 fn patience(usual: Duration, timeout: Duration) -> Duration {
     if usual.is_zero() {
         return MOST_PATIENCE;
     }
-    let far = (usual * 3 / 2).min(timeout);
+    let connecting = usual.min(LONGEST_ROUND_TRIP) * 2;
+    let far = (usual * 3 / 2 + connecting).min(timeout);
     (usual * 4).clamp(LEAST_PATIENCE, MOST_PATIENCE).max(far)
 }
 
@@ -344,13 +348,19 @@ mod tests {
 
     #[test]
     fn a_look_may_take_four_times_what_is_usual_within_bounds() {
-        assert_eq!([2, 100, 150, 200, 600].map(after), [400, 400, 600, 800, 1_000]);
+        assert_eq!([2, 100, 150, 200, 280].map(after), [400, 400, 600, 800, 1_000]);
         assert_eq!(patience(Duration::ZERO, TIMEOUT), MOST_PATIENCE);
     }
 
     #[test]
     fn a_far_provider_is_not_passed_over_for_being_far() {
-        assert_eq!([800, 1_800, 3_000].map(after), [1_200, 2_700, 4_000]);
+        assert_eq!(
+            [600, 800, 1_800].map(after),
+            [2_100, 2_800, 4_000],
+            "three round trips where nothing is kept"
+        );
+        let slow = patience(Duration::from_secs(6), Duration::from_secs(30));
+        assert_eq!(slow, Duration::from_secs(11), "who is slow is waited for as before, and two seconds");
     }
 
     const TIMEOUT: Duration = Duration::from_secs(4);
