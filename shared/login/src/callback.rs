@@ -23,7 +23,7 @@ use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Way};
 use crate::plan::Person;
 use crate::returned::Onward;
-use crate::sessions::{Fresh, Vouched};
+use crate::sessions::{Fresh, Vouched, keep, trim};
 use crate::steps::{self, Astray, Step};
 use crate::{Browser, SignedIn};
 
@@ -113,11 +113,11 @@ impl Login {
         browser: &Browser,
         flow: &Flow,
         mut identity: Identity,
-        person: Person,
+        mut person: Person,
     ) -> (SignedIn, Vec<Crumb>) {
         let seat = self.plan().seat(&flow.request.idps, &identity.connector);
         let via = seat.map_or_else(|| identity.connector.clone(), |seat| seat.via.to_string());
-        identity.claims = serde_json::Map::new();
+        self.keep_what_is_told(flow, &via, &mut identity, &mut person);
         let now = ambient::now();
         if !person.by_default.is_empty() {
             let (login, member) = (flow.login_id.as_str(), identity.connector.as_str());
@@ -144,6 +144,17 @@ impl Login {
         let took = now.since(flow.began);
         self.record(flow, decisions::ended(signed_in_end(&signed_in, false), took));
         (signed_in, vec![self.cookies.set_session(&cookie), self.cookies.set_browser(&id)])
+    }
+
+    /// Takes out what a session does not keep, and writes down what an application might have missed by it.
+    fn keep_what_is_told(&self, flow: &Flow, via: &str, identity: &mut Identity, person: &mut Person) {
+        let mut attributes = keep(&mut person.attributes, |name| self.tells(via, name));
+        if trim(identity) {
+            attributes.push("the hint for a logout".to_owned());
+        }
+        if !attributes.is_empty() {
+            self.record(flow, What::LeftOut { member: identity.connector.clone(), attributes });
+        }
     }
 
     /// A clear page for what does not fit, with a way back where the browser has an open login.

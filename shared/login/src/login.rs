@@ -275,6 +275,11 @@ impl Login {
         self.modes.load().get(name).cloned()
     }
 
+    /// Whether some application may be told this attribute of a person who came through `via`.
+    pub(crate) fn tells(&self, via: &str, name: &str) -> bool {
+        self.modes.load().values().any(|mode| mode.tells(via, name))
+    }
+
     /// Tells every mode that sessions ended.
     pub(crate) async fn tell_ended(&self, sessions: &[Session]) {
         let modes = self.modes.load_full();

@@ -131,6 +131,10 @@ pub trait Mode: Send + Sync {
     /// Its name, as in [`Resume::mode`].
     fn name(&self) -> &'static str;
 
+    /// Whether an application may be told the attribute `name` of a person who came through `via`, the group or connector
+    /// that applications name. What no mode tells, a session does not keep.
+    fn tells(&self, via: &str, name: &str) -> bool;
+
     /// Answers the application whose request was `data`; the session's cookie is added to the response by the caller.
     fn resume<'a>(&'a self, data: &'a [u8], outcome: Result<SignedIn, Refused>) -> BoxFuture<'a, Response>;
 

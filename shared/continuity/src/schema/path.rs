@@ -54,6 +54,11 @@ impl Path {
         &self.text
     }
 
+    /// Whether [`Path::find`] would go by a claim of this name, if there were one.
+    pub fn may_enter(&self, claim: &str) -> bool {
+        self.text.strip_prefix(claim).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
     /// The value it leads to; `null` counts as nothing.
     pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         if let Some(value) = claims.get(&self.text) {

@@ -28,6 +28,8 @@ pub enum Kind {
     Failed,
     /// Something was turned away.
     TurnedAway,
+    /// A member said more of a person than a session holds.
+    LeftOut,
     /// The end: somebody vouched.
     SignedIn,
     /// The end: the application was told no.
@@ -141,6 +143,7 @@ impl Line {
                 self.blame = Some((*blame).into());
             }
             What::TurnedAway { .. } => self.decision = Kind::TurnedAway,
+            What::LeftOut { member: said, .. } => member(Kind::LeftOut, said),
             What::Ended { end, milliseconds } => {
                 self.milliseconds = Some(*milliseconds);
                 self.about_end(end);
@@ -187,7 +190,9 @@ impl Line {
                 write_at!(tracing::Level::INFO);
             }
             (Kind::WrongPassword | Kind::Chosen, _) => write_at!(tracing::Level::INFO),
-            (Kind::CameBack | Kind::TurnedAway, _) | (_, Some(_)) => write_at!(tracing::Level::WARN),
+            (Kind::CameBack | Kind::TurnedAway | Kind::LeftOut, _) | (_, Some(_)) => {
+                write_at!(tracing::Level::WARN);
+            }
             (_, None) => write_at!(tracing::Level::INFO),
         }
     }
@@ -206,6 +211,7 @@ impl Kind {
             Self::LookedInVain => "looked_in_vain",
             Self::Failed => "failed",
             Self::TurnedAway => "turned_away",
+            Self::LeftOut => "left_out",
             Self::SignedIn => "signed_in",
             Self::Refused => "refused",
             Self::Page => "page",

@@ -112,6 +112,13 @@ pub enum What {
         /// In words.
         why: String,
     },
+    /// A member said more of a person than a session holds.
+    LeftOut {
+        /// The member.
+        member: String,
+        /// Names of what was left out.
+        attributes: Vec<String>,
+    },
     /// The login ended.
     Ended {
         /// How.

@@ -47,6 +47,10 @@ impl What {
             Self::TurnedAway { why } => {
                 format!("Turned something away that a browser brought: {why}. The login goes on.")
             }
+            Self::LeftOut { member, attributes } => {
+                let names = attributes.join(", ");
+                format!("{member} said more of the person than a session holds; left out: {names}.")
+            }
             Self::Ended { end, milliseconds } => {
                 let took = Duration::from_millis(*milliseconds).as_secs_f64();
                 format!("{} It took {took:.1} s.", end.sentence())

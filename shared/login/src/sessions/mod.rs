@@ -8,6 +8,7 @@
 //!
 //! The table is sharded: two logins share a lock only by chance. No two locks are ever held at once.
 
+mod kept;
 mod people;
 mod table;
 
@@ -20,6 +21,7 @@ use mangrove_continuity::Moment;
 use serde_json::{Map, Value};
 
 use crate::{SessionHandle, SignedIn};
+pub(crate) use kept::{keep, trim};
 pub(crate) use table::{Fresh, Sessions};
 
 /// How long sessions live and how many there are.
@@ -29,12 +31,12 @@ pub(crate) struct Limits {
     pub(crate) idle: Option<Duration>,
     /// Longest life of an identity in a session.
     pub(crate) maximum: Duration,
-    /// Most sessions; the least recently used goes first.
+    /// Most sessions, large ones counted by their weight; the least recently used goes first.
     pub(crate) capacity: usize,
 }
 
 impl Limits {
-    /// Most sessions of one person: a fiftieth of all, but 20 in any case.
+    /// Most sessions of one person, by weight: a fiftieth of all, but 20 in any case.
     fn of_one_person(self) -> usize {
         (self.capacity / 50).max(20)
     }
@@ -50,9 +52,9 @@ pub(crate) struct Vouched {
     pub(crate) via: String,
     /// Stable subject.
     pub(crate) sub: String,
-    /// Attributes after schema abstraction.
+    /// Attributes after schema abstraction, as far as an application may be told them.
     pub(crate) attributes: Map<String, Value>,
-    /// Who vouched, over which hops; the claims are taken out, `attributes` has them.
+    /// Who vouched, over which hops, after [`trim`].
     pub(crate) identity: Identity,
     /// When this node heard it.
     pub(crate) since: Moment,

@@ -14,11 +14,18 @@ const SHARDS: usize = 16;
 pub(super) struct People {
     most: usize,
     hasher: RandomState,
-    shards: Vec<Mutex<HashMap<u64, VecDeque<Arc<str>>>>>,
+    shards: Vec<Mutex<HashMap<u64, Own>>>,
+}
+
+/// One person's sessions, with what each weighs.
+#[derive(Debug, Default)]
+struct Own {
+    sids: VecDeque<(Arc<str>, usize)>,
+    weight: usize,
 }
 
 impl People {
-    /// Nobody, and at most so many sessions for each.
+    /// Nobody, and at most so many sessions for each, by weight.
     pub(super) fn new(most: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { most, hasher: RandomState::new(), shards }
@@ -27,15 +34,22 @@ impl People {
     /// Counts a session, before anybody else can end it, for each person that it is of: who that is, and which sessions are
     /// too many now.
     pub(super) fn add(&self, session: &Session) -> (Vec<u64>, Vec<Arc<str>>) {
-        let persons = session.identities.values().map(|vouched| (&vouched.via, &vouched.sub));
-        let of: Vec<u64> = persons.map(|person| self.hasher.hash_one(person)).collect();
-        let mut too_many = Vec::new();
-        for person in &of {
-            let mut shard = self.shard(*person);
-            let sids = shard.entry(*person).or_default();
-            sids.push_back(Arc::clone(&session.sid));
-            let over = sids.len().saturating_sub(self.most);
-            too_many.extend(sids.drain(..over));
+        let (mut of, mut too_many) = (Vec::new(), Vec::new());
+        for vouched in session.identities.values() {
+            let person = self.hasher.hash_one((&vouched.via, &vouched.sub));
+            of.push(person);
+            let mut shard = self.shard(person);
+            let own = shard.entry(person).or_default();
+            let weight = vouched.weight();
+            own.sids.push_back((Arc::clone(&session.sid), weight));
+            own.weight += weight;
+            while own.weight > self.most
+                && own.sids.len() > 1
+                && let Some((oldest, weight)) = own.sids.pop_front()
+            {
+                own.weight -= weight;
+                too_many.push(oldest);
+            }
         }
         (of, too_many)
     }
@@ -44,9 +58,10 @@ impl People {
     pub(super) fn forget(&self, sid: &str, of: &[u64]) {
         for person in of {
             let mut shard = self.shard(*person);
-            let Some(sids) = shard.get_mut(person) else { continue };
-            sids.retain(|known| **known != *sid);
-            if sids.is_empty() {
+            let Some(own) = shard.get_mut(person) else { continue };
+            own.sids.retain(|(known, _)| **known != *sid);
+            own.weight = own.sids.iter().map(|(_, weight)| weight).sum();
+            if own.sids.is_empty() {
                 shard.remove(person);
             }
         }
@@ -58,7 +73,7 @@ impl People {
         (0..SHARDS as u64).map(|shard| self.shard(shard).len()).sum()
     }
 
-    fn shard(&self, person: u64) -> MutexGuard<'_, HashMap<u64, VecDeque<Arc<str>>>> {
+    fn shard(&self, person: u64) -> MutexGuard<'_, HashMap<u64, Own>> {
         let at = usize::try_from(person % SHARDS as u64).unwrap_or(0);
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,6 +23,7 @@ pub(crate) struct Sessions {
     cookies: Vec<Mutex<HashMap<CookieHash, Arc<str>>>>,
     people: People,
     count: AtomicUsize,
+    weight: AtomicUsize,
     ticks: AtomicU64,
 }
 
@@ -43,6 +44,8 @@ struct Entry {
     session: Session,
     /// As whose session it counts.
     of: Vec<u64>,
+    /// As how many it counts.
+    weight: usize,
 }
 
 /// What a login did to the table.
@@ -73,6 +76,7 @@ impl Sessions {
             cookies: (0..SHARDS).map(|_| Mutex::default()).collect(),
             people: People::new(limits.of_one_person()),
             count: AtomicUsize::new(0),
+            weight: AtomicUsize::new(0),
             ticks: AtomicU64::new(0),
         }
     }
@@ -137,7 +141,7 @@ impl Sessions {
         session.serve(app);
         let too_many = self.insert(fresh.cookie, session.clone(), now);
         ended.extend(too_many.iter().filter_map(|sid| self.end(sid)));
-        while self.len() > self.limits.capacity {
+        while self.len() > 1 && self.weight.load(Ordering::Relaxed) > self.limits.capacity {
             let Some(oldest) = self.least_recently_used().and_then(|sid| self.end(&sid)) else { break };
             ended.push(oldest);
         }
@@ -153,6 +157,7 @@ impl Sessions {
             entry
         };
         self.count.fetch_sub(1, Ordering::Relaxed);
+        self.weight.fetch_sub(entry.weight, Ordering::Relaxed);
         self.cookie_shard(&entry.cookie).remove(&entry.cookie);
         self.people.forget(sid, &entry.of);
         Some(entry.session)
@@ -187,15 +192,18 @@ impl Sessions {
     fn insert(&self, cookie: &str, session: Session, now: Moment) -> Vec<Arc<str>> {
         let (hash, sid) = (cookie_hash(cookie), session.sid.clone());
         let used = (now, self.tick());
+        let weight = session.identities.values().map(|vouched| vouched.weight()).sum();
         let (of, too_many) = self.people.add(&session);
         self.cookie_shard(&hash).insert(hash, sid.clone());
         let replaced = {
             let mut shard = self.shard(&sid);
             shard.order.insert(used, sid.clone());
-            shard.entries.insert(sid, Entry { cookie: hash, used, session, of })
+            shard.entries.insert(sid, Entry { cookie: hash, used, session, of, weight })
         };
-        if replaced.is_none() {
-            self.count.fetch_add(1, Ordering::Relaxed);
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        match replaced {
+            None => drop(self.count.fetch_add(1, Ordering::Relaxed)),
+            Some(old) => drop(self.weight.fetch_sub(old.weight, Ordering::Relaxed)),
         }
         too_many
     }

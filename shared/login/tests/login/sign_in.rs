@@ -42,6 +42,23 @@ async fn somebody_whom_the_first_member_vouches_for_is_signed_in() {
 }
 
 #[tokio::test]
+async fn a_session_keeps_what_applications_are_told_and_what_is_too_large_is_left_out_and_said() {
+    let idp = Idp::start().await;
+    let photo = vec![0; 10_000];
+    idp.says(json!({ "employee": "e-1", "email": "alice@example.com", "untold": "x", "photo": photo }));
+    let node = Node::new(json!([oidc("first", &idp), group("group", &["first"])]));
+    let mut alice = Person::new();
+    let page = signs_in(&mut alice, &node, &idp, "group").await;
+    let told = page.told();
+    let attributes = &told["attributes"]["group"];
+    assert_eq!(attributes["email"], "alice@example.com");
+    assert_eq!((attributes.get("untold"), attributes.get("photo")), (None, None));
+    let why = node.why(told["login"].as_str().unwrap());
+    let words = "first said more of the person than a session holds; left out: photo, the hint for a logout.";
+    assert!(why.contains(words) && !why.contains("untold"), "{why}");
+}
+
+#[tokio::test]
 async fn the_session_answers_the_next_application_and_nobody_is_asked() {
     let idp = Idp::start().await;
     let node = Node::new(json!([oidc("first", &idp), group("group", &["first"])]));

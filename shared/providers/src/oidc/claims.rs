@@ -76,6 +76,11 @@ impl Mapping {
         self.0.iter().map(|mapped| mapped.claim.as_str())
     }
 
+    /// Whether it reads the attribute `name` of those who came through `via`, or what lies within it.
+    pub(super) fn reads(&self, via: &str, name: &str) -> bool {
+        self.0.iter().any(|mapped| mapped.source == via && mapped.path.may_enter(name))
+    }
+
     /// The claims about a person: what `scopes` ask for, from what came through `via`, then the mapped ones.
     pub(super) fn claims(&self, scopes: &Scopes, attributes: &Attributes, via: &str) -> Map<String, Value> {
         let told = self.told(scopes, attributes, via).into_iter();
@@ -241,6 +246,18 @@ mod tests {
                 ("phone", false, "group.a.absent")
             ]
         );
+    }
+
+    #[test]
+    fn a_mapping_reads_each_attribute_that_its_path_may_begin_with_and_no_other() {
+        let mapping = mapping(&[("roles", "group.a.urn:x.1.roles[0]")]).unwrap();
+        for name in ["urn:x", "urn:x.1", "urn:x.1.roles", "urn:x.1.roles[0]"] {
+            assert!(mapping.reads("group.a", name), "{name}");
+            assert!(!mapping.reads("group", name), "{name}");
+        }
+        for name in ["urn", "urn:x.1.role", "urn:x.1.roles[0].more", "email"] {
+            assert!(!mapping.reads("group.a", name), "{name}");
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ use client::Clients;
 use discovery::Documents;
 use endpoints::Endpoints;
 use health::Questions;
+use scope::STANDARD;
 use store::Store;
 
 /// Name of this protocol among a login's modes.
@@ -172,6 +173,11 @@ impl OidcProvider {
 impl Mode for OidcProvider {
     fn name(&self) -> &'static str {
         MODE
+    }
+
+    fn tells(&self, via: &str, name: &str) -> bool {
+        STANDARD.iter().any(|scope| scope.claims.contains(&name))
+            || self.clients.iter().any(|client| client.mapping.reads(via, name))
     }
 
     fn resume<'a>(&'a self, data: &'a [u8], outcome: Result<SignedIn, Refused>) -> BoxFuture<'a, Response> {

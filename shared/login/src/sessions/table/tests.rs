@@ -143,6 +143,39 @@ fn a_person_with_too_many_sessions_loses_the_oldest_of_their_own_and_nobody_else
 }
 
 #[test]
+fn a_large_session_counts_as_several_and_nobody_is_alone_with_more_than_a_fiftieth() {
+    let table = table(1_000);
+    let large = |number: usize| {
+        let mut vouched = vouched("group", "alice", at(1));
+        vouched.attributes.insert("groups".into(), "x".repeat(100 * 1024).into());
+        let cookie = number.to_string();
+        table.enter(None, vouched, "app", Fresh { cookie: &cookie, sid: format!("sid of {cookie}") }, at(1))
+    };
+    enter(&table, None, "bob", "bob's", at(0));
+    for number in 0..100 {
+        large(number);
+    }
+    assert_eq!(table.len(), 1 + 20 / 7, "each weighs seven, and she may have twenty");
+    assert!(table.by_cookie("99", at(2)).is_some() && table.by_cookie("bob's", at(2)).is_some());
+    for sid in ["sid of 98", "sid of 99", "sid of bob's"] {
+        table.end(sid);
+    }
+    assert_eq!((table.len(), table.weight.load(Ordering::Relaxed), table.people.len()), (0, 0, 0));
+}
+
+#[test]
+fn large_sessions_fill_a_table_sooner_and_the_newest_stays() {
+    let table = table(10);
+    for name in ["a", "b", "c"] {
+        let mut vouched = vouched("group", name, at(1));
+        vouched.attributes.insert("groups".into(), "x".repeat(200 * 1024).into());
+        table.enter(None, vouched, "app", Fresh { cookie: name, sid: name.into() }, at(1));
+    }
+    assert!(table.by_cookie("c", at(1)).is_some());
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
 fn sessions_that_ended_count_for_nobody() {
     let table = table(1_000);
     for number in 0..100 {

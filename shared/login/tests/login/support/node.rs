@@ -42,6 +42,11 @@ impl Mode for Told {
         "told"
     }
 
+    /// Everything but what no application asks for.
+    fn tells(&self, _: &str, name: &str) -> bool {
+        name != "untold"
+    }
+
     fn resume<'a>(&'a self, data: &'a [u8], outcome: Result<SignedIn, Refused>) -> BoxFuture<'a, Response> {
         let data = String::from_utf8_lossy(data).into_owned();
         Box::pin(async move {
