@@ -2,21 +2,24 @@
 //!
 //! A good fetch replaces everything at once, so whatever the provider took back is gone with it. A failed fetch changes nothing:
 //! the last good answer is used until it is `keysMaxAge` old, or past an end that it names itself. One fetch runs at a time; who
-//! waited for it takes its result. An unknown key may cause a fetch, at most one every [`KEY_PAUSE`], because anybody can invent
-//! one. Whoever needs what is fresh takes it without a lock. What is fetched, and what it means, is the [`Source`]'s.
+//! waited for it takes its result. Nobody waits long while there is an answer that may be used: whoever finds it old has it fetched
+//! again beside, and looks for [`MOMENT`] whether that brings something. An unknown key may cause a fetch, at most one every
+//! [`KEY_PAUSE`], because anybody can invent one. Whoever needs what is fresh takes it without a lock. What is fetched, and what it
+//! means, is the [`Source`]'s.
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt::{Debug, Display};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::http::Limits;
 
@@ -24,13 +27,15 @@ use crate::http::Limits;
 pub(crate) const REFRESH: Duration = Duration::from_secs(3600);
 /// Pause after a failed refresh while the last good answer serves.
 const REFRESH_PAUSE: Duration = Duration::from_secs(30);
-/// How long a login waits for a fetch that is under way, such as a patient probe's.
+/// How long the one login that has an old answer fetched again waits for the new one.
+const MOMENT: Duration = Duration::from_millis(300);
+/// How long a login that has nothing to go by waits for a fetch that is under way, such as a patient probe's.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Pause between two fetches because of an unknown key.
 const KEY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where answers come from.
-pub(crate) trait Source: Debug + Sync {
+pub(crate) trait Source: Debug + Send + Sync + 'static {
     /// What is published.
     type Answer: Debug + Send + Sync;
     /// Why nothing was fetched.
@@ -77,7 +82,9 @@ pub(crate) struct Kept<S: Source> {
     source: S,
     max_age: Duration,
     good: ArcSwapOption<Good<S::Answer>>,
-    flight: Mutex<Flight<S::Why>>,
+    flight: Arc<Mutex<Flight<S::Why>>>,
+    /// The fetch that runs beside whoever found an answer old: one at most, because it holds the flight.
+    renewals: Lock<JoinSet<()>>,
 }
 
 /// One good fetch.
@@ -96,14 +103,20 @@ struct Flight<W> {
 
 impl<S: Source> Kept<S> {
     /// `first`: an answer that is there already. No answer is used for longer than `max_age`.
-    pub(crate) fn new(connector: &str, source: S, max_age: Duration, first: Option<S::Answer>) -> Self {
-        let flight = Mutex::new(Flight { failed: None, for_key: None });
-        let kept =
-            Self { connector: connector.to_owned(), source, max_age, good: ArcSwapOption::empty(), flight };
+    pub(crate) fn new(connector: &str, source: S, max_age: Duration, first: Option<S::Answer>) -> Arc<Self> {
+        let flight = Arc::new(Mutex::new(Flight { failed: None, for_key: None }));
+        let kept = Self {
+            connector: connector.to_owned(),
+            source,
+            max_age,
+            good: ArcSwapOption::empty(),
+            flight,
+            renewals: Lock::default(),
+        };
         if let Some(first) = first {
             kept.take(first);
         }
-        kept
+        Arc::new(kept)
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -124,42 +137,60 @@ impl<S: Source> Kept<S> {
     ///
     /// # Errors
     /// Why the fetch came to nothing, where no earlier answer may be used.
-    pub(crate) async fn published(&self) -> Result<Arc<S::Answer>, S::Why> {
+    pub(crate) async fn published(self: &Arc<Self>) -> Result<Arc<S::Answer>, S::Why> {
         let asked = self.source.now();
         if let Some(fresh) = self.fresh(asked) {
             return Ok(fresh);
         }
+        let Some(old) = self.known() else { return self.awaited(asked).await };
+        if self.renews() {
+            drop(timeout(MOMENT, self.flight.lock()).await);
+        }
+        Ok(self.known().unwrap_or(old))
+    }
+
+    /// What a fetch brings: the one under way, or one of its own.
+    async fn awaited(&self, asked: Moment) -> Result<Arc<S::Answer>, S::Why> {
         let Ok(mut flight) = timeout(PATIENCE, self.flight.lock()).await else {
             return self.known().ok_or_else(S::unanswered);
         };
-        let now = self.source.now();
-        if let Some(fresh) = self.fresh(now) {
-            return Ok(fresh);
+        if let Some(known) = self.known() {
+            return Ok(known);
         }
-        if let Some((ended, why)) = &flight.failed {
-            match self.known() {
-                Some(good) if now.since(*ended) < REFRESH_PAUSE => return Ok(good),
-                None if *ended >= asked => return Err(why.clone()),
-                _ => {}
-            }
-        }
-        match self.fetch(&mut flight, &Limits::DOCUMENT).await {
-            Ok(fresh) => Ok(fresh),
-            Err(why) => {
-                let good = self.known().ok_or_else(|| why.clone())?;
-                tracing::warn!(connector = self.connector, %why, "what the last good fetch brought is used");
-                Ok(good)
-            }
+        match &flight.failed {
+            Some((ended, why)) if *ended >= asked => Err(why.clone()),
+            _ => self.fetch(&mut flight, &Limits::DOCUMENT).await,
         }
     }
 
-    /// Fetches now; for probes.
+    /// Has an old answer fetched again, beside whoever found it old; not while a fetch is under way, or soon after one failed.
+    fn renews(self: &Arc<Self>) -> bool {
+        let Ok(mut flight) = Arc::clone(&self.flight).try_lock_owned() else { return false };
+        let now = self.source.now();
+        let failed = flight.failed.as_ref().is_some_and(|(ended, _)| now.since(*ended) < REFRESH_PAUSE);
+        if failed || self.fresh(now).is_some() {
+            return false;
+        }
+        let kept = Arc::clone(self);
+        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        while renewals.try_join_next().is_some() {}
+        renewals.spawn(async move {
+            if let Err(why) = kept.fetch(&mut flight, &Limits::DOCUMENT).await {
+                tracing::warn!(connector = kept.connector, %why, "what the last good fetch brought is used");
+            }
+        });
+        true
+    }
+
+    /// Fetches now; for probes. A fetch that is under way counts towards the time that `limits` give.
     ///
     /// # Errors
     /// Why the fetch came to nothing.
     pub(crate) async fn look(&self, limits: &Limits) -> Result<Arc<S::Answer>, S::Why> {
-        let mut flight = self.flight.lock().await;
-        self.fetch(&mut flight, limits).await
+        let until = Instant::now() + limits.total;
+        let mut flight = timeout_at(until, self.flight.lock()).await.map_err(|_| S::unanswered())?;
+        let limits = Limits { total: until - Instant::now(), ..*limits };
+        self.fetch(&mut flight, &limits).await
     }
 
     /// Something is signed by a key that is not in `known`: fetches again unless that happened just now. `None`: nothing new is

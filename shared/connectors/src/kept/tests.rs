@@ -72,7 +72,7 @@ impl Source for Arc<Numbers> {
 
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-fn kept() -> (Arc<Numbers>, Kept<Arc<Numbers>>) {
+fn kept() -> (Arc<Numbers>, Arc<Kept<Arc<Numbers>>>) {
     let numbers = Arc::new(Numbers::default());
     (Arc::clone(&numbers), Kept::new("idp", numbers, MAX_AGE, None))
 }
@@ -202,23 +202,52 @@ async fn nobody_waits_for_a_fetch_while_the_answer_is_young() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_hangs_is_waited_for_no_longer_than_patience_and_an_old_answer_serves() {
+async fn a_fetch_that_hangs_is_waited_for_only_where_nothing_is_known_and_no_longer_than_patience() {
     let (numbers, kept) = kept();
     for known in [false, true] {
         numbers.lets_go.forget_permits(Semaphore::MAX_PERMITS);
         let mut probe = Box::pin(kept.look(&Limits::DOCUMENT));
         waits(&mut probe).await;
         numbers.passes(REFRESH);
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let answered = kept.published().await;
-        assert_eq!(
-            (answered.as_deref(), began.elapsed()),
-            (if known { Ok(&1) } else { Err(&"unanswered") }, PATIENCE)
-        );
+        let expected = if known { (Ok(&1), Duration::ZERO) } else { (Err(&"unanswered"), PATIENCE) };
+        assert_eq!((answered.as_deref(), began.elapsed()), expected);
         numbers.lets_go.add_permits(1);
         probe.await.expect("it is alive");
         numbers.lets_go.add_permits(100);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_login_waits_a_moment_for_what_is_old_and_silent_the_others_not_at_all_and_it_is_renewed_beside()
+{
+    let (numbers, kept) = kept();
+    kept.published().await.expect("it is alive");
+    numbers.publishes(Some(2));
+    numbers.passes(REFRESH);
+    numbers.lets_go.forget_permits(Semaphore::MAX_PERMITS);
+    for waited in [MOMENT, Duration::ZERO, Duration::ZERO] {
+        let began = Instant::now();
+        assert_eq!(kept.published().await.as_deref(), Ok(&1));
+        assert_eq!(began.elapsed(), waited);
+    }
+    numbers.lets_go.add_permits(1);
+    while kept.known().as_deref() != Some(&2) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(numbers.fetches().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_behind_a_fetch_that_hangs_ends_within_its_own_time() {
+    let (numbers, kept) = kept();
+    numbers.lets_go.forget_permits(Semaphore::MAX_PERMITS);
+    let mut login = Box::pin(kept.published());
+    waits(&mut login).await;
+    let (began, second) = (Instant::now(), Duration::from_secs(1));
+    let looked = kept.look(&Limits { total: second, ..Limits::DOCUMENT }).await;
+    assert_eq!((looked, began.elapsed()), (Err("unanswered"), second));
 }
 
 #[tokio::test]

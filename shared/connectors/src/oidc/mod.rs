@@ -18,6 +18,8 @@ mod userinfo;
 mod verify;
 mod word;
 
+use std::sync::Arc;
+
 use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Oidc as Written, http::TlsProfile};
 use mangrove_continuity::HealthPolicy;
@@ -37,7 +39,7 @@ use crate::{Failure, HttpClient, Identity, Parts, http::HttpBuildError};
 pub struct Oidc {
     settings: Settings,
     http: HttpClient,
-    provider: Provider,
+    provider: Arc<Provider>,
     /// What is asked instead of the provider.
     endpoint: Option<Endpoint>,
     /// How DNS found it, if it did.

@@ -1,5 +1,7 @@
 //! What the provider publishes: its discovery document and its keys. For how long they are believed is said by [`Kept`].
 
+use std::sync::Arc;
+
 use mangrove_keys::ForeignKeys;
 use url::Url;
 
@@ -85,7 +87,7 @@ impl Source for Discovery {
 }
 
 impl Discovery {
-    pub(super) fn kept(settings: &Settings, http: HttpClient) -> Provider {
+    pub(super) fn kept(settings: &Settings, http: HttpClient) -> Arc<Provider> {
         let discovery = Self {
             connector: settings.name.clone(),
             well_known: settings.well_known.clone(),

@@ -115,18 +115,22 @@ impl Saml {
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
         match self.judge(known, attempt, response, from).await? {
             unknown @ Err(Unbelieved::Refused(Refused::Signature { .. })) => {
-                // Anybody can sign something, so it is no news of the provider when it cannot be asked.
-                let newer = self.provider.for_unknown_key(known).await.unwrap_or_else(|why| {
-                    tracing::warn!(connector = self.name(), %why, "an unknown key cannot be looked up");
-                    None
-                });
-                match newer.filter(|newer| newer.entity_id == attempt.issuer) {
+                match self.newer(known).await.filter(|newer| newer.entity_id == attempt.issuer) {
                     Some(newer) => self.judge(&newer, attempt, response, from).await,
                     None => Ok(unknown),
                 }
             }
             judged => Ok(judged),
         }
+    }
+
+    /// Newer metadata, for a message that is signed by a key which `known` does not have; none where there is no newer.
+    pub(super) async fn newer(&self, known: &Arc<Published>) -> Option<Arc<Published>> {
+        // Anybody can sign something, so it is no news of the provider when it cannot be asked.
+        self.provider.for_unknown_key(known).await.unwrap_or_else(|why| {
+            tracing::warn!(connector = self.name(), %why, "an unknown key cannot be looked up");
+            None
+        })
     }
 
     /// The response in an answer that belongs to this attempt.

@@ -82,14 +82,29 @@ impl Saml {
     /// What arrived at the single logout service.
     pub(crate) async fn hears(&self, carried: Carried, from: Network) -> Result<Heard, Failure> {
         let known = self.provider.published().await.map_err(|why| why.into_failure(self.name()))?;
-        let settings = Arc::clone(&self.settings);
+        let carried = Arc::new(carried);
+        let mut heard = self.heard(&carried, &known, from).await?;
+        if let Err(Unheard::Refused(Refused::Signature { .. })) = heard
+            && let Some(newer) = self.newer(&known).await
+        {
+            heard = self.heard(&carried, &newer, from).await?;
+        }
+        heard.map_err(|why| Failure::protocol(self.said(why)))
+    }
+
+    async fn heard(
+        &self,
+        carried: &Arc<Carried>,
+        known: &Arc<Published>,
+        from: Network,
+    ) -> Result<Result<Heard, Unheard>, Failure> {
+        let (settings, carried, known) = (Arc::clone(&self.settings), Arc::clone(carried), Arc::clone(known));
         let heard = self.benches.anybodys.run_for(from, move || {
             let here = settings.logout.as_ref().map(Url::as_str).unwrap_or_default();
             let expected = Expected { provider: &known.entity_id, here };
             hear(&carried, &known, &expected, ambient::unix_now())
         });
-        let heard = heard.await.map_err(|undone| work::failure(undone, self.name()))?;
-        heard.map_err(|why| Failure::protocol(self.said(why)))
+        heard.await.map_err(|undone| work::failure(undone, self.name()))
     }
 
     /// Tells the provider that what it wished has happened.

@@ -36,7 +36,7 @@ pub const METADATA_SUFFIX: &str = "/metadata";
 pub struct Saml {
     settings: Arc<Settings>,
     http: HttpClient,
-    provider: Provider,
+    provider: Arc<Provider>,
     benches: Arc<Benches>,
     /// What is asked instead of the provider.
     endpoint: Option<Endpoint>,

@@ -1,8 +1,11 @@
 //! A look at the provider: its single sign-on service asked with a well-formed request, as a browser would bring it, and its
 //! metadata fetched fresh; or the operator's own endpoint instead.
 //!
-//! The service decides. Metadata that cannot be fetched is said and changes nothing while the last good one may be used; it
-//! may lie on another machine than people sign in on.
+//! The service decides, and how long it takes is how long the provider takes. Metadata that cannot be fetched is said and changes
+//! nothing while the last good one may be used; it may lie on another machine than people sign in on, and be given up before the
+//! service is.
+
+use std::time::Duration;
 
 use http::{Request, header};
 use mangrove_keys::ambient;
@@ -31,16 +34,16 @@ impl Saml {
         if let Some(endpoint) = &self.endpoint {
             return endpoint.probe(timeout).await;
         }
-        let began = ambient::now();
         let limits = Limits { total: timeout, ..Limits::DOCUMENT };
         let known = self.provider.known();
         let early = async {
             match &known {
-                Some(known) => Some(self.knock(known, &limits).await),
+                Some(known) => Some(self.timed_knock(known, &limits).await),
                 None => None,
             }
         };
-        let (fetched, early) = futures::join!(self.provider.look(&limits), early);
+        let of_metadata = Limits { total: timeout * 4 / 5, ..limits };
+        let (fetched, early) = futures::join!(self.provider.look(&of_metadata), early);
         let known = match (fetched, self.provider.known()) {
             (Ok(fresh), _) => fresh,
             (Err(why), Some(known)) => {
@@ -56,10 +59,10 @@ impl Saml {
         };
         let knocked = match early {
             Some(knocked) => knocked,
-            None => self.knock(&known, &limits).await,
+            None => self.timed_knock(&known, &limits).await,
         };
         match knocked {
-            Ok(()) => ProbeResult::Answered { took: ambient::now().since(began), knows_this_node: false },
+            Ok(took) => ProbeResult::Answered { took, knows_this_node: false },
             Err(closed) => ProbeResult::Failed { why: closed.to_string(), no_answer: closed.is_no_answer() },
         }
     }
@@ -71,6 +74,12 @@ impl Saml {
     pub(crate) async fn rehearse(&self) -> Result<(), Failure> {
         let looked = self.provider.look(&Limits::DOCUMENT).await;
         looked.map(drop).map_err(|why| why.into_failure(self.name()))
+    }
+
+    /// A knock, and how long it took.
+    async fn timed_knock(&self, known: &Published, limits: &Limits) -> Result<Duration, Closed> {
+        let began = ambient::now();
+        self.knock(known, limits).await.map(|()| ambient::now().since(began))
     }
 
     /// Asks the single sign-on service for a login that nobody will finish. A page or a way to one is good; an error page,

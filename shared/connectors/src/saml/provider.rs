@@ -194,7 +194,7 @@ impl Metadata {
         settings: &Settings,
         http: HttpClient,
         benches: Arc<Benches>,
-    ) -> Result<Provider, HttpBuildError> {
+    ) -> Result<Arc<Provider>, HttpBuildError> {
         let (from, signs) = (settings.metadata.clone(), settings.key.is_some());
         let first = match &from {
             From::Web(_) => None,

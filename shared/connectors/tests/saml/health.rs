@@ -71,3 +71,17 @@ async fn a_look_at_a_provider_that_is_not_known_yet_learns_its_metadata() {
     connector.begin(&Ask::default()).await.unwrap();
     assert_eq!((idp.hits("/metadata"), idp.hits("/sso")), (1, 0));
 }
+
+#[tokio::test]
+async fn metadata_that_is_silent_says_nothing_of_the_sign_on_service_and_makes_it_no_slower() {
+    let idp = Idp::start().await;
+    let connector = connector(&idp, |written| {
+        written["healthCheck"] = serde_json::json!({ "enabled": true, "timeout": "500ms" });
+    });
+    login(&idp, &connector, &Ask::default()).await.unwrap();
+    idp.lies(|lies| lies.silent_at = Some("/metadata"));
+    for _ in 0..3 {
+        let ProbeResult::Answered { took, .. } = connector.probe().await else { panic!("it answers") };
+        assert!(took < Duration::from_millis(400), "that is how long its metadata was waited for: {took:?}");
+    }
+}

@@ -137,6 +137,13 @@ async fn a_wish_that_the_provider_did_not_sign_for_this_door_now_is_refused() {
 }
 
 #[tokio::test]
+async fn a_wish_signed_by_a_key_that_was_rolled_just_now_is_believed() {
+    let signed = signed_in().await;
+    signed.idp.rolls_keys();
+    assert!(wishes(&signed, |_| ()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_wish_is_answered_with_its_relay_state() {
     let signed = signed_in().await;
     let wish = Farewell::request(&signed.idp.entity_id(), DOOR, "alice-1", None);

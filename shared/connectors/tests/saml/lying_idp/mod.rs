@@ -96,8 +96,9 @@ pub(crate) struct Lies {
     pub(crate) changes_metadata: Option<Change<String>>,
     /// The single sign-on service answers this.
     pub(crate) sign_on: Option<u16>,
-    /// Nothing is answered.
+    /// Nothing is answered, or nothing at this path.
     pub(crate) silent: bool,
+    pub(crate) silent_at: Option<&'static str>,
     /// Only these bindings are offered.
     pub(crate) bindings: Option<Vec<&'static str>>,
     pub(crate) wants_signed: bool,
@@ -265,7 +266,7 @@ impl House {
         self.asked.lock().unwrap().push((path.to_owned(), asked));
         let (silent, status) = {
             let lies = self.lies.lock().unwrap();
-            (lies.silent, lies.sign_on)
+            (lies.silent || lies.silent_at == Some(path), lies.sign_on)
         };
         if silent {
             std::future::pending::<()>().await;
