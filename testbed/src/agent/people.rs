@@ -202,6 +202,7 @@ mod tests {
             accounts: Vec::new(),
             app: "app".into(),
             url: "https://app.mesh.test/".into(),
+            begins: None,
             every_us,
             keep_session: false,
             chromium: false,

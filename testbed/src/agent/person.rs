@@ -1,4 +1,4 @@
-//! One login by one person: types the application's address, fills in what asks to be filled in, and when a page does
+//! One login by one person: types the application's address (or first a provider's, where a habit says so), fills in what asks to be filled in, and when a page does
 //! not come, does what patient people do: waits, reloads once, goes back to the application and starts again. Where nothing has
 //! come since the address was typed there is nothing to reload: typing it again is starting again.
 
@@ -117,7 +117,9 @@ impl<'a> Attempt<'a> {
         };
         self.passwords_here = 0;
         let mut first_no: Option<(Instant, Micros)> = None;
-        let mut going = Navigation::typed(&address);
+        let elsewhere = self.person.begins.as_ref().filter(|_| self.acts.restarts == 0);
+        let first = elsewhere.and_then(|url| Url::parse(url).ok());
+        let mut going = Navigation::typed(first.as_ref().unwrap_or(&address));
         for _ in 0..MOST_PAGES {
             let began = Instant::now();
             let page = match self.open_patiently(going).await {

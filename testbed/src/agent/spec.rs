@@ -83,6 +83,10 @@ pub struct PersonSpec {
     pub app: String,
     /// What is typed into the address bar, such as `https://branch-app.mesh.test/`.
     pub url: String,
+    /// What is typed there first instead: an identity provider's address for this application. Who is not signed in by it
+    /// goes to the application itself.
+    #[serde(default)]
+    pub begins: Option<String>,
     /// Between the beginnings of two sign-ins (or visits, for those who keep a session).
     pub every_us: Micros,
     /// Whether the browser keeps its cookies: signs in once, then comes back.
@@ -191,6 +195,7 @@ mod tests {
             ],
             app: "app".into(),
             url: "https://app.mesh.test/".into(),
+            begins: None,
             every_us: 1,
             keep_session: false,
             chromium: false,

@@ -250,6 +250,7 @@ async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
         accounts: vec![account],
         app: "branch-app".into(),
         url: format!("https://localhost:{}/", listen.port()),
+        begins: None,
         every_us: 50_000,
         keep_session,
         chromium: false,

@@ -166,13 +166,22 @@ pub enum IdpState {
     SlowPages,
     /// It signs with another key than before, and publishes no other.
     KeysRolled,
+    /// It publishes the certificate that it will sign with beside the one that it signs with.
+    KeysAnnounced,
+    /// It publishes its former certificate no longer.
+    OldKeysGone,
     /// The client secrets of some nodes have expired.
     SecretExpired,
 }
 
 impl IdpState {
+    /// Whether it is a step of exchanging its keys, which nothing has to heal.
+    pub fn is_of_keys(self) -> bool {
+        matches!(self, Self::KeysRolled | Self::KeysAnnounced | Self::OldKeysGone)
+    }
+
     /// Whether people can be signed in by an identity provider in this state.
     pub fn signs_in(self) -> bool {
-        matches!(self, Self::Right | Self::SlowPages | Self::KeysRolled)
+        !matches!(self, Self::Errors | Self::Garbage | Self::ExpiredCertificate | Self::SecretExpired)
     }
 }

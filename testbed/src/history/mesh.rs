@@ -1,6 +1,6 @@
 //! The mesh that a history is about: regions, links, servers, people, rounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,19 @@ pub struct Foreign {
     /// The protocols by which nodes ask it (an application: by which it asks a node), each with the places, host and path, to
     /// which it sends browsers back. None where a browser never sees it.
     pub spoken: BTreeMap<String, Vec<String>>,
+    /// What it demands or does in logins that come back to one of these places, where it does not always.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub particular: BTreeMap<String, BTreeSet<Particular>>,
+}
+
+/// What software of another maker does for some of those who ask it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Particular {
+    /// It takes no request without a signature.
+    SignedRequests,
+    /// It encrypts what it says of a person.
+    EncryptedAssertions,
 }
 
 fn yes() -> bool {

@@ -3,7 +3,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
+    GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_RSA_SHA256,
 };
 
 use crate::language::{DOMAIN, host};
@@ -42,6 +42,17 @@ impl Authority {
     /// The authority's certificate, PEM: what everybody in the lab trusts.
     pub fn certificate_pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    /// An RSA key to sign and to decrypt with, in a certificate of its own: a service provider's, whom nobody vouches for.
+    ///
+    /// # Errors
+    /// When the random source or the encoder fails.
+    pub fn service_provider(server: &str) -> Result<Leaf, rcgen::Error> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name(&host(server));
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
+        Ok(Leaf { certificate_pem: params.self_signed(&key)?.pem(), key_pem: key.serialize_pem() })
     }
 
     /// A certificate for the server `NAME.mesh.test`.

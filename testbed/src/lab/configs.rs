@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mangrove_config::connectors::Oidc;
 use mangrove_config::{App, Config, Connector, Secret};
-use mangrove_keys::{Algorithm, KeyRing, KeySource};
+use mangrove_keys::{Algorithm, KeyRing, KeySource, Signer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -56,6 +56,8 @@ pub struct Client {
     pub logout_urls: Vec<String>,
     /// File with the certificate by which a service provider signs, PEM.
     pub certificate: Option<String>,
+    /// The key of that certificate opens what is encrypted for it.
+    pub decrypts: bool,
 }
 
 impl Client {
@@ -70,6 +72,7 @@ impl Client {
             urls: Vec::new(),
             logout_urls: Vec::new(),
             certificate: None,
+            decrypts: false,
         }
     }
 }
@@ -105,6 +108,7 @@ fn client_of(config: &Config, connector: &Connector) -> Option<Client> {
             urls: texts(Some(&saml.consumer_service_url)),
             logout_urls: texts(saml.logout_callback_url.as_ref()),
             certificate: saml.sp_cert_path.clone(),
+            decrypts: saml.sp_key_path.as_deref().is_some_and(is_rsa),
             ..Client::new(Protocol::Saml, &saml.entity_id, None)
         },
         Connector::Ldap(ldap) | Connector::ActiveDirectory(ldap) => Client {
@@ -113,6 +117,12 @@ fn client_of(config: &Config, connector: &Connector) -> Option<Client> {
         },
         Connector::Local(_) | Connector::Continuity(_) => return None,
     })
+}
+
+/// Whether a file holds a key that can open as well as sign.
+fn is_rsa(file: &str) -> bool {
+    let signer = std::fs::read(file).ok().and_then(|pem| Signer::from_pem(file, &pem).ok());
+    signer.is_some_and(|signer| signer.algorithm() == Algorithm::Rs256)
 }
 
 /// The public half of the key by which a node proves who it is: the one that it names, or its own.

@@ -81,7 +81,16 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         Server {
             vouches: true,
             by_browser: provider.is_none_or(Provider::by_browser),
-            foreign: provider.map(|provider| made_by(&provider.software(), &clients())),
+            foreign: provider.map(|provider| {
+                let clients = clients();
+                let particular = clients.iter().flat_map(|client| {
+                    places(client).map(|place| (place, provider.particular(client))).collect::<Vec<_>>()
+                });
+                Foreign {
+                    particular: particular.filter(|(_, what)| !what.is_empty()).collect(),
+                    ..made_by(&provider.software(), &clients)
+                }
+            }),
             ..server(&it.name, &it.region, ServerKind::Idp)
         }
     });
@@ -114,8 +123,13 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
 fn made_by(software: &Software, clients: &[Client]) -> Foreign {
     let mut spoken: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for client in clients {
-        let places = client.urls.iter().filter_map(|url| url.strip_prefix("https://")).map(str::to_owned);
-        spoken.entry(client.protocol.to_string()).or_default().extend(places);
+        spoken.entry(client.protocol.to_string()).or_default().extend(places(client));
     }
-    Foreign { product: software.product.to_owned(), version: software.version().to_owned(), spoken }
+    let (product, version) = (software.product.to_owned(), software.version().to_owned());
+    Foreign { product, version, spoken, particular: BTreeMap::new() }
+}
+
+/// Where browsers come back to a client, as histories write places.
+fn places(client: &Client) -> impl Iterator<Item = String> {
+    client.urls.iter().filter_map(|url| url.strip_prefix("https://")).map(str::to_owned)
 }

@@ -156,7 +156,7 @@ impl House {
                 let page = "<!doctype html><title>Welcome</title><h1>You should not have come here</h1>";
                 answer(self.expired.accept(client).await?, 200, page).await
             }
-            IdpState::Right | IdpState::KeysRolled | IdpState::SecretExpired | IdpState::SlowPages => {
+            _ => {
                 // Who only knocks does not reach a provider that is served by a server as small as PHP's own.
                 if self.speaks_tls {
                     let client = self.right.accept(client).await?;

@@ -15,7 +15,7 @@ use super::ca::{Authority, Leaf};
 use super::dns::Zone;
 use super::endpoint::EndpointSpec;
 use super::expiry::Expiry;
-use super::foreign::Before;
+use super::foreign::{Before, Exchange};
 use super::front::FrontSpec;
 use super::idp::{Member, Somebody};
 use super::knock::Question;
@@ -53,6 +53,8 @@ pub struct Program {
     pub keys: Vec<PathBuf>,
     /// What is done before each start, and in which folder.
     pub before: Option<(Before, PathBuf)>,
+    /// How it gets other keys while it goes on, and in which folder; none where it cannot.
+    pub exchange: Option<(Exchange, PathBuf)>,
     /// What it answers with status 200 once it is ready, if accepting connections does not say so.
     pub ready: Option<Question>,
 }
@@ -125,6 +127,7 @@ impl Mesh {
         draft.secrets()?;
         draft.certificates()?;
         draft.client_keys()?;
+        draft.service_providers()?;
         draft.load();
         draft.foreign_addresses();
         let mut programs = draft.programs()?;
@@ -209,6 +212,19 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// The key and certificate of each node that is a service provider with one.
+    fn service_providers(&self) -> Result<(), MeshError> {
+        let named = |text: String| text.contains("NODE_SAML_KEY");
+        for node in &self.topology.nodes {
+            if std::fs::read_to_string(&node.config).is_ok_and(named) {
+                let (home, own) = (self.home(&node.name), Authority::service_provider(&node.name)?);
+                secret(&home.join("saml.pem"), &own.certificate_pem)?;
+                secret(&home.join("saml.key"), &own.key_pem)?;
+            }
+        }
+        Ok(())
+    }
+
     fn client_keys_folder(&self) -> PathBuf {
         self.folder.join("client-keys")
     }
@@ -255,6 +271,8 @@ impl Draft<'_> {
             ("NODE_ADDRESS", address),
             ("NODE_CERT", path(home.join("cert.pem"))),
             ("NODE_KEY", path(home.join("key.pem"))),
+            ("NODE_SAML_CERT", path(home.join("saml.pem"))),
+            ("NODE_SAML_KEY", path(home.join("saml.key"))),
             ("NODE_STATE", path(home.join("state"))),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME", path(home)),

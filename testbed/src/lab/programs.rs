@@ -150,6 +150,7 @@ impl Draft<'_> {
             disk: None,
             keys: Vec::new(),
             before: None,
+            exchange: None,
             ready: None,
         })
     }
@@ -160,6 +161,7 @@ impl Draft<'_> {
         program.environment.extend(launch.environment);
         program.keys = launch.keys;
         program.before = launch.before.map(|before| (before, self.home(name)));
+        program.exchange = launch.exchange.map(|exchange| (exchange, self.home(name)));
         let question = |path| Question { host: host(name), path, authority: self.authority_file() };
         program.ready = launch.ready.map(question);
         Some(program)

@@ -3,17 +3,17 @@
 
 use std::net::SocketAddr;
 
-use mangrove_config::Config;
+use mangrove_config::{Config, Connector};
 
 use super::addresses::PORT;
-use super::configs::AppProof;
+use super::configs::{AppProof, Client, Protocol};
 use super::foreign::Provider;
 use super::idp::Somebody;
 use super::mesh::{Draft, MeshError};
 use super::{configs, describe, foreign};
 use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
 use crate::history::{Micros, micros};
-use crate::language::{AppKind, Idp, host};
+use crate::language::{AppKind, Idp, People, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -23,6 +23,12 @@ impl Draft<'_> {
     pub(super) fn specs(&mut self) -> Result<Vec<Spec>, MeshError> {
         let settings = &self.topology.settings;
         let topology = self.topology;
+        for people in &topology.people {
+            if let Err(problem) = self.beginning(people) {
+                let place = format!("{}:{}", topology.file.display(), people.line);
+                self.problems.push(format!("{place}: people.begins: {problem}"));
+            }
+        }
         topology
             .regions
             .iter()
@@ -94,6 +100,7 @@ impl Draft<'_> {
                     accounts: self.accounts(somebody)?,
                     app: people.app.clone(),
                     url: format!("https://{}/", host(&people.app)),
+                    begins: self.beginning(people).ok().flatten(),
                     every_us: micros(people.sign_in_every),
                     keep_session: people.keep_session,
                     chromium: seat.real(),
@@ -101,6 +108,29 @@ impl Draft<'_> {
                 })
             })
             .collect()
+    }
+
+    /// The address at which these people begin, if that is at an identity provider. The error says what to write in the
+    /// configuration of their application's node.
+    fn beginning(&self, people: &People) -> Result<Option<String>, String> {
+        let Some(idp) = &people.begins else { return Ok(None) };
+        let app = self.topology.apps.iter().find(|app| app.name == people.app);
+        let kind = self.topology.idps.iter().find(|it| it.name == *idp).map(|it| it.kind);
+        let (Some(app), Some(provider)) = (app, kind.and_then(foreign::provider)) else { return Ok(None) };
+        let Some(config) = self.configs.get(&app.at) else { return Ok(None) };
+        let asking = configs::asking(&[idp], config);
+        let allowed = asking.iter().find_map(|(connector, ..)| match connector {
+            Connector::Saml(saml) if saml.allow_idp_initiated => Some(saml),
+            _ => None,
+        });
+        let saml = allowed.ok_or_else(|| {
+            format!(
+                "{} has no connector of `type: saml` that asks {idp} and says `allowIDPInitiated: true`",
+                app.at
+            )
+        })?;
+        let client = Client::new(Protocol::Saml, &saml.entity_id, None);
+        Ok(provider.begins(idp, &client, &app.client))
     }
 
     /// What somebody types at which page.

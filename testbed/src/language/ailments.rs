@@ -65,19 +65,23 @@ fn conduct(state: IdpState) -> &'static str {
         IdpState::ExpiredCertificate => "expired certificate",
         IdpState::SlowPages => "slow pages",
         IdpState::KeysRolled => "keys rolled",
+        IdpState::KeysAnnounced => "keys announced",
+        IdpState::OldKeysGone => "old keys gone",
         IdpState::SecretExpired => "secret expired",
     }
 }
 
 /// Reads `break`.
 pub(super) fn read_break(reader: &mut Reader<'_>, argument: &Tree) -> Option<(Verb, String)> {
-    use IdpState::{Errors, ExpiredCertificate, Garbage, KeysRolled, SecretExpired, SlowPages};
-    let all = [Errors, Garbage, ExpiredCertificate, SlowPages, KeysRolled, SecretExpired];
+    use IdpState::{Errors, ExpiredCertificate, Garbage, SecretExpired, SlowPages};
+    use IdpState::{KeysAnnounced, KeysRolled, OldKeysGone};
+    let keys = [KeysRolled, KeysAnnounced, OldKeysGone];
+    let all = [Errors, Garbage, ExpiredCertificate, SlowPages].into_iter().chain(keys).chain([SecretExpired]);
     let mut section = reader.section("timeline.break", argument);
     let idp = section.needed("idp", "say which identity provider, `idp: corp`");
     let how = section.parsed("how", |text| {
-        let known = all.map(conduct).join(", ");
-        all.into_iter().find(|how| conduct(*how) == text).ok_or_else(|| format!("known: {known}"))
+        let known = all.clone().map(conduct).collect::<Vec<_>>().join(", ");
+        all.clone().find(|how| conduct(*how) == text).ok_or_else(|| format!("known: {known}"))
     });
     let how = how.unwrap_or(Errors);
     let by =

@@ -1,13 +1,14 @@
 //! What a topology means across its sections: names that must exist, regions that must be linked, files that must load.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod broken;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::read::{Reader, nearest};
 use super::tree::{Place, Tree};
-use super::{AppKind, Cut, Healed, IdpKind, Measure, ROOT_SERVICE, Role, Step, Topology, Verb};
+use super::{AppKind, Cut, Healed, IdpKind, Measure, People, ROOT_SERVICE, Role, Step, Topology, Verb};
 use super::{expect, rounds};
-use crate::history::IdpState;
 
 /// Most regions: their number is one byte of an address.
 pub const MOST_REGIONS: usize = 100;
@@ -159,7 +160,26 @@ fn names(topology: &Topology, reader: &mut Reader<'_>) {
                 &hint,
             );
         }
+        beginning(topology, people, reader);
     }
+}
+
+/// Who begins at an identity provider begins at one that sends people on who were not sent there: SAML alone has that.
+fn beginning(topology: &Topology, people: &People, reader: &mut Reader<'_>) {
+    let Some(name) = &people.begins else { return };
+    let saml = |it: &&super::Idp| matches!(it.kind, IdpKind::Keycloak | IdpKind::Simplesamlphp);
+    let (what, hint) = match topology.idps.iter().find(|it| it.name == *name) {
+        Some(idp) if saml(&idp) => return,
+        Some(_) => (
+            format!("nobody begins at `{name}`"),
+            "name an IdP of kind `keycloak` or `simplesamlphp`".to_owned(),
+        ),
+        None => {
+            let known = topology.idps.iter().filter(saml).map(|it| it.name.as_str());
+            (format!("there is no identity provider `{name}`"), nearest(name, known))
+        }
+    };
+    reader.problem(at(people.line), "people.begins", &what, &hint);
 }
 
 /// A second server of a directory names the first, which is no second one itself.
@@ -204,9 +224,9 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
         unlinked(topology, step, reader);
         super::endpoints::check(topology, step, reader);
         names_of(topology, step, reader);
-        broken(topology, step, reader);
+        broken::check(topology, step, reader);
     }
-    one_at_a_time(topology, reader);
+    broken::one_at_a_time(topology, reader);
     let mut ordered: Vec<_> = topology.timeline.iter().collect();
     ordered.sort_by_key(|step| step.after);
     let (mut dead, mut asleep) = (BTreeSet::new(), BTreeSet::new());
@@ -233,70 +253,6 @@ fn steps(topology: &Topology, reader: &mut Reader<'_>) {
             }
             _ => {}
         }
-    }
-}
-
-/// The verdict follows one state of an identity provider: what its front shows, or whose secret has expired.
-fn one_at_a_time(topology: &Topology, reader: &mut Reader<'_>) {
-    let mut ordered: Vec<_> = topology.timeline.iter().collect();
-    ordered.sort_by_key(|step| step.after);
-    let mut broken: BTreeMap<&str, &Verb> = BTreeMap::new();
-    for step in ordered {
-        match &step.verb {
-            Verb::Break { how: IdpState::KeysRolled, .. } => {}
-            Verb::Break { idp, how, .. } => {
-                let before = broken.insert(idp, &step.verb);
-                let expired = |how: IdpState| how == IdpState::SecretExpired;
-                let was = |verb: &Verb| matches!(verb, Verb::Break { how, .. } if expired(*how));
-                if before.is_some_and(|before| expired(*how) || was(before)) {
-                    let hint = format!("write `heal: {{ idp: {idp} }}` before");
-                    let what = format!("`{idp}` is broken already, and a secret expires at one that is not");
-                    reader.problem(at(step.line), "timeline.break", &what, &hint);
-                }
-            }
-            Verb::HealOne { what: Healed::Idp(idp) } => drop(broken.remove(idp.as_str())),
-            Verb::Heal { cuts } if cuts.is_empty() => broken.clear(),
-            _ => {}
-        }
-    }
-}
-
-/// Who misbehaves in the way of identity providers is one.
-fn broken(topology: &Topology, step: &Step, reader: &mut Reader<'_>) {
-    if let Verb::Skew { node, .. } | Verb::Fill { node } = &step.verb
-        && !topology.is_our_own(node)
-        && processes(topology).contains(&node.as_str())
-    {
-        let what = format!("`{node}` has neither clock nor disk of its own");
-        let hint = "only programs of Mangrove's own: nodes, and IdPs of kind `local`";
-        reader.problem(at(step.line), "timeline", &what, hint);
-    }
-    if let Verb::Break { of: Some(node), .. } = &step.verb
-        && !topology.nodes.iter().any(|it| it.name == *node)
-    {
-        let hint = nearest(node, topology.nodes.iter().map(|it| it.name.as_str()));
-        reader.problem(at(step.line), "timeline.break.of", &format!("there is no node `{node}`"), &hint);
-    }
-    let (Verb::Break { idp, .. } | Verb::HealOne { what: Healed::Idp(idp) }) = &step.verb else { return };
-    let kind = topology.idps.iter().find(|it| it.name == *idp).map(|it| it.kind);
-    if let Verb::Break { how: IdpState::SecretExpired, .. } = &step.verb
-        && kind == Some(IdpKind::Simplesamlphp)
-    {
-        let what = format!("`{idp}` speaks SAML: its service providers have no secrets");
-        reader.problem(at(step.line), "timeline.break", &what, "write `how: keys rolled`, or kill it");
-    }
-    if let Verb::Break { how: IdpState::Errors | IdpState::KeysRolled, .. } = &step.verb
-        && kind == Some(IdpKind::Slapd)
-    {
-        let what = format!("`{idp}` is a directory: it has neither pages nor keys");
-        let hint =
-            "write `how: garbage`, `expired certificate`, `slow pages` or `secret expired`, or kill it";
-        reader.problem(at(step.line), "timeline.break", &what, hint);
-    }
-    let known = processes(topology).contains(&idp.as_str());
-    if known && !topology.idps.iter().any(|it| it.name == *idp) {
-        let hint = nearest(idp, topology.idps.iter().map(|it| it.name.as_str()));
-        reader.problem(at(step.line), "timeline.break", &format!("`{idp}` is no identity provider"), &hint);
     }
 }
 

@@ -215,6 +215,8 @@ pub struct People {
     pub count: u32,
     /// The application that they use.
     pub app: String,
+    /// The identity provider at which they begin, as from a portal; none: they begin at the application.
+    pub begins: Option<String>,
     /// Each of them signs in once in this time.
     pub sign_in_every: Duration,
     /// They keep their cookies from one sign-in to the next.

@@ -270,6 +270,7 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
     let region = section.needed("in", "write `in: branch-a`");
     let count = section.parsed("count", units::count).unwrap_or(1);
     let app = section.needed("app", "name one of `apps`");
+    let begins = section.text("begins");
     let every = section.parsed("sign-in", units::every).unwrap_or(Duration::from_secs(10));
     let keep_session = section.parsed("keep-session", units::yes_no).unwrap_or(false);
     let chromium =
@@ -287,6 +288,7 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
         region: region?,
         count,
         app: app?,
+        begins,
         sign_in_every: every,
         keep_session,
         chromium: chromium.unwrap_or(false),

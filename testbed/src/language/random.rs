@@ -8,7 +8,7 @@ use super::timeline::{self, Around, Step, Verb};
 use super::tree::Tree;
 use super::{Healed, units};
 use crate::agent::chance::Chance;
-use crate::history::{IdpState, StepKind, micros};
+use crate::history::{StepKind, micros};
 
 /// Most kinds of nodes need this long to notice that a fault is over; more often nobody could say which fault it was.
 const OFTENEST: Duration = Duration::from_secs(10);
@@ -97,7 +97,8 @@ fn end(fault: &Step) -> Option<(Verb, String)> {
     Some(match &fault.verb {
         Verb::Kill { node } => (Verb::Start { node: node.clone() }, format!("start {node}")),
         Verb::Pause { node } => (Verb::Resume { node: node.clone() }, format!("resume {node}")),
-        Verb::Break { how: IdpState::KeysRolled, .. } | Verb::Restart { .. } => return None,
+        Verb::Break { how, .. } if how.is_of_keys() => return None,
+        Verb::Restart { .. } => return None,
         Verb::Break { idp, .. } => (Verb::HealOne { what: Healed::Idp(idp.clone()) }, format!("heal {idp}")),
         Verb::Skew { node, .. } => {
             (Verb::HealOne { what: Healed::Clock(node.clone()) }, format!("heal the clock of {node}"))

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::history::{
-    Event, Foreign, IdpState, Login, ProcessState, Run, Seen, Server, ServerKind, VisitKind, VisitOutcome,
-    What,
+    Event, Foreign, IdpState, Login, Particular, ProcessState, Run, Seen, Server, ServerKind, VisitKind,
+    VisitOutcome, What,
 };
 
 /// What many runs did, a row for each software and protocol.
@@ -35,9 +35,11 @@ impl Key {
 #[derive(Debug, Default)]
 struct Row {
     logins: usize,
+    /// How many of these in a particular way.
+    of_these: BTreeMap<&'static str, usize>,
     renewed: usize,
     single: usize,
-    rolled: usize,
+    keys: BTreeMap<&'static str, usize>,
     outages: BTreeMap<&'static str, usize>,
     /// Topologies, and the exit code of each.
     runs: BTreeMap<String, u8>,
@@ -69,18 +71,18 @@ impl Table {
         let mut page = HEAD.to_owned();
         for (key, row) in &self.0 {
             let what = if key.application { "application" } else { "identity provider" };
-            let outages = row.outages.iter().map(|(how, times)| format!("{how} {times}"));
             let _ = writeln!(
                 page,
-                "| {} | {} | {what} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {what} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 key.product,
                 key.version,
                 key.protocol,
                 number(row.logins),
+                numbers(&row.of_these),
                 number(row.single),
                 number(row.renewed),
-                number(row.rolled),
-                outages.collect::<Vec<_>>().join(", "),
+                numbers(&row.keys),
+                numbers(&row.outages),
                 row.result(),
             );
         }
@@ -96,16 +98,23 @@ it); nothing here is written by hand, and a field is empty where no run did it.
 
 - **Logins** ended signed in, through this identity provider or at this application. **Signed on** are logins that a session answered
   without asking; **renewed** are tokens. Both count for whoever vouched at the person's last login.
-- **Keys rolled**: the identity provider came back with another signing key. **Outages**: how often it was killed, paused, broken, or
+- **Of these**: asked for by a signed request, because this provider took no other; said in an encrypted assertion; or begun at the provider
+  instead of the application.
+- **Keys rolled**: the identity provider signed with another key; or announced one, which its metadata showed beside the old. **Outages**: how often it was killed, paused, broken, or
   out of reach of a node that asks it, while people went on signing in.
 - **Holds**: everything that the topology expects, such as no login lost and none wrong.
 
-| software | version | as | protocol | logins | signed on | renewed | keys rolled | outages | result |
-|---|---|---|---|---|---|---|---|---|---|
+| software | version | as | protocol | logins | of these | signed on | renewed | keys rolled | outages | result |
+|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 fn number(count: usize) -> String {
     if count == 0 { String::new() } else { count.to_string() }
+}
+
+fn numbers(counts: &BTreeMap<&'static str, usize>) -> String {
+    let counts = counts.iter().map(|(what, times)| format!("{what} {times}"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// One protocol by which one server of a run was asked.
@@ -139,6 +148,18 @@ impl Way<'_> {
         node.is_some_and(|node| node.upstreams.contains(&self.server.name))
     }
 
+    /// In which particular ways this login, which it took, went.
+    fn particular(&self, login: &Login) -> Vec<&'static str> {
+        let foreign = self.server.foreign.iter();
+        let theirs = foreign.flat_map(|foreign| &foreign.particular);
+        let theirs = theirs.filter(|(place, _)| login.hops.iter().any(|hop| hop.url == **place));
+        let mut ways: Vec<_> = theirs.flat_map(|(_, ways)| ways).map(|way| word(*way)).collect();
+        let began =
+            login.hops.first().is_some_and(|hop| self.server.hosts.iter().any(|its| its == hop.host()));
+        ways.extend((began && self.server.kind == ServerKind::Idp).then_some("begun there"));
+        ways
+    }
+
     /// Whether the browser was at an identity provider's own page in this login.
     fn elsewhere(&self, login: &Login) -> bool {
         let idps = self.run.servers.iter().filter(|it| it.kind == ServerKind::Idp && it.by_browser);
@@ -157,8 +178,10 @@ impl Row {
     /// `ways` are all servers of one software and protocol: a login by any of them is one login.
     fn fill(&mut self, ways: &[Way<'_>], topology: &str, events: &[Event], code: u8) {
         let here = |name: &str| ways.iter().any(|way| way.server.name == name);
-        let rolled: Vec<_> =
-            ways.iter().map(|way| format!("break {}: keys rolled", way.server.name)).collect();
+        let steps = |what: &str| -> Vec<_> {
+            ways.iter().map(|way| format!("break {}: keys {what}", way.server.name)).collect()
+        };
+        let (rolled, announced) = (steps("rolled"), steps("announced"));
         let asked = ways
             .iter()
             .flat_map(|way| way.askers().into_iter().map(|from| (from, way.server.region.as_str())));
@@ -171,9 +194,12 @@ impl Row {
                 What::Begin => began = true,
                 What::End => began = false,
                 What::Login(login) if login.seen == Seen::SignedIn => {
-                    let took = ways.iter().any(|way| way.took(login));
-                    of.insert(&login.person, took);
-                    self.logins += usize::from(took);
+                    let took = ways.iter().find(|way| way.took(login));
+                    of.insert(&login.person, took.is_some());
+                    self.logins += usize::from(took.is_some());
+                    for way in took.into_iter().flat_map(|way| way.particular(login)) {
+                        *self.of_these.entry(way).or_default() += 1;
+                    }
                 }
                 What::Visit(visit)
                     if visit.outcome == VisitOutcome::Kept
@@ -185,7 +211,12 @@ impl Row {
                         VisitKind::Page => {}
                     }
                 }
-                What::Step(step) if rolled.contains(&step.words) => self.rolled += 1,
+                What::Step(step) if rolled.contains(&step.words) => {
+                    *self.keys.entry("rolled").or_default() += 1;
+                }
+                What::Step(step) if announced.contains(&step.words) => {
+                    *self.keys.entry("announced").or_default() += 1;
+                }
                 What::Process(change) if began && here(&change.server) => match change.state {
                     ProcessState::Stopped => outage("stopped"),
                     ProcessState::Paused => outage("paused"),
@@ -220,158 +251,26 @@ impl Row {
     }
 }
 
+fn word(particular: Particular) -> &'static str {
+    match particular {
+        Particular::SignedRequests => "signed requests",
+        Particular::EncryptedAssertions => "encrypted assertions",
+    }
+}
+
 fn broken(state: IdpState) -> &'static str {
     match state {
         IdpState::Errors => "errors",
         IdpState::Garbage => "garbage",
         IdpState::ExpiredCertificate => "expired certificate",
         IdpState::SecretExpired => "secret expired",
-        IdpState::Right | IdpState::SlowPages | IdpState::KeysRolled => "broken",
+        IdpState::Right
+        | IdpState::SlowPages
+        | IdpState::KeysRolled
+        | IdpState::KeysAnnounced
+        | IdpState::OldKeysGone => "broken",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history::{Acts, Hop, PathChange, PathState, ProcessChange, Visit};
-
-    fn server(name: &str, kind: ServerKind, upstreams: &[&str]) -> Server {
-        Server {
-            name: name.into(),
-            region: format!("at-{name}"),
-            kind,
-            hosts: vec![format!("{name}.mesh.test")],
-            upstreams: upstreams.iter().map(|&it| it.to_owned()).collect(),
-            by_browser: true,
-            ..Server::default()
-        }
-    }
-
-    fn foreign(product: &str, spoken: &[(&str, &str)]) -> Option<Foreign> {
-        let spoken = spoken.iter().map(|(protocol, place)| {
-            (
-                (*protocol).to_owned(),
-                Some((*place).to_owned()).filter(|it| !it.is_empty()).into_iter().collect(),
-            )
-        });
-        Some(Foreign { product: product.into(), version: "1.2".into(), spoken: spoken.collect() })
-    }
-
-    fn login(person: &str, seen: Seen, hops: &[(&str, &str)]) -> What {
-        let hop = |(method, url): &(&str, &str)| Hop {
-            start: 0,
-            took: 1,
-            method: (*method).into(),
-            url: (*url).into(),
-            status: Some(302),
-            error: None,
-            reference: None,
-        };
-        What::Login(Box::new(Login {
-            person: person.into(),
-            app: "app".into(),
-            region: "branch".into(),
-            start: 0,
-            hops: hops.iter().map(hop).collect(),
-            acts: Acts::default(),
-            seen,
-            who: None,
-            login_id: None,
-        }))
-    }
-
-    fn visit(person: &str, kind: VisitKind) -> What {
-        What::Visit(Box::new(Visit {
-            person: person.into(),
-            app: "app".into(),
-            region: "branch".into(),
-            start: 0,
-            kind,
-            outcome: VisitOutcome::Kept,
-            hops: Vec::new(),
-            who: None,
-        }))
-    }
-
-    fn lines(happened: Vec<What>, code: u8) -> Vec<String> {
-        let keycloak = [("OIDC", "root.mesh.test/oidc/kc"), ("SAML", "root.mesh.test/saml/kc")];
-        let run = Run {
-            topology: "two".into(),
-            servers: vec![
-                Server { foreign: foreign("Keycloak", &keycloak), ..server("kc", ServerKind::Idp, &[]) },
-                Server {
-                    foreign: foreign("slapd", &[("LDAP", "")]),
-                    by_browser: false,
-                    ..server("dir", ServerKind::Idp, &[])
-                },
-                Server {
-                    foreign: foreign("slapd", &[("LDAP", "")]),
-                    by_browser: false,
-                    ..server("replica", ServerKind::Idp, &[])
-                },
-                server("root", ServerKind::Root, &["kc", "dir", "replica"]),
-                Server {
-                    foreign: foreign("proxy", &[("OIDC", "")]),
-                    ..server("app", ServerKind::App, &["root"])
-                },
-            ],
-            ..Run::default()
-        };
-        let all = [What::Run(Box::new(run)), What::Begin].into_iter().chain(happened).chain([What::End]);
-        let events: Vec<_> = all.map(|what| Event { at: 0, what }).collect();
-        let mut table = Table::default();
-        table.add(&events, code);
-        table.markdown().lines().filter(|line| line.contains("| 1.2 |")).map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn a_login_counts_for_the_protocol_by_which_the_browser_came_back_and_for_its_application() {
-        let by_oidc = [("POST", "kc.mesh.test/login"), ("GET", "root.mesh.test/oidc/kc")];
-        let by_saml = [("POST", "kc.mesh.test/login"), ("POST", "root.mesh.test/saml/kc")];
-        let by_page = [("POST", "root.mesh.test/sign-in")];
-        let found = lines(
-            vec![
-                login("a", Seen::SignedIn, &by_oidc),
-                visit("a", VisitKind::Refresh),
-                visit("a", VisitKind::SingleSignOn),
-                visit("nobody", VisitKind::Refresh),
-                login("b", Seen::SignedIn, &by_saml),
-                login("c", Seen::SignedIn, &by_page),
-                login("d", Seen::Unfinished, &by_oidc),
-            ],
-            0,
-        );
-        assert_eq!(
-            found,
-            [
-                "| Keycloak | 1.2 | identity provider | OIDC | 1 | 1 | 1 |  |  | holds: two |",
-                "| Keycloak | 1.2 | identity provider | SAML | 1 |  |  |  |  | holds: two |",
-                "| slapd | 1.2 | identity provider | LDAP | 1 |  |  |  |  | holds: two |",
-                "| proxy | 1.2 | application | OIDC | 3 | 1 | 1 |  |  | holds: two |",
-            ]
-        );
-    }
-
-    #[test]
-    fn outages_are_counted_as_they_began_and_a_run_that_failed_says_so() {
-        let process = |state| What::Process(ProcessChange { server: "kc".into(), state, began: 0 });
-        let path = |state| {
-            let (from, to) = ("at-root".into(), "at-kc".into());
-            What::Path(PathChange { from, to, state, began: 0 })
-        };
-        let impaired = || path(PathState::Impaired { how: "slow".into() });
-        let found = lines(
-            vec![
-                process(ProcessState::Stopped),
-                process(ProcessState::Starting),
-                path(PathState::BlackHole),
-                path(PathState::Refused),
-                impaired(),
-                path(PathState::BlackHole),
-            ],
-            1,
-        );
-        assert!(found[0].ends_with("| cut off 2, stopped 1 | FAILS: two |"), "{}", found[0]);
-        assert!(found[2].ends_with("|  | FAILS: two |"), "the directory stood: {}", found[2]);
-    }
-}
+mod tests;

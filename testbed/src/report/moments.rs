@@ -189,6 +189,8 @@ impl State {
                 IdpState::ExpiredCertificate => "its certificate has expired",
                 IdpState::SlowPages => "answers slowly",
                 IdpState::KeysRolled => "its keys are others than before",
+                IdpState::KeysAnnounced => "other keys are announced",
+                IdpState::OldKeysGone => "its former keys are gone",
                 IdpState::SecretExpired => "client secret expired",
             };
             troubles.push(trouble(server.name.clone(), &format!("{how}{}", to("for", about))));

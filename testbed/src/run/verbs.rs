@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
 use crate::history::{
-    ClockChange, Event, IdpChange, IdpState, Micros, NamesChange, PathChange, PathState, Step as Happened,
-    What, now,
+    ClockChange, Event, IdpChange, Micros, NamesChange, PathChange, PathState, Step as Happened, What, now,
 };
 use crate::lab::dns::{Dns, Mode};
 use crate::lab::endpoint::Endpoints;
@@ -58,9 +57,9 @@ impl Stage<'_> {
             Verb::HealOne { what: Healed::Dns(region) } => self.names(region, Mode::default(), began),
             Verb::HealOne { what: Healed::Idp(idp) } => self.heal_idp(idp, began)?,
             Verb::Break { idp, how, by, of } => match (how, of) {
-                (IdpState::KeysRolled, _) => {
+                (how, _) if how.is_of_keys() => {
                     let told = |error| format!("{idp}'s keys cannot be rolled: {error}");
-                    self.processes.roll_keys(idp).map_err(told)?;
+                    self.processes.roll_keys(idp, *how).map_err(told)?;
                 }
                 (_, Some(node)) => {
                     let told = |error| format!("no secret can expire at {idp}: {error}");

@@ -3,17 +3,20 @@
 //! `kc.sh` would be a shell around it. What the realm is imported from is compared before each start; where it, or the signing
 //! key, is another than last time, the database is begun anew. So keys roll and secrets expire by a restart, as elsewhere.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::super::configs::{Client, Protocol};
 use super::super::idp::{Member, ROLES};
 use super::super::mesh::secret;
 use super::{Launch, Provider, Site, Software, uuid};
+use crate::history::Particular;
 use crate::language::{DOMAIN, host};
 
 /// The kind `keycloak`.
@@ -51,6 +54,18 @@ impl Provider for Keycloak {
             (Protocol::Oidc, format!("{realm}/.well-known/openid-configuration")),
             (Protocol::Saml, format!("{realm}/protocol/saml/descriptor")),
         ]
+    }
+
+    fn begins(&self, name: &str, client: &Client, application: &str) -> Option<String> {
+        let place =
+            format!("https://{}/realms/mesh/protocol/saml/clients/{}", host(name), initiated(&client.id));
+        Url::parse_with_params(&place, [("RelayState", application)]).ok().map(String::from)
+    }
+
+    fn particular(&self, client: &Client) -> BTreeSet<Particular> {
+        let signed = client.certificate.is_some().then_some(Particular::SignedRequests);
+        let encrypted = client.decrypts.then_some(Particular::EncryptedAssertions);
+        signed.into_iter().chain(encrypted).collect()
     }
 
     fn config_file(&self) -> &'static str {
@@ -223,6 +238,11 @@ fn oidc_client(client: &Client) -> Value {
     made
 }
 
+/// What a service provider is called in the address at which a login begins here.
+fn initiated(entity_id: &str) -> String {
+    entity_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
 fn saml_client(client: &Client) -> Result<Value, String> {
     let mapper = |kind: &str, name: &str, user: &str| {
         let config =
@@ -231,14 +251,17 @@ fn saml_client(client: &Client) -> Result<Value, String> {
     };
     let attribute = |name: &str| mapper("saml-user-attribute-mapper", name, name);
     let mut attributes = json!({
-        "saml.assertion.signature": "true",
+        // What is encrypted is signed with the whole response alone, as is Keycloak's default; else both are.
+        "saml.assertion.signature": (!client.decrypts).to_string(),
         "saml.server.signature": "true",
         "saml.signature.algorithm": "RSA_SHA256",
         "saml.client.signature": client.certificate.is_some().to_string(),
         "saml.force.post.binding": "true",
         "saml.authnstatement": "true",
-        "saml.encrypt": "false",
+        "saml.encrypt": client.decrypts.to_string(),
         "saml_name_id_format": "email",
+        "saml_assertion_consumer_url_post": client.urls.first(),
+        "saml_idp_initiated_sso_url_name": initiated(&client.id),
     });
     if let Some(url) = client.logout_urls.first() {
         attributes["saml_single_logout_service_url_post"] = json!(url);
@@ -248,6 +271,10 @@ fn saml_client(client: &Client) -> Result<Value, String> {
         let pem = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
         let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         attributes["saml.signing.certificate"] = json!(text);
+        if client.decrypts {
+            // By what: AES-256-GCM and RSA-OAEP, as this version does unless told otherwise.
+            attributes["saml.encryption.certificate"] = json!(text);
+        }
     }
     Ok(json!({
         "clientId": client.id,
@@ -266,89 +293,4 @@ fn saml_client(client: &Client) -> Result<Value, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn realm(clients: &[Client]) -> Value {
-        let member = |name: &str| Member {
-            name: name.into(),
-            username: name.into(),
-            password: format!("password of {name}"),
-            salt: [0; 16],
-            hash: String::new(),
-        };
-        let site = Site {
-            name: "corp",
-            directory: "corp",
-            home: Path::new("/lab"),
-            address: ([10, 64, 1, 10], 443).into(),
-            authority: Path::new("/lab/ca.pem"),
-            members: &[member("a-01"), member("a-02")],
-        };
-        serde_json::from_str(&Keycloak.config(&site, clients).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn everybody_is_in_the_realm_with_a_password_a_subject_and_all_that_spares_a_profile_page() {
-        let realm = realm(&[]);
-        let [first, second] = [&realm["users"][0], &realm["users"][1]];
-        assert_eq!(
-            (&first["username"], &first["credentials"][0]["value"]),
-            (&json!("a-01"), &json!("password of a-01"))
-        );
-        assert_ne!(first["id"], second["id"]);
-        assert_eq!(
-            first["id"].as_str().unwrap().split('-').map(str::len).collect::<Vec<_>>(),
-            [8, 4, 4, 4, 12]
-        );
-        for needed in ["email", "firstName", "lastName"] {
-            assert!(first[needed].is_string(), "without `{needed}` Keycloak asks for it at the first login");
-        }
-        assert_eq!(first["attributes"]["lab_person"], json!(["a-01"]));
-    }
-
-    #[test]
-    fn roots_are_clients_by_the_protocol_they_speak() {
-        let oidc = Client {
-            urls: vec!["https://root.mesh.test/oidc/corp".into()],
-            ..Client::new(Protocol::Oidc, "root", Some("s3cret"))
-        };
-        let saml = Client {
-            urls: vec!["https://root.mesh.test/saml/corp/acs".into()],
-            ..Client::new(Protocol::Saml, "https://root.mesh.test/saml/metadata", None)
-        };
-        let realm = realm(&[oidc, saml, Client::new(Protocol::Ldap, "cn=reader", Some("x"))]);
-        let clients = realm["clients"].as_array().unwrap();
-        assert_eq!(clients.len(), 2, "it is no directory");
-        assert_eq!((&clients[0]["secret"], &clients[0]["publicClient"]), (&json!("s3cret"), &json!(false)));
-        assert_eq!(clients[0]["redirectUris"], json!(["https://root.mesh.test/oidc/corp"]));
-        assert_eq!(clients[1]["clientId"], "https://root.mesh.test/saml/metadata", "the entity id");
-        assert_eq!(clients[1]["redirectUris"], json!(["https://root.mesh.test/saml/corp/acs"]));
-        assert_eq!(clients[1]["attributes"]["saml.client.signature"], "false", "it has no key to sign with");
-    }
-
-    #[test]
-    fn what_is_imported_is_begun_anew_when_realm_or_key_is_another_and_only_then() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path();
-        for folder in ["data/import", "state"] {
-            std::fs::create_dir_all(home.join(folder)).unwrap();
-        }
-        let (template, database) = (home.join("template"), home.join("state/keycloak.mv.db"));
-        std::fs::write(&template, "prepared").unwrap();
-        let write = |realm: &str| std::fs::write(home.join(REALM), realm).unwrap();
-        let begun_anew = || {
-            begin(home, &template).unwrap();
-            let anew = std::fs::read_to_string(&database).unwrap() == "prepared";
-            std::fs::write(&database, "used").unwrap();
-            anew
-        };
-        write(r#"{"realm": "mesh"}"#);
-        assert!(begun_anew(), "at first");
-        assert!(!begun_anew(), "a mere restart");
-        std::fs::remove_file(home.join(KEY)).unwrap();
-        assert!(begun_anew(), "keys rolled");
-        write(r#"{"realm": "mesh", "clients": []}"#);
-        assert!(begun_anew(), "edited");
-    }
-}
+mod tests;

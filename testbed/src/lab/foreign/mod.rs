@@ -23,6 +23,7 @@ use mangrove_config::Connector;
 use super::configs::{Client, Protocol};
 use super::idp::Member;
 use crate::agent::spec::AppSpec;
+use crate::history::{IdpState, Particular};
 use crate::language::{AppKind, IdpKind, Topology};
 
 /// What `scripts/foreign` makes: one version of one kind.
@@ -91,6 +92,17 @@ pub trait Provider: Sync {
     /// is told.
     fn urls(&self, name: &str) -> Vec<(Protocol, String)>;
 
+    /// Where a person begins a login at the IdP `name` that ends at an application of this client, which is told its name
+    /// (`RelayState`); none where logins begin at applications only.
+    fn begins(&self, _name: &str, _client: &Client, _application: &str) -> Option<String> {
+        None
+    }
+
+    /// What it demands of this client, or does for it, that it does not of each.
+    fn particular(&self, _client: &Client) -> BTreeSet<Particular> {
+        BTreeSet::new()
+    }
+
     /// What is wrong with a connector that asks it, and what to write instead; none where it will be answered.
     fn misasked(&self, _connector: &Connector) -> Option<String> {
         None
@@ -154,6 +166,9 @@ pub trait Application: Sync {
 /// Makes a program's folder ready for a start, whatever was done to its configuration or its keys since the last one.
 pub type Before = fn(&Path) -> std::io::Result<()>;
 
+/// Does a step of exchanging the keys in a program's folder while it goes on; false where a restart has to do it.
+pub type Exchange = fn(&Path, IdpState) -> std::io::Result<bool>;
+
 /// How to start a foreign program. It runs in a process group of its own, which is killed and paused as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
@@ -167,6 +182,8 @@ pub struct Launch {
     pub before: Option<Before>,
     /// Files that it makes again at its next start if they are gone: its keys. None where it has them in memory.
     pub keys: Vec<PathBuf>,
+    /// How it gets other keys while it goes on; none where it cannot.
+    pub exchange: Option<Exchange>,
     /// A path that it answers with status 200 once it is ready, where it accepts connections before it is.
     pub ready: Option<String>,
 }

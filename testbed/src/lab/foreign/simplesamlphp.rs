@@ -1,14 +1,19 @@
 //! SimpleSAMLphp as a SAML identity provider, at `https://NAME.mesh.test/saml2/idp/metadata.php`. PHP's own web server serves the
 //! distribution's package with a configuration of this file's; it speaks plain HTTP, and its front speaks TLS for it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use url::Url;
+
+use super::super::ca::Authority;
 use super::super::configs::{Client, Protocol};
 use super::super::idp::Member;
 use super::super::mesh::secret;
 use super::{Launch, Provider, Site, Software, in_path};
+use crate::history::{IdpState, Particular};
 use crate::language::{DOMAIN, host};
 
 /// Where the package is.
@@ -38,7 +43,17 @@ impl Provider for Simplesamlphp {
     }
 
     fn urls(&self, name: &str) -> Vec<(Protocol, String)> {
-        vec![(Protocol::Saml, format!("https://{}/saml2/idp/metadata.php", host(name)))]
+        vec![(Protocol::Saml, entity(name))]
+    }
+
+    fn begins(&self, name: &str, client: &Client, application: &str) -> Option<String> {
+        let place = format!("https://{}/saml2/idp/SSOService.php", host(name));
+        let query = [("spentityid", client.id.as_str()), ("RelayState", application)];
+        Url::parse_with_params(&place, query).ok().map(String::from)
+    }
+
+    fn particular(&self, client: &Client) -> BTreeSet<Particular> {
+        client.certificate.iter().map(|_| Particular::SignedRequests).collect()
     }
 
     fn speaks_tls(&self) -> bool {
@@ -61,6 +76,10 @@ impl Provider for Simplesamlphp {
             if let Some(certificate) = &client.certificate {
                 let _ = writeln!(php, "    'certificate' => {},", quoted(certificate));
                 let _ = writeln!(php, "    'validate.authnrequest' => true,");
+                // The other way than where nobody signs a request: the assertion alone, not the response around it. It is not
+                // encrypted: for RSA keys this version knows AES in CBC mode only.
+                let _ =
+                    writeln!(php, "    'saml20.sign.response' => false, 'saml20.sign.assertion' => true,");
             }
             let _ = writeln!(php, "    'NameIDFormat' => '{EMAIL}',\n];");
         }
@@ -78,9 +97,37 @@ impl Provider for Simplesamlphp {
             arguments: ["-ec", START, "simplesamlphp", &home, &address, PACKAGE].map(str::to_owned).to_vec(),
             environment: vec![("SIMPLESAMLPHP_CONFIG_DIR".to_owned(), home.clone())],
             keys: vec![site.home.join("state/idp.key")],
+            exchange: Some(exchange),
             ..Launch::default()
         })
     }
+}
+
+/// Its own way of rolling a key: the next certificate is published beside the one in use, and later the former one. Which files
+/// there are is looked at with each request.
+fn exchange(home: &Path, step: IdpState) -> io::Result<bool> {
+    let file = |name: &str| home.join("state").join(name);
+    match step {
+        IdpState::KeysAnnounced => {
+            let made = Authority::service_provider("idp").map_err(io::Error::other)?;
+            secret(&file("next.key"), &made.key_pem)?;
+            secret(&file("next.pem"), &made.certificate_pem)?;
+        }
+        IdpState::KeysRolled if file("next.pem").exists() => {
+            std::fs::copy(file("idp.pem"), file("former.pem"))?;
+            std::fs::rename(file("next.key"), file("idp.key"))?;
+            std::fs::rename(file("next.pem"), file("idp.pem"))?;
+        }
+        IdpState::OldKeysGone => std::fs::remove_file(file("former.pem"))
+            .map_err(|_| io::Error::other("there are no former ones: announce keys first, then roll them"))?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Its name, which is where its metadata are.
+fn entity(name: &str) -> String {
+    format!("https://{}/saml2/idp/metadata.php", host(name))
 }
 
 /// A PHP string.
@@ -140,15 +187,21 @@ fn people(members: &[Member]) -> String {
 fn itself(site: &Site<'_>) -> String {
     format!(
         "<?php
-$metadata['https://{}/saml2/idp/metadata.php'] = [
+$metadata['{entity}'] = [
     'host' => '__DEFAULT__', 'privatekey' => 'idp.key', 'certificate' => 'idp.pem', 'auth' => 'people',
     'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
     'SingleSignOnServiceBinding' => ['{BINDING}:HTTP-POST', '{BINDING}:HTTP-Redirect'],
     'NameIDFormat' => '{EMAIL}',
     'authproc' => [3 => ['class' => 'saml:AttributeNameID', 'attribute' => 'mail', 'Format' => '{EMAIL}']],
 ];
+foreach (['next.pem', 'former.pem'] as $beside) {{
+    if (is_file('{state}/' . $beside)) {{
+        $metadata['{entity}']['new_certificate'] = $beside;
+    }}
+}}
 ",
-        host(site.name)
+        entity = entity(site.name),
+        state = site.file("state"),
     )
 }
 
@@ -238,6 +291,45 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_were_announced_are_beside_the_old_ones_before_and_after_they_sign_and_no_restart_is_needed()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("state")).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let site = Site {
+            name: "saml",
+            directory: "saml",
+            home: folder.path(),
+            address,
+            authority: Path::new("/lab/ca.pem"),
+            members: &[],
+        };
+        let launch = Simplesamlphp.launch(&site).unwrap();
+        let server = Server::start(&launch, address);
+        let published = || {
+            let metadata = server.get("/saml2/idp/metadata.php");
+            let signing = metadata.split("use=\"signing\"").skip(1);
+            let found = signing.filter_map(|rest| rest.split(['<', '>']).find(|text| text.len() > 200));
+            found.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let old = published();
+        assert_eq!(old.len(), 1);
+        assert!(
+            !exchange(folder.path(), IdpState::KeysRolled).unwrap(),
+            "nothing was announced: a restart does it"
+        );
+        let step = |step| assert!(exchange(folder.path(), step).unwrap());
+        step(IdpState::KeysAnnounced);
+        let [new, signs] = published().try_into().unwrap();
+        assert!(signs == old[0] && new != old[0]);
+        step(IdpState::KeysRolled);
+        assert_eq!(published(), [old[0].clone(), new.clone()], "the one that signs stands last");
+        step(IdpState::OldKeysGone);
+        assert_eq!(published(), [new]);
+        assert!(exchange(folder.path(), IdpState::OldKeysGone).is_err(), "there are none");
+    }
+
+    #[test]
     fn each_root_is_a_service_provider_with_its_own_addresses() {
         let client = Client {
             urls: vec!["https://orch.mesh.test/saml/callback".into()],
@@ -264,6 +356,11 @@ mod tests {
             php.contains("'certificate' => '/lab/it\\'s.pem'") && php.contains("validate.authnrequest"),
             "{php}"
         );
+        assert!(php.contains("'saml20.sign.response' => false"), "{php}");
         assert!(!php.contains("'orch'"), "{php}");
+        let begins =
+            Simplesamlphp.begins("saml", &Client::new(Protocol::Saml, "https://orch.mesh.test", None), "app");
+        let there = "https://saml.mesh.test/saml2/idp/SSOService.php?spentityid=https%3A%2F%2Forch.mesh.test&RelayState=app";
+        assert_eq!(begins.as_deref(), Some(there));
     }
 }

@@ -18,12 +18,18 @@ impl Processes {
         process.front.as_ref().map_or_else(|| Some(now()), |front| front.behave(manner))
     }
 
-    /// Takes the keys of a process away, as an operator does who rolls them at once, and restarts it.
+    /// Does a step of exchanging the keys of a process: while it goes on, where they were announced; else they are taken away, as
+    /// by an operator who rolls them at once, and it is restarted.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn roll_keys(&mut self, name: &str) -> io::Result<()> {
+    pub fn roll_keys(&mut self, name: &str, step: IdpState) -> io::Result<()> {
         let Some(process) = self.servers.get(name) else { return Ok(()) };
+        if let Some((exchange, home)) = &process.program.exchange
+            && exchange(home, step)?
+        {
+            return Ok(());
+        }
         for key in &process.program.keys {
             match std::fs::remove_file(key) {
                 // Rolled a moment ago: the next start makes others, and has not come so far.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::history::IdpState;
 use crate::lab::addresses;
 use ProcessState::{Paused, Running, Starting, Stopped};
 
@@ -38,6 +39,7 @@ fn lab(keys: impl FnOnce(&Path) -> Vec<PathBuf>) -> Lab {
         disk: None,
         keys: keys(folder.path()),
         before: None,
+        exchange: None,
         ready: None,
     };
     let (sender, events) = channel();
@@ -128,8 +130,8 @@ fn keys_that_are_rolled_again_before_the_new_ones_are_there_are_rolled() {
     std::fs::write(&key, "a key").unwrap();
     let _listener = lab.listen();
     lab.becomes(&[Running]);
-    lab.processes.roll_keys("root").unwrap();
+    lab.processes.roll_keys("root", IdpState::KeysRolled).unwrap();
     assert!(!key.exists());
-    lab.processes.roll_keys("root").unwrap();
+    lab.processes.roll_keys("root", IdpState::KeysRolled).unwrap();
     lab.becomes(&[Stopped, Starting, Running]);
 }

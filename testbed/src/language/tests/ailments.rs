@@ -59,6 +59,7 @@ fn what_fails_in_its_own_way_is_read_and_only_that_is_made_ready_for_it() {
         ("break: { idp: corp }", "break: { how: errors }", 9, "`idp` is missing", "which identity provider"),
         ("break: { idp: corp }", "break: { idp: corp, by: 1s }", 9, "`by` is not known here", "known: idp"),
         ("of: edge", "of: egde", 13, "no node `egde`", "did you mean `edge`?"),
+        ("how: keys rolled", "how: keys announced", 12, "at once only", "keys rolled"),
         (", of: edge", "", 13, "`of` is missing", "which node's"),
         (
             "5s, break: { idp: spare",
@@ -77,5 +78,22 @@ fn what_fails_in_its_own_way_is_read_and_only_that_is_made_ready_for_it() {
         let found = problems(&BROKEN.replacen(good, bad, 1));
         let fits = |it: &(u64, String, String)| it.0 == line && it.1.contains(what) && it.2.contains(hint);
         assert!(found.iter().any(fits), "{bad}: {found:#?}");
+    }
+}
+
+#[test]
+fn people_begin_at_a_provider_that_sends_people_on_unasked() {
+    let begins = |kind: &str, at: &str| {
+        let file =
+            BROKEN.replace("spare: { region: cloud }", &format!("spare: {{ region: cloud, kind: {kind} }}"));
+        read(&file.replace("in: branch, app: app", &format!("in: branch, app: app, begins: {at}")))
+    };
+    assert_eq!(begins("keycloak", "spare").unwrap().people[0].begins.as_deref(), Some("spare"));
+    for (kind, at, what) in [
+        ("keycloak", "spair", "there is no identity provider `spair`"),
+        ("dex", "spare", "nobody begins at `spare`"),
+    ] {
+        let said = format!("{:?}", begins(kind, at).unwrap_err());
+        assert!(said.contains(what) && said.contains("people.begins"), "{said}");
     }
 }

@@ -77,8 +77,11 @@ pub(super) fn answered<'a>(world: &World<'a>, login: &'a Login) -> Vec<&'a str> 
     by
 }
 
-/// What the browser did since it last began at the application.
+/// What the browser did since it last began: at the application, or in its first start at a provider.
 pub(in crate::verdict) fn last_start<'h>(world: &World<'_>, login: &'h Login) -> &'h [Hop] {
+    if login.acts.restarts == 0 {
+        return &login.hops;
+    }
     let at_app = |hop: &Hop| world.server_at(hop.host()).is_some_and(|server| server.name == login.app);
     let is_start = |hop: &Hop| hop.path() == "/" && at_app(hop);
     let start = login.hops.iter().rposition(is_start).unwrap_or(0);
