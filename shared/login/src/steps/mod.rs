@@ -4,89 +4,28 @@
 //!
 //! Knows no page, no clock, no network and no randomness: whatever it needs it asks of a [`World`]. A node's is
 //! [`crate::at_node`]; the model has another, and leads these same steps through every order of events it can think of.
+//! What a login says of a member's health is in [`lessons`], which attempt an answer finds in [`mod@claim`].
 
-use mangrove_cache::{CacheError, Records};
-use mangrove_connectors::{Answer, Ask, Begin, Failure, Identity, Pending};
-use mangrove_continuity::subject::SubjectRefusal;
-use mangrove_continuity::{Blame, Choice, Moment, Sample, Standing};
+mod claim;
+mod lessons;
+mod world;
+
+use mangrove_cache::CacheError;
+use mangrove_connectors::{Answer, Ask, Begin, Failure, Identity};
+use mangrove_continuity::{Blame, Sample};
 use url::Url;
 
-use crate::book::{Book, Flow, How, Ticket};
+use self::claim::claim;
+pub(crate) use self::world::World;
+use crate::book::{Flow, How, Ticket};
 use crate::decisions::{self, Fault, What};
 use crate::ending::{Ending, Failed, Why};
-use crate::looks::Looked;
 use crate::plan::Person;
 use crate::returned::{Away, Onward};
-use crate::{Refusal, digest, leaving};
-
-/// Longest `state` that is looked for.
-const LONGEST_STATE: usize = 512;
+use crate::{Refusal, leaving};
 
 /// Seconds until the page that nobody could vouch tries again, by round.
 const AGAIN_AFTER: [u64; 4] = [5, 5, 10, 15];
-
-/// What the steps of one request need: the node, and the browser that asks.
-pub(crate) trait World {
-    /// Where logins in progress are kept.
-    type Records: Records;
-
-    /// Logins in progress.
-    fn book(&self) -> &Book<Self::Records>;
-    /// The login is about to be kept for another while: others may have to go for it.
-    async fn makes_room_for(&self, _flow: &Flow) {}
-    /// It was not kept after all.
-    fn takes_room_back(&self, _flow: &Flow) {}
-    /// The monotonic clock.
-    fn now(&self) -> Moment;
-    /// The wall clock, in seconds.
-    fn unix_now(&self) -> u64;
-    /// What nobody can guess.
-    fn token(&self) -> String;
-    /// The secret with which this browser opens the attempt of a `state`, if it began it.
-    fn secret(&self, state: &str) -> Option<String>;
-    /// Writes down a decision about a login.
-    fn record(&self, flow: &Flow, what: What);
-    /// Takes in a sample of a member's health.
-    fn observe(&self, member: &str, sample: &Sample);
-
-    /// Who may vouch for this login's person, in order.
-    fn members(&self, flow: &Flow) -> Vec<String>;
-    /// Whom to ask, if this login had asked those that are `tried`.
-    fn choose(&self, flow: &Flow, tried: &[String]) -> Choice;
-    /// What is known of a member.
-    fn standing(&self, member: &str) -> Option<Standing>;
-    /// Whether a look could find it alive, and it might then be used.
-    fn could_be_alive(&self, flow: &Flow, member: &str) -> bool;
-    /// Whether an operator named an endpoint that judges it.
-    fn has_a_judge(&self, member: &str) -> bool;
-    /// Whether it is looked at, or knocked at, before somebody is sent there.
-    fn wants_a_look(&self, member: &str) -> bool;
-    /// Whether it may be slow rather than gone.
-    fn may_be_slow(&self, member: &str) -> bool;
-    /// Looks at a member, and after a moment at `next`; what is seen is taken in as a sample.
-    async fn look(&self, member: &str, next: Option<&str>) -> Looked;
-    /// Looks at all of them at once: the first in order that answers.
-    async fn look_at_all(&self, members: &[String]) -> Option<String>;
-
-    /// Starts an attempt at a member.
-    async fn begin(&self, flow: &Flow, member: &str, ask: &Ask) -> Result<Begin, Failure>;
-    /// Whether an answer of this member comes to this path.
-    fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool;
-    /// The person was asked which way to go on, and chose; or was not asked.
-    async fn decided(&self, flow: &mut Flow, way: Onward);
-    /// A member answered this browser.
-    async fn answered_by(&self, flow: &Flow, member: &str);
-    /// Finishes an attempt at a member: the back channel.
-    async fn finish(
-        &self,
-        flow: &Flow,
-        member: &str,
-        pending: &Pending,
-        answer: &Answer,
-    ) -> Result<Identity, Failure>;
-    /// Whom applications see.
-    fn person(&self, flow: &Flow, member: &str, identity: &Identity) -> Result<Person, SubjectRefusal>;
-}
 
 /// Where a login stands after its steps: what the browser is to be told.
 #[derive(Debug)]
@@ -161,7 +100,7 @@ pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Result<Step,
         match world.begin(&flow, &member, &ask).await {
             Ok(begin) => return send_off(world, flow, member, begin).await,
             Err(failure) => {
-                if let Some(sample) = of_a_beginning(&failure, world.has_a_judge(&member)) {
+                if let Some(sample) = lessons::of_a_beginning(&failure, world.has_a_judge(&member)) {
                     world.observe(&member, &sample);
                 }
                 let failed = Failed { member, failure };
@@ -224,33 +163,12 @@ pub(crate) async fn came_of<W: World>(
             vouched(world, flow, &member, identity).await
         }
         Err(failure) => {
-            if let Some(sample) = of_a_login(&flow, &failure) {
+            if let Some(sample) = lessons::of_a_login(&flow, &failure) {
                 world.observe(&member, &sample);
             }
             failed(world, flow, Failed { member, failure }).await
         }
     }
-}
-
-/// Finds the attempt that an answer belongs to, and uses it up.
-async fn claim<W: World>(
-    world: &W,
-    answer: &Answer,
-) -> Result<Result<(Flow, String, Pending), Astray>, CacheError> {
-    let book = world.book();
-    let Some(state) = only_state(answer) else { return Ok(Err(Astray::NoState)) };
-    let Some(secret) = world.secret(state) else { return Ok(Err(Astray::OtherBrowser)) };
-    let Some(ticket) = book.look(state, &secret).await? else { return Ok(Err(Astray::Spent)) };
-    let Ticket { flow, member, how } = ticket;
-    let How::Redirect(pending) = how else { return Ok(Err(Astray::OtherPath)) };
-    let Some(flow) = book.flow(&flow).await? else { return Ok(Err(Astray::Closed)) };
-    if !world.owns(&flow, &member, &answer.path) {
-        return Ok(Err(Astray::OtherPath));
-    }
-    if !book.take(state, &secret).await? {
-        return Ok(Err(Astray::Spent));
-    }
-    Ok(Ok((flow, member, *pending)))
 }
 
 /// Somebody vouched: whoever closes the login is signed in by it.
@@ -318,32 +236,6 @@ fn goes_on<W: World>(world: &W, flow: &Flow, Failed { member, failure }: &Failed
         world.record(flow, what);
     }
     on
-}
-
-/// What beginning taught about a member: it asks for the member's metadata where none is known. A login's own experience never
-/// overrides an endpoint that an operator named.
-fn of_a_beginning(failure: &Failure, has_a_judge: bool) -> Option<Sample> {
-    match failure.blame {
-        Blame::Unavailable if failure.no_answer && has_a_judge => None,
-        Blame::Unavailable if failure.no_answer => Some(Sample::LookFailed { why: failure.log.clone() }),
-        _ => of_this_node(failure),
-    }
-}
-
-/// What the back channel taught about a member's health: silence, or that it does not know this node. Nothing else is a
-/// sample; an ID token that is wrong in its times is nobody's verdict.
-fn of_a_login(flow: &Flow, failure: &Failure) -> Option<Sample> {
-    match failure.blame {
-        Blame::Unavailable if failure.no_answer => {
-            Some(Sample::LoginUnanswered { login: digest::number("login sample", &[flow.id.as_bytes()]) })
-        }
-        _ => of_this_node(failure),
-    }
-}
-
-fn of_this_node(failure: &Failure) -> Option<Sample> {
-    let keeps_out = failure.blame == Blame::Misconfigured && failure.keeps_out;
-    keeps_out.then(|| Sample::Misconfigured { why: failure.log.clone() })
 }
 
 /// Keeps the login and the attempt, and only then lets the browser go.
@@ -426,33 +318,5 @@ pub(crate) async fn kept<W: World>(
             let ending = Ending::no_room(&flow, why.to_string());
             Ok(Err(ended(world, flow, ending).await?))
         }
-    }
-}
-
-/// The one `state` of an answer, by whichever name its protocol calls it.
-fn only_state(answer: &Answer) -> Option<&str> {
-    let named = answer.params.iter().filter(|(name, _)| matches!(name.as_str(), "state" | "RelayState"));
-    let mut states = named.map(|(_, value)| value.as_str());
-    let state = states.next().filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE)?;
-    states.next().is_none().then_some(state)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(params: &[(&str, &str)]) -> Option<String> {
-        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        only_state(&Answer { path: "/cb".into(), params, ..Answer::default() }).map(str::to_owned)
-    }
-
-    #[test]
-    fn an_answer_with_two_states_has_none() {
-        assert_eq!(state(&[("state", "a"), ("code", "b")]).as_deref(), Some("a"));
-        assert_eq!(state(&[("state", "a"), ("state", "a")]), None);
-        assert_eq!(state(&[("SAMLResponse", "b"), ("RelayState", "a")]).as_deref(), Some("a"));
-        assert_eq!(state(&[("RelayState", "a"), ("state", "b")]), None);
-        assert_eq!(state(&[("state", "")]), None);
-        assert_eq!(state(&[("code", "b")]), None);
     }
 }

@@ -1,0 +1,60 @@
+//! Which attempt an answer belongs to. It is found by the answer's `state` and the browser's cookie together, and used up before
+//! anything is made of the answer.
+
+use mangrove_cache::CacheError;
+use mangrove_connectors::{Answer, Pending};
+
+use super::{Astray, World};
+use crate::book::{Flow, How, Ticket};
+
+/// Longest `state` that is looked for.
+const LONGEST_STATE: usize = 512;
+
+/// Finds the attempt that an answer belongs to, and uses it up.
+pub(super) async fn claim<W: World>(
+    world: &W,
+    answer: &Answer,
+) -> Result<Result<(Flow, String, Pending), Astray>, CacheError> {
+    let book = world.book();
+    let Some(state) = only_state(answer) else { return Ok(Err(Astray::NoState)) };
+    let Some(secret) = world.secret(state) else { return Ok(Err(Astray::OtherBrowser)) };
+    let Some(ticket) = book.look(state, &secret).await? else { return Ok(Err(Astray::Spent)) };
+    let Ticket { flow, member, how } = ticket;
+    let How::Redirect(pending) = how else { return Ok(Err(Astray::OtherPath)) };
+    let Some(flow) = book.flow(&flow).await? else { return Ok(Err(Astray::Closed)) };
+    if !world.owns(&flow, &member, &answer.path) {
+        return Ok(Err(Astray::OtherPath));
+    }
+    if !book.take(state, &secret).await? {
+        return Ok(Err(Astray::Spent));
+    }
+    Ok(Ok((flow, member, *pending)))
+}
+
+/// The one `state` of an answer, by whichever name its protocol calls it.
+fn only_state(answer: &Answer) -> Option<&str> {
+    let named = answer.params.iter().filter(|(name, _)| matches!(name.as_str(), "state" | "RelayState"));
+    let mut states = named.map(|(_, value)| value.as_str());
+    let state = states.next().filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE)?;
+    states.next().is_none().then_some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(params: &[(&str, &str)]) -> Option<String> {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        only_state(&Answer { path: "/cb".into(), params, ..Answer::default() }).map(str::to_owned)
+    }
+
+    #[test]
+    fn an_answer_with_two_states_has_none() {
+        assert_eq!(state(&[("state", "a"), ("code", "b")]).as_deref(), Some("a"));
+        assert_eq!(state(&[("state", "a"), ("state", "a")]), None);
+        assert_eq!(state(&[("SAMLResponse", "b"), ("RelayState", "a")]).as_deref(), Some("a"));
+        assert_eq!(state(&[("RelayState", "a"), ("state", "b")]), None);
+        assert_eq!(state(&[("state", "")]), None);
+        assert_eq!(state(&[("code", "b")]), None);
+    }
+}
