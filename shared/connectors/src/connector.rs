@@ -215,15 +215,20 @@ impl Connector {
         }
     }
 
-    /// Checks a password that this node asked for.
+    /// Checks a password that this node asked for, typed in a browser of that network.
     ///
     /// # Errors
     /// `Rejected` for a wrong user name or password alike, and where the account may not be used; `Unavailable` when too many
     /// are being checked, or the directory does not answer.
-    pub async fn verify_password(&self, username: &str, password: &str) -> Result<Identity, Failure> {
+    pub async fn verify_password(
+        &self,
+        username: &str,
+        password: &str,
+        from: Network,
+    ) -> Result<Identity, Failure> {
         match self {
             Self::Ldap(c) => c.verify_password(username, password).await,
-            Self::Local(c) => c.verify_password(username, password).await,
+            Self::Local(c) => c.verify_password(username, password, from).await,
             Self::Oidc(_) | Self::Saml(_) => {
                 Err(Failure::protocol("a password for a connector that takes none"))
             }
@@ -364,7 +369,7 @@ mod tests {
     ) {
         can_move_between_threads(connector.begin(ask));
         can_move_between_threads(connector.finish(pending, answer));
-        can_move_between_threads(connector.verify_password("", ""));
+        can_move_between_threads(connector.verify_password("", "", Network::default()));
         can_move_between_threads(connector.probe());
         can_move_between_threads(connector.look(Duration::ZERO));
         can_move_between_threads(connector.look_at_last(Duration::ZERO));

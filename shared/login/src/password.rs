@@ -134,7 +134,8 @@ impl Login {
         let Some(seat) = self.plan().seat(&flow.request.idps, &ticket.member) else {
             return self.turned_away(browser, Astray::Closed).await;
         };
-        let outcome = seat.connector.verify_password(typed.username.trim(), &typed.password).await;
+        let (username, from) = (typed.username.trim(), browser.address.into());
+        let outcome = seat.connector.verify_password(username, &typed.password, from).await;
         match self.weigh(outcome, guess) {
             Weighed::Right(identity) => self.right(browser, flow, &typed, *identity).await,
             Weighed::Refused(failure) => {

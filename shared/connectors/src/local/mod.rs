@@ -1,7 +1,7 @@
 //! `type: local`: users in a file on this node.
 //!
 //! The file is looked at on every login and read again when it changed; one that cannot be read leaves the last good one
-//! in force and says so. Checking a password is slow on purpose, so it happens behind a short [`queue`]; an unknown name
+//! in force and says so. Checking a password is slow on purpose, so it happens behind a short [`queue`] at which networks take turns; an unknown name
 //! takes as long as a wrong password: somebody else's hash is checked for it, which costs what hashes in this file cost.
 
 pub mod hash;
@@ -22,7 +22,7 @@ pub(crate) use self::queue::Queue;
 use self::store::Store;
 use self::users::User;
 use crate::failure::WRONG_PASSWORD;
-use crate::{Begin, Failure, Identity, ProbeResult};
+use crate::{Begin, Failure, Identity, Network, ProbeResult};
 
 /// Longest user name and password that are looked at; nobody has longer ones in the file.
 const LONGEST_NAME: usize = 256;
@@ -59,7 +59,12 @@ impl Local {
         Begin::Password { title: self.title.clone() }
     }
 
-    pub(crate) async fn verify_password(&self, username: &str, password: &str) -> Result<Identity, Failure> {
+    pub(crate) async fn verify_password(
+        &self,
+        username: &str,
+        password: &str,
+        from: Network,
+    ) -> Result<Identity, Failure> {
         if password.is_empty() || username.is_empty() {
             return Err(wrong("an empty user name or password"));
         }
@@ -71,7 +76,7 @@ impl Local {
         let Some(expected) = user.or_else(|| users.anybody()).map(|user| user.password_hash.clone()) else {
             return Err(wrong("nobody is in the users file"));
         };
-        let matches = self.queue.verify(expected, password).await.map_err(|busy| Failure {
+        let matches = self.queue.verify(from, expected, password).await.map_err(|busy| Failure {
             busy: true,
             outside: "Too many people are signing in at this moment. Please try again.".into(),
             ..Failure::unavailable(busy.to_string())
@@ -146,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn the_right_password_vouches_and_all_attributes_are_claims() {
         let (_dir, local) = local(&alice());
-        let identity = local.verify_password("alice", "correct horse").await.unwrap();
+        let identity = local.verify_password("alice", "correct horse", Network::default()).await.unwrap();
         assert_eq!(identity.subject, "alice");
         assert_eq!(identity.claims["email"], "a@example.com");
         assert_eq!(identity.claims["groups"][0], "x");
@@ -158,7 +163,7 @@ mod tests {
         let (_dir, local) = local(&alice());
         let mut said = Vec::new();
         for (name, password) in [("alice", "wrong"), ("bob", "correct horse"), ("alice", ""), ("", "x")] {
-            let failure = local.verify_password(name, password).await.unwrap_err();
+            let failure = local.verify_password(name, password, Network::default()).await.unwrap_err();
             assert_eq!(failure.blame, Blame::Rejected);
             said.push(failure.outside);
         }
@@ -182,14 +187,14 @@ mod tests {
     #[tokio::test]
     async fn into_an_empty_file_nobody_signs_in() {
         let (_dir, local) = local("users: []");
-        let failure = local.verify_password("alice", "correct horse").await.unwrap_err();
+        let failure = local.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
         assert_eq!(failure.blame, Blame::Rejected);
     }
 
     async fn same_time(local: &Local) {
         let time = async |name: &str| {
             let started = std::time::Instant::now();
-            local.verify_password(name, "wrong").await.unwrap_err();
+            local.verify_password(name, "wrong", Network::default()).await.unwrap_err();
             started.elapsed()
         };
         time("alice").await;
@@ -201,12 +206,15 @@ mod tests {
     async fn a_changed_file_counts_at_the_next_login_and_a_broken_one_does_not() {
         let (dir, local) = local(&alice());
         let file = dir.path().join("users.yaml");
-        assert!(local.verify_password("alice", "correct horse").await.is_ok());
+        assert!(local.verify_password("alice", "correct horse", Network::default()).await.is_ok());
         fs::write(&file, "users: [ this is not").unwrap();
-        assert!(local.verify_password("alice", "correct horse").await.is_ok(), "the last good file counts");
+        assert!(
+            local.verify_password("alice", "correct horse", Network::default()).await.is_ok(),
+            "the last good file counts"
+        );
         fs::write(&file, alice().replace("alice", "carol")).unwrap();
-        assert!(local.verify_password("alice", "correct horse").await.is_err());
-        assert!(local.verify_password("carol", "correct horse").await.is_ok());
+        assert!(local.verify_password("alice", "correct horse", Network::default()).await.is_err());
+        assert!(local.verify_password("carol", "correct horse", Network::default()).await.is_ok());
     }
 
     #[tokio::test]
@@ -214,7 +222,7 @@ mod tests {
         let written = Written { name: "staff".into(), users_file: "/nonexistent/users".into(), title: None };
         let local = Local::build(&written, &Arc::new(Queue::new(1, 1)));
         assert!(local.able().unwrap_err().contains("/nonexistent/users"));
-        let failure = local.verify_password("alice", "x").await.unwrap_err();
+        let failure = local.verify_password("alice", "x", Network::default()).await.unwrap_err();
         assert_eq!(failure.blame, Blame::Unavailable);
         assert!(!failure.no_answer);
     }

@@ -1,10 +1,11 @@
-//! Where passwords wait to be checked: a few at a time, a bounded number behind them, nobody beyond.
+//! Where passwords wait to be checked: a few at a time, a bounded number behind them, nobody beyond; networks take turns.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::hash;
+use crate::Network;
 use crate::bench::{Bench, Undone};
 
 /// Checks at a time: each takes 19 MiB and a core.
@@ -33,9 +34,9 @@ impl Queue {
     }
 
     /// Whether the password belongs to the hash. Runs off the async threads; a check whose asker has gone still ends.
-    pub(super) async fn verify(&self, hash: String, password: &str) -> Result<bool, Busy> {
+    pub(super) async fn verify(&self, from: Network, hash: String, password: &str) -> Result<bool, Busy> {
         let password = Zeroizing::new(password.to_owned());
-        match self.0.run(move || hash::matches(&hash, &password)).await {
+        match self.0.run_for(from, move || hash::matches(&hash, &password)).await {
             Err(Undone::Busy) => Err(Busy),
             checked => Ok(checked.unwrap_or(false)),
         }
@@ -52,9 +53,9 @@ mod tests {
     async fn past_the_queue_the_answer_is_busy_and_afterwards_there_is_room_again() {
         let queue = Queue::new(1, 2);
         let hash = hash::hash_password("x").unwrap();
-        let all = join_all((0..10).map(|_| queue.verify(hash.clone(), "x"))).await;
+        let all = join_all((0..10).map(|_| queue.verify(Network::default(), hash.clone(), "x"))).await;
         assert_eq!(all.iter().filter(|result| **result == Err(Busy)).count(), 7);
         assert_eq!(all.iter().filter(|result| **result == Ok(true)).count(), 3);
-        assert_eq!(queue.verify(hash, "x").await, Ok(true));
+        assert_eq!(queue.verify(Network::default(), hash, "x").await, Ok(true));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use mangrove_connectors::{Blame, Look, ProbeResult};
+use mangrove_connectors::{Blame, Look, Network, ProbeResult};
 use serde_json::{Value, json};
 
 use crate::build;
@@ -44,7 +44,8 @@ async fn a_refused_search_of_groups_keeps_it_out_if_the_rehearsal_meets_it_too()
         };
         let liar = Liar::start(lie).await;
         let directory = build(with_groups(&liar), json!({})).unwrap();
-        let failure = directory.verify_password("alice", "correct horse").await.unwrap_err();
+        let failure =
+            directory.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
         assert_eq!((failure.blame, failure.keeps_out), (Blame::Misconfigured, keeps_out), "{failure}");
         assert!(failure.log.contains("search at ou=g: result 50"), "{failure}");
         assert_eq!(directory.rehearse().await.is_err(), keeps_out, "so it would come back, or stay out");
@@ -66,7 +67,13 @@ async fn a_service_account_that_is_refused_is_not_tried_again_at_once_whoever_as
     for _ in 0..3 {
         assert!(matches!(directory.probe().await, ProbeResult::Misconfigured { .. }));
         assert!(matches!(directory.look(Duration::from_secs(30)).await, Look::Misconfigured { .. }));
-        assert!(directory.verify_password("alice", "correct horse").await.unwrap_err().keeps_out);
+        assert!(
+            directory
+                .verify_password("alice", "correct horse", Network::default())
+                .await
+                .unwrap_err()
+                .keeps_out
+        );
         assert!(directory.rehearse().await.unwrap_err().log.contains("service account"));
     }
     let tries = liar.asked().into_iter().filter(is_the_accounts).count();
@@ -83,7 +90,10 @@ async fn a_kept_connection_that_is_out_of_order_is_not_used_again() {
     let liar = Liar::start(lie).await;
     let directory = build(liar.connector(), json!({})).unwrap();
     for _ in 0..3 {
-        assert_eq!(directory.verify_password("alice", "correct horse").await.unwrap().subject, "cn=alice");
+        assert_eq!(
+            directory.verify_password("alice", "correct horse", Network::default()).await.unwrap().subject,
+            "cn=alice"
+        );
     }
     let binds = liar.asked().into_iter().filter(is_the_accounts).count();
     assert_eq!(binds, 2, "the first connection, and the one in its stead");
@@ -97,7 +107,8 @@ async fn the_service_account_cannot_be_guessed_at_and_locked() {
     };
     let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
     let directory = build(liar.connector(), json!({})).unwrap();
-    let failure = directory.verify_password("service", "service-password").await.unwrap_err();
+    let failure =
+        directory.verify_password("service", "service-password", Network::default()).await.unwrap_err();
     assert_eq!(failure.blame, Blame::Rejected, "{failure}");
     let mut guessed = liar.asked().into_iter().filter(|request| match request {
         Request::Bind { name, .. } => name == "CN=service",
@@ -111,7 +122,11 @@ async fn the_service_account_cannot_be_guessed_at_and_locked() {
     };
     let mut by_name = Liar::start(anybody).await.connector();
     (by_name["bindDN"], by_name["userRDNKey"]) = (json!("cn=Service, dc=x"), json!("cn"));
-    let failure = build(by_name, json!({})).unwrap().verify_password("service", "x").await.unwrap_err();
+    let failure = build(by_name, json!({}))
+        .unwrap()
+        .verify_password("service", "x", Network::default())
+        .await
+        .unwrap_err();
     assert_eq!(failure.blame, Blame::Rejected, "{failure}");
 }
 
@@ -124,10 +139,11 @@ async fn a_server_that_does_not_know_the_service_accounts_password_yet_keeps_nob
     let (late, liar) = (Liar::start(late).await, Liar::start(honestly).await);
     let mut both = liar.connector();
     both["url"] = json!([late.connector()["url"], both["url"]]);
-    let alice = build(both, json!({})).unwrap().verify_password("alice", "correct horse").await;
+    let alice =
+        build(both, json!({})).unwrap().verify_password("alice", "correct horse", Network::default()).await;
     assert_eq!(alice.unwrap().subject, "cn=alice");
     assert!(!late.asked().iter().any(is_alices), "her password went to the other server alone");
     let alone = build(late.connector(), json!({})).unwrap();
-    let failure = alone.verify_password("alice", "correct horse").await.unwrap_err();
+    let failure = alone.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
     assert!(failure.keeps_out, "{failure}");
 }

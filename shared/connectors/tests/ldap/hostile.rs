@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use futures::future::join_all;
-use mangrove_connectors::{Blame, Failure, Identity, ProbeResult};
+use mangrove_connectors::{Blame, Failure, Identity, Network, ProbeResult};
 use serde_json::json;
 
 use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, nested, result};
@@ -19,7 +19,7 @@ pub(crate) async fn alice_at(
 ) -> (Liar, Result<Identity, Failure>) {
     let liar = Liar::start(move |request| lie(request).unwrap_or_else(|| honestly(request))).await;
     let directory = build(liar.connector(), json!({})).unwrap();
-    let outcome = directory.verify_password("alice", "correct horse").await;
+    let outcome = directory.verify_password("alice", "correct horse", Network::default()).await;
     (liar, outcome)
 }
 
@@ -105,8 +105,11 @@ async fn what_a_persons_own_bind_or_search_is_answered_keeps_the_directory_out_f
     {
         by_name[key] = value;
     }
-    let failure =
-        build(by_name, json!({})).unwrap().verify_password("alice", "correct horse").await.unwrap_err();
+    let failure = build(by_name, json!({}))
+        .unwrap()
+        .verify_password("alice", "correct horse", Network::default())
+        .await
+        .unwrap_err();
     assert_eq!((failure.blame, failure.keeps_out), (Blame::Misconfigured, false), "{failure}");
 }
 
@@ -119,11 +122,11 @@ async fn garbage_is_no_sign_that_a_server_works_again() {
     let mut both = good.connector();
     both["url"] = json!([bad.connector()["url"], both["url"]]);
     let directory = build(both, json!({})).unwrap();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     silent.store(false, SeqCst);
     assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }));
     let asked = bad.asked().len();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     assert_eq!(bad.asked().len(), asked, "it stands behind the one that works");
 }
 
@@ -131,7 +134,7 @@ async fn garbage_is_no_sign_that_a_server_works_again() {
 async fn sign_ins_at_a_silent_directory_are_bounded_and_the_others_are_told_that_it_is_busy() {
     let liar = Liar::start(|_| Reply::Silence).await;
     let directory = build(liar.connector(), json!({})).unwrap();
-    let all = (0..100).map(|_| directory.verify_password("alice", "correct horse"));
+    let all = (0..100).map(|_| directory.verify_password("alice", "correct horse", Network::default()));
     let failures: Vec<_> = join_all(all).await.into_iter().map(Result::unwrap_err).collect();
     let (busy, unanswered): (Vec<_>, Vec<_>) = failures.iter().partition(|it| it.log.contains("busy"));
     assert_eq!((busy.len(), unanswered.len()), (36, 64));
@@ -170,7 +173,8 @@ async fn a_server_that_takes_connections_and_never_speaks_tls_ends_in_time() {
         (written["url"], written["tls"]) = (json!(format!("{url}://127.0.0.1:{}", liar.port)), json!("mesh"));
         let directory = build(written, json!({ "mesh": {} })).unwrap();
         let began = Instant::now();
-        let failure = directory.verify_password("alice", "correct horse").await.unwrap_err();
+        let failure =
+            directory.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
         assert!(failure.no_answer && began.elapsed() < LISTENERS_PATIENCE, "{url}: {failure}");
     }
 }
@@ -251,7 +255,10 @@ async fn what_a_directory_shows_only_when_it_is_named_is_named() {
     let mut by_key = liar.connector();
     by_key["usernameSearchKey"] = json!("entryDN");
     let directory = build(by_key, json!({})).unwrap();
-    assert_eq!(directory.verify_password("cn=alice", "correct horse").await.unwrap().subject, "u-1");
+    assert_eq!(
+        directory.verify_password("cn=alice", "correct horse", Network::default()).await.unwrap().subject,
+        "u-1"
+    );
 }
 
 #[tokio::test]
@@ -289,7 +296,7 @@ async fn octets_between_starttls_and_tls_are_refused() {
         let mut written = liar.connector();
         written["tls"] = "mesh".into();
         let directory = build(written, json!({ "mesh": {} })).unwrap();
-        assert!(directory.verify_password("alice", "correct horse").await.is_err());
+        assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_err());
         assert!(liar.asked().iter().all(|asked| *asked == Request::Other), "StartTLS is all it was asked");
     }
 }

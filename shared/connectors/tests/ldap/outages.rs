@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use mangrove_connectors::{Blame, Look, ProbeResult};
+use mangrove_connectors::{Blame, Look, Network, ProbeResult};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, copy, split};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,30 +23,33 @@ const PATIENT: Duration = Duration::from_secs(30);
 async fn kept_connections_survive_a_restart() {
     let mut slapd = Slapd::start();
     let directory = connector(&slapd, as_written());
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     slapd.dies();
-    let refused = directory.verify_password("alice", "correct horse").await.unwrap_err();
+    let refused = directory.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
     assert_eq!((refused.blame, refused.no_answer), (Blame::Unavailable, true), "{refused}");
     slapd.comes_back();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     slapd.dies();
     slapd.comes_back();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok(), "without a failure between");
+    assert!(
+        directory.verify_password("alice", "correct horse", Network::default()).await.is_ok(),
+        "without a failure between"
+    );
 }
 
 #[tokio::test]
 async fn a_silent_server_costs_a_deadline_and_the_next_login_works() {
     let slapd = Slapd::start();
     let directory = connector(&slapd, as_written());
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     slapd.falls_silent();
     let began = Instant::now();
-    let refused = directory.verify_password("alice", "correct horse").await.unwrap_err();
+    let refused = directory.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
     assert!(refused.no_answer && began.elapsed() < LISTENERS_PATIENCE, "{refused}");
     let patience = Duration::from_millis(300);
     assert!(matches!(directory.look(patience).await, Look::Failed { timed_out: true, .. }));
     slapd.wakes_up();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     assert!(matches!(directory.look(PATIENT).await, Look::Answered { .. }));
 }
 
@@ -59,16 +62,16 @@ async fn with_a_second_server_a_silent_first_one_is_waited_for_by_one_person_alo
     let mut written = first.connector();
     written["url"] = json!([written["url"], second.connector()["url"]]);
     let directory = build(written, json!({})).unwrap();
-    directory.verify_password("alice", "correct horse").await.unwrap();
+    directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     assert!(second.asked().is_empty(), "they are asked in order");
     silent.store(true, SeqCst);
-    directory.verify_password("alice", "correct horse").await.unwrap();
+    directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     let asked = first.asked().len();
-    directory.verify_password("alice", "correct horse").await.unwrap();
+    directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     assert_eq!(first.asked().len(), asked, "the next person does not wait for it");
     silent.store(false, SeqCst);
     assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }));
-    directory.verify_password("alice", "correct horse").await.unwrap();
+    directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     assert!(first.asked().len() > asked + 1, "a probe saw it alive");
 }
 
@@ -80,9 +83,9 @@ async fn with_a_second_server_a_dead_first_one_costs_nobody_anything() {
     written["allowPlaintext"] = true.into();
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
-    let alice = directory.verify_password("alice", "correct horse").await.unwrap();
+    let alice = directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     first.dies();
-    let again = directory.verify_password("alice", "correct horse").await.unwrap();
+    let again = directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     assert_eq!(again.claims["employeeNumber"], alice.claims["employeeNumber"]);
     assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }), "one server is enough");
     assert!(matches!(directory.look(PATIENT).await, Look::Answered { .. }));
@@ -157,8 +160,8 @@ async fn a_server_killed_in_the_middle_of_a_bind_is_followed_by_the_next() {
     written["allowPlaintext"] = true.into();
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
-    assert!(directory.verify_password("bob", "bob-password").await.is_ok());
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("bob", "bob-password", Network::default()).await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     tasks.join_next().await.expect("the first server is dead").unwrap();
 }
 
@@ -196,9 +199,9 @@ async fn a_kept_connection_that_is_half_dead_costs_nobody_a_login() {
     written["allowPlaintext"] = true.into();
     written["tls"] = json!(null);
     let directory = build(written, json!({})).unwrap();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     let before = stale.receiver_count();
     stale.send(()).unwrap();
-    assert!(directory.verify_password("alice", "correct horse").await.is_ok());
+    assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
     assert_eq!(stale.receiver_count(), before + 2, "one for her bind, and one in the stead of the kept one");
 }

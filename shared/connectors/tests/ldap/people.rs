@@ -1,20 +1,20 @@
 //! Who is let in, and what is told about them.
 
-use mangrove_connectors::{Begin, Blame, Failure, Identity};
+use mangrove_connectors::{Begin, Blame, Failure, Identity, Network};
 use serde_json::{Value, json};
 
 use crate::slapd::Slapd;
 use crate::{as_written, connector};
 
 async fn signs_in(slapd: &Slapd, change: Value, name: &str, password: &str) -> Result<Identity, Failure> {
-    connector(slapd, change).verify_password(name, password).await
+    connector(slapd, change).verify_password(name, password, Network::default()).await
 }
 
 #[tokio::test]
 async fn the_right_password_vouches_and_the_entry_tells_who() {
     let slapd = Slapd::start();
     let directory = connector(&slapd, as_written());
-    let alice = directory.verify_password("alice", "correct horse").await.unwrap();
+    let alice = directory.verify_password("alice", "correct horse", Network::default()).await.unwrap();
     let claims = &alice.claims;
     assert_eq!(claims["cn"], "Alice Archer");
     assert_eq!(
@@ -54,11 +54,14 @@ async fn whoever_is_not_let_in_reads_one_and_the_same() {
         ("ａｌｉｃｅ", "correct horse"),
         ("twin", "twin-password"),
     ] {
-        let failure = directory.verify_password(name, password).await.unwrap_err();
+        let failure = directory.verify_password(name, password, Network::default()).await.unwrap_err();
         assert_eq!((failure.blame, failure.no_answer), (Blame::Rejected, false), "{name}: {failure}");
         assert!(failure.outside.contains("do not belong together"), "{name}: {}", failure.outside);
     }
-    assert!(directory.verify_password("ALICE", "correct horse").await.is_ok(), "as directories see names");
+    assert!(
+        directory.verify_password("ALICE", "correct horse", Network::default()).await.is_ok(),
+        "as directories see names"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mangrove_connectors::Blame;
+use mangrove_connectors::{Blame, Network};
 
 use crate::slapd::Slapd;
 use crate::{as_written, connector};
@@ -45,7 +45,7 @@ async fn a_directory_tells_locked_expired_and_to_be_changed_apart() {
     slapd.loads(&person("frank", "age", ""));
     let directory = connector(&slapd, as_written());
     let outside = async |name: &str, password: &str| {
-        let failure = directory.verify_password(name, password).await.unwrap_err();
+        let failure = directory.verify_password(name, password, Network::default()).await.unwrap_err();
         assert_eq!(failure.blame, Blame::Rejected, "{failure}");
         failure.outside
     };
@@ -59,7 +59,7 @@ async fn a_directory_tells_locked_expired_and_to_be_changed_apart() {
     assert!(outside("erin", "right").await.contains("must be changed"), "the bind itself succeeds");
 
     let until = Instant::now() + Duration::from_secs(60);
-    while directory.verify_password("frank", "right").await.is_ok() {
+    while directory.verify_password("frank", "right", Network::default()).await.is_ok() {
         assert!(Instant::now() < until, "the password never expires");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

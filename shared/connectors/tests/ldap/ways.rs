@@ -1,6 +1,6 @@
 //! Ways to a server: TLS, StartTLS, in the clear.
 
-use mangrove_connectors::{Blame, Failure, Identity, ProbeResult};
+use mangrove_connectors::{Blame, Failure, Identity, Network, ProbeResult};
 use serde_json::{Value, json};
 
 use crate::build;
@@ -9,7 +9,7 @@ use crate::slapd::Slapd;
 async fn by(slapd: &Slapd, change: Value, tls: Value) -> Result<Identity, Failure> {
     let mut written = slapd.connector("directory");
     written.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-    build(written, tls).unwrap().verify_password("alice", "correct horse").await
+    build(written, tls).unwrap().verify_password("alice", "correct horse", Network::default()).await
 }
 
 #[tokio::test]
