@@ -227,6 +227,16 @@ impl<R: Records> Book<R> {
         Ok(self.cache.take(TICKETS, &ticket_key(state, secret)).await?.is_some())
     }
 
+    /// Gives an attempt back that was used up for nothing, for another 15 minutes.
+    pub(crate) async fn give_back(
+        &self,
+        state: &str,
+        secret: &str,
+        ticket: &Ticket,
+    ) -> Result<(), CacheError> {
+        self.put(TICKETS, &ticket_key(state, secret), ticket).await
+    }
+
     /// Uses up what `issuer` signed and a browser carried here; true for the one who did. It is remembered until it is good
     /// for nothing any more, but no longer than an attempt lives: it answered one, which nobody can bring it to again, or
     /// nobody asked for it, and then it has to be younger. So a

@@ -63,6 +63,9 @@ impl Login {
         match step {
             Step::Sent(sent) => self.send_off(browser, &sent),
             Step::Waits(flow, seconds) => self.ask_to_wait(browser, &flow, seconds),
+            Step::BringsAgain(flow, answer) => {
+                pages::bring_again(self.frame(flow.reference()), &flow.request.app, &answer)
+            }
             Step::Vouched(flow, identity, person) => self.sign_in(browser, &flow, identity, person).await,
             Step::Ended(flow, ending) => {
                 self.is_over(&flow).await;

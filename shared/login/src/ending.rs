@@ -74,7 +74,8 @@ impl Ending {
             (Blame::Protocol, true) => Some(Refusal::ServerError),
             (_, false) => None,
         };
-        let why = Why { member: Some(member), fault: failure.blame.into(), why: failure.log };
+        let fault = if failure.busy { Fault::Node } else { failure.blame.into() };
+        let why = Why { member: Some(member), fault, why: failure.log };
         if let Some(refusal) = refusal {
             return Self::refused(refusal, failure.outside, why);
         }

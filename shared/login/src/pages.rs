@@ -3,6 +3,7 @@
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use mangrove_connectors::Answer;
 use maud::{Markup, html};
 
 pub(crate) use crate::layout::{Frame, Way, notice};
@@ -66,6 +67,29 @@ pub(crate) fn nobody_left(frame: Frame<'_>, app: &str, again: &str, seconds: u64
     let refresh = format!("{seconds};url={again}");
     let mut response = respond(frame, StatusCode::SERVICE_UNAVAILABLE, heading, Some(&refresh), &body);
     retry_after(&mut response, seconds);
+    response
+}
+
+/// This node had no time to look at an answer: the browser keeps it and brings it again, by itself where scripts run.
+pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Response {
+    // Not all at the same moment.
+    const SOON: &str = "setTimeout(function(){document.forms[0].submit()},3e3+4e3*Math.random())";
+    let heading = "Many people are signing in right now";
+    let body = html! {
+        h1 { (heading) }
+        p role="status" {
+            "Your sign-in service has answered, and its answer waits to be checked here. Nothing is lost, and you need not sign in again."
+        }
+        p { "Leave this page open: it tries again within a few seconds, and goes on to " strong { (app) } ". If nothing happens, press the button." }
+        form method="post" action=(answer.path) {
+            @for (name, value) in &answer.params { input type="hidden" name=(name) value=(value); }
+            button type="submit" { "Try again now" }
+        }
+    };
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response =
+        Page { frame, status, title: heading, refresh: None, script: Some(SOON), body: &body }.respond();
+    retry_after(&mut response, 5);
     response
 }
 
@@ -196,6 +220,21 @@ mod tests {
         let page = text(page).await;
         assert!(page.contains("http-equiv=\"refresh\" content=\"5;url=/login/again?state=x\""), "{page}");
         assert!(page.contains("edge.example"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_again_is_in_the_page_as_it_came_and_nothing_of_it_is_markup() {
+        let params =
+            vec![("SAMLResponse".into(), "PHg+".into()), ("\"><b>".into(), "</form><script>".into())];
+        let answer = Answer { path: "/corp/acs".into(), params, ..Answer::default() };
+        let page = bring_again(FRAME, "branch-app", &answer);
+        assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(page.headers()[header::RETRY_AFTER], "5");
+        let page = text(page).await;
+        assert!(page.contains("action=\"/corp/acs\"") && page.contains("<button"), "without scripts: {page}");
+        assert!(page.contains("name=\"SAMLResponse\" value=\"PHg+\""), "{page}");
+        assert_eq!(page.matches("<script>").count(), 1, "{page}");
+        assert!(!page.contains("<b>"), "{page}");
     }
 
     #[test]

@@ -243,6 +243,11 @@ fn open(last: &Line) -> String {
         Kind::PasswordAsked | Kind::WrongPassword | Kind::MadeToWait => {
             format!("It has not ended: the person is at the sign-in page of {member}, or went elsewhere.")
         }
+        Kind::NotLookedAt => {
+            format!(
+                "It has not ended: the person's browser holds the answer of {member} and brings it again, or went elsewhere."
+            )
+        }
         Kind::Chosen if last.member.is_none() => {
             "It has not ended: the person is at the page that tries again by itself, or went elsewhere."
                 .into()

@@ -80,6 +80,10 @@ impl Login {
         };
         let identity = match connector.unasked(answer).await {
             Ok(identity) => identity,
+            Err(failure) if failure.busy => {
+                let frame = self.frame(browser.reference());
+                return Some(pages::bring_again(frame, "your application", answer));
+            }
             Err(failure) => {
                 refuse(&failure.log, Fault::Answer);
                 return None;

@@ -26,6 +26,8 @@ pub enum Kind {
     LookedInVain,
     /// A member did not vouch, and the login went on.
     Failed,
+    /// An answer was not looked at, and comes again.
+    NotLookedAt,
     /// Something was turned away.
     TurnedAway,
     /// A member said more of a person than a session holds.
@@ -142,6 +144,10 @@ impl Line {
                 member(Kind::Failed, failed);
                 self.blame = Some((*blame).into());
             }
+            What::NotLookedAt { member: answered, .. } => {
+                member(Kind::NotLookedAt, answered);
+                self.blame = Some(Fault::Node);
+            }
             What::TurnedAway { .. } => self.decision = Kind::TurnedAway,
             What::LeftOut { member: said, .. } => member(Kind::LeftOut, said),
             What::Ended { end, milliseconds } => {
@@ -210,6 +216,7 @@ impl Kind {
             Self::CameBack => "came_back",
             Self::LookedInVain => "looked_in_vain",
             Self::Failed => "failed",
+            Self::NotLookedAt => "not_looked_at",
             Self::TurnedAway => "turned_away",
             Self::LeftOut => "left_out",
             Self::SignedIn => "signed_in",

@@ -107,6 +107,13 @@ pub enum What {
         /// In words, for the operator.
         why: String,
     },
+    /// This node had no time to look at a member's answer; the browser brings it again.
+    NotLookedAt {
+        /// The member in whose name it came.
+        member: String,
+        /// In words, for the operator.
+        why: String,
+    },
     /// Something that came from a browser was turned away; the login, if it is known, goes on.
     TurnedAway {
         /// In words.

@@ -44,6 +44,11 @@ impl What {
             Self::Failed { member, blame, why } => {
                 format!("{member} did not vouch, {}: {why}. The login went on.", to_blame(*blame))
             }
+            Self::NotLookedAt { member, why } => {
+                format!(
+                    "This node had no time to look at the answer of {member}: {why}. The person's browser brings it again."
+                )
+            }
             Self::TurnedAway { why } => {
                 format!("Turned something away that a browser brought: {why}. The login goes on.")
             }

@@ -42,6 +42,8 @@ pub(crate) enum Action {
     Probes(&'static str),
     /// The node loses its memory.
     Crashes,
+    /// The node gets too busy to look at answers, or has time again.
+    Floods,
 }
 
 /// All that may happen next.
@@ -83,6 +85,7 @@ pub(crate) fn possible(mesh: &Mesh) -> Vec<Action> {
         all.extend((left.probes > 0).then_some(Action::Probes(name)));
     }
     all.extend((left.crashes > 0).then_some(Action::Crashes));
+    all.extend((left.floods > 0).then_some(Action::Floods));
     if left.redeems > 0 {
         all.extend(mesh.seen.own_codes.iter().cloned().map(Action::Redeems));
     }
@@ -178,6 +181,11 @@ pub(crate) fn after<P: Parts>(mesh: &Mesh, action: Action) -> Mesh {
         Action::Crashes => {
             mesh.left.crashes -= 1;
             mesh.crash();
+            mesh
+        }
+        Action::Floods => {
+            mesh.left.floods -= 1;
+            mesh.busy = !mesh.busy;
             mesh
         }
     }
@@ -325,6 +333,12 @@ fn arrives(mesh: &mut Mesh, name: &str, run: &Run, step: Step) {
             if !blamed {
                 mesh.seen.blame = Some("a login was refused, and the log does not say so".to_owned());
             }
+        }
+        // The page holds the answer, and brings it again.
+        Step::BringsAgain(..) => {
+            let Asks::Answer(answer) = &run.asks else { return };
+            mesh.answers.insert((run.who, answer.clone()), 0);
+            mesh.seen.just_now = Some(Possible::BringsAgain);
         }
         Step::Waits(..) => mesh.seen.just_now = Some(Possible::Waits),
         Step::Astray(_) => mesh.seen.just_now = Some(Possible::TurnedAway),

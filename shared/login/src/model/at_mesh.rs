@@ -219,6 +219,9 @@ impl<P: Parts> World for AtMesh<P> {
         let code = P::judged(pending.code(answer, door))?.to_owned();
         let pending = serde_json::to_value(pending).expect("what an attempt is kept as");
         let asks = |mesh: &mut Mesh| {
+            if mesh.busy {
+                return Entry::Person(Err(Failure { busy: true, ..Failure::unavailable("busy") }));
+            }
             let person = asked_for_tokens::<P>(mesh, member, &code, &pending);
             Entry::Person(person)
         };

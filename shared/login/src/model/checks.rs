@@ -50,6 +50,11 @@ fn over_a_node() -> Mesh {
     Mesh { over_a_node: true, ..faulty() }
 }
 
+/// A node that has no time to look at answers for a while, while a person has two attempts of one login open.
+fn flooded() -> Mesh {
+    Mesh::new(Left { starts_of_alice: 1, agains: 1, floods: 2, ..Left::default() })
+}
+
 /// A code of this node lies ready, and is shown again and again.
 fn redeeming() -> Mesh {
     let mut mesh = Mesh::new(Left { redeems: 4, crashes: 1, ..Left::default() });
@@ -131,6 +136,12 @@ fn a_login_that_came_over_a_node_and_finds_nobody_is_refused_and_blamed() {
         &[Possible::SignedIn, Possible::SignedInAfterFailover, Possible::RefusedWithBlame],
         1,
     );
+}
+
+#[test]
+fn an_answer_for_which_the_node_had_no_time_is_brought_again_and_accepted_once() {
+    let possible = &[Possible::SignedIn, Possible::BringsAgain, Possible::TurnedAway];
+    holds(flooded(), possible, 500);
 }
 
 #[test]

@@ -123,6 +123,8 @@ pub(crate) struct Left {
     pub(crate) probes: u8,
     /// The node loses its memory.
     pub(crate) crashes: u8,
+    /// The node gets too busy to look at answers, or has time again.
+    pub(crate) floods: u8,
     /// An answer is delivered again, to its own browser.
     pub(crate) repeats: u8,
     /// The attacker puts an answer together and has a browser of their choice deliver it.
@@ -174,6 +176,7 @@ pub(crate) enum Possible {
     SignedIn,
     SignedInAfterFailover,
     Waits,
+    BringsAgain,
     TurnedAway,
     RefusedWithBlame,
     CodeRedeemed,
@@ -193,6 +196,8 @@ pub(crate) struct Mesh {
     pub(crate) runs: BTreeMap<String, Run>,
     /// Browsers come over another node, which knows members of its own.
     pub(crate) over_a_node: bool,
+    /// The node has no time to look at answers.
+    pub(crate) busy: bool,
     pub(crate) left: Left,
     pub(crate) seen: Seen,
 }

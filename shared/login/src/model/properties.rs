@@ -91,6 +91,7 @@ fn example_of<P: Parts>(possible: Possible) -> Property<Checked<P>> {
             seen!(SignedInAfterFailover, "somebody is signed in by the second member after the first failed")
         }
         Possible::Waits => seen!(Waits, "nobody is left, and the login waits"),
+        Possible::BringsAgain => seen!(BringsAgain, "an answer is not looked at, and is brought again"),
         Possible::TurnedAway => seen!(TurnedAway, "something is turned away"),
         Possible::RefusedWithBlame => seen!(RefusedWithBlame, "a login is refused"),
         Possible::CodeRedeemed => seen!(CodeRedeemed, "a code of this node is accepted"),

@@ -10,11 +10,21 @@ use crate::book::{Flow, How, Ticket};
 /// Longest `state` that is looked for.
 const LONGEST_STATE: usize = 512;
 
+/// An attempt that was used up for an answer.
+pub(super) struct Attempt {
+    /// Whose answer it waits for.
+    pub(super) member: String,
+    /// What the answer has to fit.
+    pub(super) pending: Box<Pending>,
+    state: String,
+    secret: String,
+}
+
 /// Finds the attempt that an answer belongs to, and uses it up.
 pub(super) async fn claim<W: World>(
     world: &W,
     answer: &Answer,
-) -> Result<Result<(Flow, String, Pending), Astray>, CacheError> {
+) -> Result<Result<(Flow, Attempt), Astray>, CacheError> {
     let book = world.book();
     let Some(state) = only_state(answer) else { return Ok(Err(Astray::NoState)) };
     let Some(secret) = world.secret(state) else { return Ok(Err(Astray::OtherBrowser)) };
@@ -28,7 +38,17 @@ pub(super) async fn claim<W: World>(
     if !book.take(state, &secret).await? {
         return Ok(Err(Astray::Spent));
     }
-    Ok(Ok((flow, member, *pending)))
+    Ok(Ok((flow, Attempt { member, pending, state: state.to_owned(), secret })))
+}
+
+/// Gives an attempt back to its browser, as if the answer had not come.
+///
+/// # Errors
+/// The cache fails.
+pub(super) async fn give_back<W: World>(world: &W, flow: &Flow, attempt: Attempt) -> Result<(), CacheError> {
+    let Attempt { member, pending, state, secret } = attempt;
+    let ticket = Ticket { flow: flow.id.clone(), member, how: How::Redirect(pending) };
+    world.book().give_back(&state, &secret, &ticket).await
 }
 
 /// The one `state` of an answer, by whichever name its protocol calls it.

@@ -15,7 +15,7 @@ use mangrove_connectors::{Answer, Ask, Begin, Failure, Identity};
 use mangrove_continuity::{Blame, Sample};
 use url::Url;
 
-use self::claim::claim;
+use self::claim::{Attempt, claim};
 pub(crate) use self::world::World;
 use crate::book::{Flow, How, Ticket};
 use crate::decisions::{self, Fault, What};
@@ -35,6 +35,8 @@ pub(crate) enum Step {
     Sent(Sent),
     /// Nobody is left for now. The login is kept, and tried again after so many seconds.
     Waits(Flow, u64),
+    /// This node had no time to look at the answer. The login and the attempt are kept; the browser brings the answer again.
+    BringsAgain(Flow, Answer),
     /// Somebody vouched, and this answer closed the login.
     Vouched(Flow, Identity, Person),
     /// The login ended with nobody signed in; that is written down, with who is to blame.
@@ -128,14 +130,39 @@ pub(crate) async fn again<W: World>(world: &W, login: &str, way: Onward) -> Resu
 /// # Errors
 /// The cache fails: nothing is known about the login, and nothing was done to it.
 pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Step, CacheError> {
-    let (mut flow, member, pending) = match claim(world, answer).await? {
+    let (mut flow, attempt) = match claim(world, answer).await? {
         Ok(claimed) => claimed,
         Err(astray) => return Ok(Step::Astray(astray)),
     };
-    flow.away.take_if(|away| away.member == member);
-    world.answered_by(&flow, &member).await;
-    let outcome = world.finish(&flow, &member, &pending, answer).await;
-    came_of(world, flow, member, outcome).await
+    flow.away.take_if(|away| away.member == attempt.member);
+    world.answered_by(&flow, &attempt.member).await;
+    match world.finish(&flow, &attempt.member, &attempt.pending, answer).await {
+        Err(failure) if failure.busy && !flow.silent() => {
+            not_looked_at(world, flow, attempt, failure, answer).await
+        }
+        outcome => came_of(world, flow, attempt.member, outcome).await,
+    }
+}
+
+/// This node had no time for an answer: it is as if it had not come yet. To send the person on would cost them a second sign-in,
+/// and to end the login the first.
+///
+/// # Errors
+/// The cache fails.
+async fn not_looked_at<W: World>(
+    world: &W,
+    flow: Flow,
+    attempt: Attempt,
+    failure: Failure,
+    answer: &Answer,
+) -> Result<Step, CacheError> {
+    world.record(&flow, What::NotLookedAt { member: attempt.member.clone(), why: failure.log });
+    let flow = match kept(world, flow, None).await? {
+        Ok(flow) => flow,
+        Err(step) => return Ok(step),
+    };
+    claim::give_back(world, &flow, attempt).await?;
+    Ok(Step::BringsAgain(flow, answer.clone()))
 }
 
 /// What came of a member on the back channel, an attempt being used up: somebody vouched, or the login goes on or ends.

@@ -5,6 +5,7 @@
 mod support;
 
 mod attacks;
+mod busy;
 mod directory;
 mod failover;
 mod found;

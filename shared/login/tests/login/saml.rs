@@ -11,7 +11,7 @@ use crate::support::node::{Node, ORIGIN, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
 use crate::support::saml_idp::{Asked, Farewell, Idp as SamlIdp, Keys, Says, Sign, code};
 
-fn saml(name: &str, idp: &SamlIdp) -> Value {
+pub(crate) fn saml(name: &str, idp: &SamlIdp) -> Value {
     json!({
         "type": "saml", "name": name, "samlMetadataURL": idp.metadata_url(), "samlEntityID": ORIGIN,
         "samlConsumerServiceURL": format!("{ORIGIN}/{name}/acs"),
@@ -31,13 +31,13 @@ async fn mesh() -> (SamlIdp, Idp, Node) {
 }
 
 /// What the page would post to the provider.
-fn request(page: &Page) -> Asked {
+pub(crate) fn request(page: &Page) -> Asked {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let fields = ["SAMLRequest", "RelayState"].map(|name| (name.to_owned(), page.hidden(name)));
     Asked::in_form(&fields)
 }
 
-async fn brings(person: &mut Person, node: &Node, idp: &SamlIdp, asked: &Asked) -> Page {
+pub(crate) async fn brings(person: &mut Person, node: &Node, idp: &SamlIdp, asked: &Asked) -> Page {
     let answer = idp.signs_in(asked);
     let form: Vec<_> = answer.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     person.posts(node, &answer.path, &form).await

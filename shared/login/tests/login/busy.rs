@@ -1,0 +1,96 @@
+//! More answers at once than this node looks at: whoever gets no turn keeps the login and the answer, and brings it again.
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use http::StatusCode;
+use mangrove_connectors::Ask;
+use serde_json::json;
+use tokio::runtime::Builder;
+
+use crate::saml::{brings, request, saml};
+use crate::support::idp::Idp;
+use crate::support::node::{Node, group, oidc};
+use crate::support::person::{Page, Person, asks, silently};
+use crate::support::saml_idp::Idp as SamlIdp;
+
+/// Answers that are looked at, at a time, and that wait for it, at most.
+const ROOM: usize = 4 + 128;
+
+/// What is brought: a person, and what their page would post.
+struct Brought {
+    who: Person,
+    page: Page,
+}
+
+/// Somebody from one office, one of so many that come at once while nothing gets on; then it does, and all of the others are in. The
+/// node, who had no turn, and what they were shown.
+async fn one_too_many(ask: Ask) -> (SamlIdp, Node, Brought) {
+    let (first, second) = (SamlIdp::start().await, Idp::start().await);
+    let group = group("group", &["first", "second"]);
+    let node = Node::new(json!([saml("first", &first), oidc("second", &second), group]));
+    let mut everybody = Vec::new();
+    for at in 0..=ROOM {
+        let mut who = Person::new();
+        let ask = if at == ROOM { ask.clone() } else { Ask::default() };
+        let page = who.is_shown(&node, asks("group", ask)).await;
+        everybody.push((who, request(&page)));
+    }
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    // The only thread on which work is done.
+    let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+    let all = everybody.into_iter().map(|(mut who, asked)| {
+        let (node, idp) = (&node, &first);
+        async move {
+            let page = brings(&mut who, node, idp, &asked).await;
+            Brought { who, page }
+        }
+    });
+    let mut all: FuturesUnordered<_> = all.collect();
+    let had_no_turn = all.next().await.unwrap();
+    drop(let_go);
+    stuck.await.unwrap();
+    while let Some(Brought { page, .. }) = all.next().await {
+        assert_eq!(page.told()["member"], "first", "{}", page.body);
+    }
+    drop(all);
+    (first, node, had_no_turn)
+}
+
+/// With one thread for work, so that a test can hold it.
+fn with_one_thread_for_work(test: impl Future<Output = ()>) {
+    Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap().block_on(test);
+}
+
+#[test]
+fn an_answer_for_which_there_is_no_time_is_brought_again_and_good_once() {
+    with_one_thread_for_work(async {
+        let (_idp, node, Brought { mut who, page }) = one_too_many(Ask::default()).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(page.headers.contains_key("retry-after"));
+        assert!(page.body.contains("need not sign in again"), "{}", page.body);
+        assert!(who.session_cookie().is_none() && !who.login_cookies().is_empty());
+        assert!(node.why(&page.login_id()).contains("brings it again"), "{}", node.why(&page.login_id()));
+        let (mut thief, mut twice) = (Person::new(), who.clone());
+        let fields = ["SAMLResponse", "RelayState"].map(|name| (name, page.hidden(name)));
+        let form: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let stolen = thief.posts(&node, "/first/acs", &form).await;
+        assert_eq!(stolen.status, StatusCode::BAD_REQUEST, "it is still this browser's alone");
+        let told = who.posts(&node, "/first/acs", &form).await.told();
+        assert_eq!((&told["sub"], &told["member"]), (&json!("e-1"), &json!("first")));
+        assert_eq!(told["login"], json!(page.login_id()), "it is the same login");
+        let again = twice.posts(&node, "/first/acs", &form).await;
+        assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.body);
+        assert!(twice.session_cookie().is_none());
+    });
+}
+
+#[test]
+fn a_silent_login_for_which_there_is_no_time_is_told_to_the_application() {
+    with_one_thread_for_work(async {
+        let (_idp, node, Brought { page, .. }) = one_too_many(silently()).await;
+        let told = page.told();
+        assert_eq!(told["refused"], json!("temporarily_unavailable"));
+        let why = node.why(told["login"].as_str().unwrap());
+        assert!(why.contains("This node is at fault"), "{why}");
+    });
+}
