@@ -181,11 +181,13 @@ fn a_rate_limit_holds_back_a_stream() {
 #[test]
 fn every_topology_of_the_repository_fits_its_configurations() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../topologies");
+    let examples = folder.join("../docs/guide/examples");
     let yaml = |folder: &std::path::Path| {
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect::<Vec<_>>()
     };
-    let files = [yaml(&folder), yaml(&folder.join("idps"))].concat();
+    let of_the_guide = ["branch/branch.yaml", "tier2/mesh.yaml"].map(|file| examples.join(file)).to_vec();
+    let files = [yaml(&folder), yaml(&folder.join("idps")), of_the_guide].concat();
     assert!(files.len() >= 7, "{files:?}");
     let mut disks = 0;
     for file in files {
