@@ -5,6 +5,7 @@
 //! Hosts of one priority are ordered by their weights and this node's id, so that nodes spread as the weights say and each
 //! keeps to its own order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::proto::rr::rdata::SRV;
@@ -43,8 +44,13 @@ impl Names {
     ///
     /// # Errors
     /// See [`NoAddress`]; no memory is kept here.
-    pub async fn services(&self, name: &str, suffix: &str, node: &str) -> Result<Services, NoAddress> {
-        let sources = self.sources();
+    pub async fn services(
+        self: &Arc<Self>,
+        name: &str,
+        suffix: &str,
+        node: &str,
+    ) -> Result<Services, NoAddress> {
+        let sources = self.sources().await;
         let resolver = sources.resolver.as_ref().ok_or(NoAddress::Silent)?;
         let name = format!("{}.", name.trim_end_matches('.'));
         let found = timeout(LOOKUP, resolver.lookup(name, RecordType::SRV)).await;

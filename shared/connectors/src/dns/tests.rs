@@ -1,15 +1,18 @@
-//! Name servers that are honest, dead, failing, denying, confused or lying.
+//! Name servers that are honest, slow, dead, failing, denying, confused or lying.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
+use hickory_resolver::Hosts;
+use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::Record;
 use hickory_resolver::proto::rr::rdata::SRV;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
+use super::sources::{ADDRESSES, SERVER, interleave};
 use super::*;
 
 /// How a name server answers.
@@ -29,14 +32,16 @@ pub(crate) enum Manner {
     Confused,
     /// That every name is at this address, and no name is a service.
     At(Ipv4Addr),
+    /// That every name is at this address for a minute, so long after the question.
+    Slow(Ipv4Addr, Duration),
     /// That every name is a service, at these hosts: priority, weight, name.
     Offers(&'static [(u16, u16, &'static str)]),
 }
 
-/// A name server, how it answers from now on, and how often it was asked for IPv4.
+/// A name server, how it answers from now on, and which names it was asked for in IPv4.
 pub(crate) struct Server {
     manner: Arc<Mutex<Manner>>,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<String>>>,
     pub(crate) names: Arc<Names>,
     _tasks: JoinSet<()>,
 }
@@ -45,33 +50,46 @@ const HONEST: Manner = Manner::Honest { ttl: 0 };
 
 impl Server {
     pub(crate) async fn start(manner: Manner) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let port = socket.local_addr().unwrap().port();
-        let (manner, asked) = (Arc::new(Mutex::new(manner)), Arc::new(AtomicUsize::new(0)));
+        let (manner, asked) = (Arc::new(Mutex::new(manner)), Arc::new(Mutex::default()));
         let mut tasks = JoinSet::new();
-        let (its_manner, count) = (manner.clone(), asked.clone());
+        let (its_manner, names): (_, Arc<Mutex<Vec<String>>>) = (manner.clone(), asked.clone());
         tasks.spawn(async move {
             let mut buffer = [0; 1500];
+            let mut answers = JoinSet::new();
             loop {
                 let (len, from) = socket.recv_from(&mut buffer).await.unwrap();
                 let manner = *its_manner.lock().unwrap();
                 let question = Message::from_vec(&buffer[..len]).unwrap();
-                let is_ipv4 = question.queries[0].query_type() == RecordType::A;
-                count.fetch_add(usize::from(is_ipv4), Ordering::SeqCst);
-                if let Some(answer) = answer(&question, manner) {
-                    socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+                if question.queries[0].query_type() == RecordType::A {
+                    names.lock().unwrap().push(question.queries[0].name().to_ascii());
                 }
+                let Some(answer) = answer(&question, manner) else { continue };
+                let socket = Arc::clone(&socket);
+                answers.spawn(async move {
+                    if let Manner::Slow(_, late) = manner {
+                        tokio::time::sleep(late).await;
+                    }
+                    socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+                });
             }
         });
-        Self { manner, asked, names: Arc::new(Names::asking(resolver(port))), _tasks: tasks }
+        let sources =
+            Sources { resolver: Some(resolver(port)), hosts: Hosts::default(), stamps: [None, None] };
+        Self { manner, asked, names: Names::made(sources, None), _tasks: tasks }
     }
 
     pub(crate) fn is(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
 
-    async fn says(&self, seconds: u64) -> Result<Vec<IpAddr>, NoAddress> {
-        self.names.addresses_at("idp.example.", || Moment(seconds * 1_000_000)).await
+    async fn says(&self, seconds: u64) -> Found {
+        self.names.addresses_at("idp.example", move || Moment(seconds * 1_000_000)).await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 }
 
@@ -89,6 +107,7 @@ fn answer(question: &Message, manner: Manner) -> Option<Message> {
         Manner::Failing => (ResponseCode::ServFail, None),
         Manner::Denying => (ResponseCode::NXDomain, None),
         Manner::Honest { ttl } => (ResponseCode::NoError, Some(ttl)),
+        Manner::Slow(..) => (ResponseCode::NoError, Some(60)),
         Manner::SilentAboutIpv6 | Manner::Confused | Manner::At(_) | Manner::Offers(_) => {
             (ResponseCode::NoError, Some(0))
         }
@@ -99,7 +118,10 @@ fn answer(question: &Message, manner: Manner) -> Option<Message> {
         _ => query.name().clone(),
     };
     if let Some(ttl) = ttl.filter(|_| is_ipv4) {
-        let address = if let Manner::At(address) = manner { address } else { Ipv4Addr::new(192, 0, 2, 7) };
+        let address = match manner {
+            Manner::At(address) | Manner::Slow(address, _) => address,
+            _ => Ipv4Addr::new(192, 0, 2, 7),
+        };
         answer.add_answer(Record::from_rdata(name.clone(), ttl, RData::A(address.into())));
     }
     if let Manner::Offers(offers) = manner
@@ -118,7 +140,8 @@ fn resolver(port: u16) -> TokioResolver {
     let mut connection = ConnectionConfig::udp();
     connection.port = port;
     let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
-    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let search = vec![Name::from_ascii("branch.example.").unwrap()];
+    let config = ResolverConfig::from_parts(None, search, vec![server]);
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     builder.options_mut().timeout = SERVER;
     builder.options_mut().attempts = 1;
@@ -137,8 +160,73 @@ async fn the_last_good_answer_is_served_while_name_servers_are_silent_and_not_fo
     assert_eq!(server.says(61).await, Ok(known()));
     assert!(started.elapsed() < WITH_MEMORY, "the second one does not wait at all");
     assert_eq!(server.says(25 * 3600).await, Err(NoAddress::Silent));
-    let other = server.names.addresses_at("other.example.", || Moment(1)).await;
+    let other = server.names.addresses_at("other.example", || Moment(1)).await;
     assert_eq!(other, Err(NoAddress::Silent));
+}
+
+/// Waits until a name server's late answer is known: `until` the last good addresses are these.
+async fn learns(server: &Server, address: Ipv4Addr) {
+    let known = || server.names.memory.recall(&"idp.example".to_owned(), Moment(60_000_000));
+    let deadline = std::time::Instant::now() + LOOKUP;
+    while known().is_none_or(|known| known.addresses != [IpAddr::from(address)]) {
+        assert!(std::time::Instant::now() < deadline, "the late answer was never learned");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_name_server_keeps_nobody_waiting_and_is_believed_when_it_answers() {
+    let moved = Ipv4Addr::new(192, 0, 2, 8);
+    let server = Server::start(HONEST).await;
+    assert_eq!(server.says(1).await, Ok(known()));
+    server.is(Manner::Slow(moved, WITH_MEMORY + Duration::from_millis(200)));
+    let started = std::time::Instant::now();
+    let (one, other) = tokio::join!(server.says(60), server.says(60));
+    assert_eq!((one, other), (Ok(known()), Ok(known())), "meanwhile what was known");
+    assert!(started.elapsed() < WITH_MEMORY + Duration::from_millis(150));
+    learns(&server, moved).await;
+    let asked = server.asked();
+    assert_eq!(server.says(61).await, Ok(vec![moved.into()]));
+    assert_eq!(server.asked(), asked, "what it answered late is kept as long as it says");
+}
+
+#[tokio::test]
+async fn a_name_of_several_words_is_asked_for_as_it_stands_and_one_word_below_the_search_domain() {
+    let server = Server::start(Manner::Denying).await;
+    assert!(server.says(1).await.is_err());
+    assert_eq!(server.asked(), ["idp.example."]);
+    let server = Server::start(HONEST).await;
+    server.names.addresses("idp").await.unwrap();
+    assert_eq!(server.asked(), ["idp.branch.example."]);
+}
+
+fn write(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+}
+
+#[tokio::test]
+async fn files_that_change_are_read_again_and_one_without_servers_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = Files { resolv_conf: dir.path().join("resolv.conf"), hosts: dir.path().join("hosts") };
+    write(&files.hosts, "192.0.2.7 idp.example\n");
+    let names = Names::following(files.clone());
+    assert_eq!(names.addresses("idp.example").await, Ok(known()));
+    assert_eq!(names.addresses("other.example").await, Err(NoAddress::Silent), "there are no servers yet");
+    write(&files.hosts, "192.0.2.8 idp.example # moved\n");
+    write(&files.resolv_conf, "nameserver 127.0.0.1\n");
+    let moved: IpAddr = [192, 0, 2, 8].into();
+    let deadline = std::time::Instant::now() + FILES_EVERY * 5;
+    while names.addresses("idp.example").await != Ok(vec![moved]) {
+        assert!(std::time::Instant::now() < deadline, "the change was never read");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(names.sources().await.resolver.is_some());
+    std::fs::remove_file(&files.resolv_conf).unwrap();
+    while names.sources().await.resolver.is_some() {
+        assert!(std::time::Instant::now() < deadline, "the loss was never noticed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(names.addresses("idp.example").await, Ok(vec![moved]));
 }
 
 #[tokio::test]
@@ -163,11 +251,11 @@ async fn an_answer_is_kept_as_long_as_it_says() {
     let server = Server::start(Manner::Honest { ttl: 3_600 }).await;
     assert_eq!(server.says(1).await, Ok(known()));
     assert_eq!(server.says(2).await, Ok(known()));
-    assert_eq!(server.asked.load(Ordering::SeqCst), 1, "within its time nobody is asked again");
+    assert_eq!(server.asked().len(), 1, "within its time nobody is asked again");
     let server = Server::start(HONEST).await;
     server.says(1).await.unwrap();
     server.says(2).await.unwrap();
-    assert_eq!(server.asked.load(Ordering::SeqCst), 2);
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ impl HttpClient {
     /// # Errors
     /// TLS cannot be set up at all.
     pub fn new() -> Result<Self, HttpBuildError> {
-        let shared = Shared { names: Arc::new(Names::of_system()), roots: tls::system_roots() };
+        let shared = Shared { names: Names::of_system(), roots: tls::system_roots() };
         let tls = tls::client_config(&shared.roots, None)?;
         Self::made(Arc::new(shared), tls, None)
     }
