@@ -94,7 +94,8 @@ pub struct Oidc {
     pub offline_access: OfflineAccess,
     /// TLS profile for connections to the provider.
     pub tls: Option<String>,
-    /// HTTP proxy for connections to the provider. Defaults to none; the environment is not read.
+    /// Proxy for connections to the provider, `http://host:port`; user and password percent-encoded before the host, where it
+    /// wants them. Defaults to none; the environment is not read.
     pub proxy: Option<url::Url>,
     /// The provider is a Mangrove root. Defaults to false.
     #[serde(default)]
@@ -207,7 +208,8 @@ pub struct Saml {
     pub trust_email: bool,
     /// TLS profile for connections to the provider.
     pub tls: Option<String>,
-    /// HTTP proxy for connections to the provider. Defaults to none; the environment is not read.
+    /// Proxy for connections to the provider, `http://host:port`; user and password percent-encoded before the host, where it
+    /// wants them. Defaults to none; the environment is not read.
     pub proxy: Option<url::Url>,
     /// How the connector is watched.
     pub health_check: Option<HealthCheck>,

@@ -153,7 +153,7 @@ pub(super) fn provider_urls_are_sound(context: &Context<'_>, findings: &mut Find
 }
 
 fn proxy_is_sound(context: &Context<'_>, trail: &Trail, proxy: Option<&Url>, findings: &mut Findings) {
-    if let Some(proxy) = proxy.filter(|proxy| !matches!(proxy.scheme(), "http" | "https")) {
+    if let Some(proxy) = proxy.filter(|proxy| proxy.scheme() != "http") {
         let message = format!("`{}` is not a kind of proxy that is supported", proxy.scheme());
         findings.at(Problem, context.tree, &trail.then("proxy"), message).hint("write http://host:port");
     }

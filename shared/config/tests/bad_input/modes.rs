@@ -111,7 +111,10 @@ fn saml_connectors_are_validated_whole() {
         "connectors[0].samlMetadataURL",
         &["/nowhere/m.xml"],
     );
-    problem(&saml("samlMetadataURL: https://i/m, proxy: socks5://p"), 2, "connectors[0].proxy", &["socks5"]);
+    for scheme in ["socks5", "https"] {
+        let proxied = saml(&format!("samlMetadataURL: https://i/m, proxy: {scheme}://p"));
+        problem(&proxied, 2, "connectors[0].proxy", &[scheme, "write http://host:port"]);
+    }
     let format = "connectors[0].samlNameIDFormat";
     problem(
         &saml("samlMetadataURL: https://i/m, samlNameIDFormat: persistant"),

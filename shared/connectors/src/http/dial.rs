@@ -13,6 +13,7 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -35,6 +36,8 @@ const ATTEMPTS: usize = 4;
 const UNACKNOWLEDGED: Duration = Duration::from_millis(1_500);
 /// Silence on a kept connection before the kernel asks whether the peer is there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long a proxy may take for its answer: it has to find and reach the machine itself.
+const TUNNEL: Duration = Duration::from_secs(3);
 /// Longest head of a proxy's answer.
 const PROXY_HEAD: usize = 8 * 1024;
 
@@ -173,13 +176,17 @@ impl Proxy {
             Some(host) => host.to_string(),
             None => return Err(HttpBuildError("proxy: a URL without a host".into())),
         };
-        let credentials = format!("{}:{}", url.username(), url.password().unwrap_or_default());
-        let basic = || format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
+        let basic = || {
+            let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+            let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+            let credentials = [&user[..], b":", &password].concat();
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+        };
         let authorization = (!url.username().is_empty()).then(basic);
         Ok(Self { host, port: url.port_or_known_default().unwrap_or(80), authorization })
     }
 
-    /// `CONNECT` (RFC 9110 section 9.3.6). The head is read byte by byte: what follows it belongs to the tunnel.
+    /// `CONNECT` (RFC 9110 section 9.3.6), within [`TUNNEL`]. The head is read byte by byte: what follows it belongs to the tunnel.
     async fn tunnel(&self, mut tcp: TcpStream, host: &str, port: u16) -> Result<TcpStream, HttpError> {
         let exchange = async {
             let authorization =
@@ -193,7 +200,8 @@ impl Proxy {
             }
             io::Result::Ok(head)
         };
-        let head = exchange.await.map_err(|why| HttpError::from_io(&why))?;
+        let head = timeout(TUNNEL, exchange).await.map_err(|_| HttpError::NoAnswer(NoAnswer::Timeout))?;
+        let head = head.map_err(|why| HttpError::from_io(&why))?;
         let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         match status {
             b"200" => Ok(tcp),

@@ -1,16 +1,19 @@
-//! Dialling where name servers lead astray.
+//! Dialling where name servers lead astray, and through a proxy.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::dial::Dialer;
-use super::tls;
+use super::{HttpClient, tls};
 use crate::dns::tests::{Manner, Server};
 
 const NAME: &str = "idp.example.";
@@ -92,4 +95,41 @@ async fn nobody_is_believed_at_an_address_who_never_proved_to_be_there() {
     somebody_else.serve(&mut tasks);
     assert!(dialer.secured(NAME.trim_end_matches('.'), port).await.is_err());
     assert_eq!(dns.names.proven(NAME.trim_end_matches('.'), port), None);
+}
+
+/// Whether a connection opens through a proxy that answers so, if at all; and what it was asked.
+async fn opens_through(credentials: &str, answer: Option<&'static str>) -> (bool, String) {
+    let proxy = TcpListener::bind((RIGHT, 0)).await.unwrap();
+    let url = format!("http://{credentials}127.0.0.1:{}", proxy.local_addr().unwrap().port());
+    let client = HttpClient::new().unwrap().share(None, Some(&url.parse().unwrap())).unwrap();
+    let answers = async move {
+        let (mut tcp, _) = proxy.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(tcp.read_u8().await.unwrap());
+        }
+        match answer {
+            Some(answer) => tcp.write_all(answer.as_bytes()).await.unwrap(),
+            None => drop(tcp.read_u8().await), // the other side hangs up
+        }
+        String::from_utf8(head).unwrap()
+    };
+    let url = "https://idp.example/".parse().unwrap();
+    tokio::join!(client.opens(&url), answers)
+}
+
+#[tokio::test]
+async fn a_proxy_is_told_user_and_password_as_they_are_and_not_as_a_url_writes_them() {
+    let (opens, asked) = opens_through("al%69ce:p%40ss%3A%25@", Some("HTTP/1.1 200 OK\r\n\r\n")).await;
+    assert!(opens && asked.starts_with("CONNECT idp.example:443 HTTP/1.1\r\n"), "{asked}");
+    let told = asked.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: Basic ")).unwrap();
+    assert_eq!(BASE64_STANDARD.decode(told).unwrap(), b"alice:p@ss:%");
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_no_or_nothing_opens_nothing_and_is_not_waited_for_for_ever() {
+    let (opens, asked) = opens_through("", Some("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")).await;
+    assert!(!opens && !asked.contains("Authorization"), "{asked}");
+    let (opens, _) = opens_through("", None).await;
+    assert!(!opens);
 }
