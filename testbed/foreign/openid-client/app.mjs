@@ -1,6 +1,6 @@
 // A relying party on npm's openid-client: the same pages as the lab's own application, in another language and on
 // another library. All settings come from the environment; the lab sets them.
-//   LISTEN=10.64.1.9:443 ORIGIN=https://app.mesh.test CERT=file KEY=file ISSUER=https://edge.mesh.test CLIENT_ID=... CLIENT_SECRET=... or CLIENT_KEY=file
+//   LISTEN=10.64.1.9:443 ORIGIN=https://app.mesh.test CERT=file KEY=file ISSUER=https://edge.mesh.test CLIENT_ID=... CLIENT_SECRET=... or CLIENT_KEY=file SCOPE="openid ..."
 //   NODE_EXTRA_CA_CERTS=file MODULES=folder that holds node_modules
 import { createServer } from 'node:https';
 import { readFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ async function start(response) {
   if (pending.size > 10_000) pending.delete(pending.keys().next().value);
   const url = oidc.buildAuthorizationUrl(config, {
     redirect_uri: redirectUri,
-    scope: 'openid profile email',
+    scope: env.SCOPE,
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
     state: login.state,
@@ -66,19 +66,37 @@ async function callback(url, request, response) {
     expectedNonce: login.nonce,
     idTokenExpected: true,
   });
-  const claims = tokens.claims();
-  const info = await oidc.fetchUserInfo(config, tokens.access_token, claims.sub);
   const session = randomBytes(16).toString('hex');
-  const told = { ...info, ...claims };
-  const { iss, sub, email, lab_person, mangrove_path } = told;
-  sessions.set(session, { iss, sub, email, lab_person, path: mangrove_path ?? [], claims: told, can_refresh: false });
+  sessions.set(session, { who: await told(config, tokens), access: tokens.access_token, refresh: tokens.refresh_token });
   response.writeHead(303, { location: '/me', 'set-cookie': setCookie('app_session', session) }).end();
 }
 
+/** Whom the tokens are about, by the ID token and by userinfo. */
+async function told(config, tokens) {
+  const claims = tokens.claims();
+  const info = await oidc.fetchUserInfo(config, tokens.access_token, claims.sub);
+  const all = { ...info, ...claims };
+  const { iss, sub, email, lab_person, mangrove_path } = all;
+  return { iss, sub, email, lab_person, path: mangrove_path ?? [], claims: all, can_refresh: Boolean(tokens.refresh_token) };
+}
+
 function me(request, response) {
-  const who = sessions.get(cookie(request, 'app_session'));
-  if (!who) return refuse(response, 401, 'nobody is signed in');
-  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(who));
+  const session = sessions.get(cookie(request, 'app_session'));
+  if (!session) return refuse(response, 401, 'nobody is signed in');
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(session.who));
+}
+
+/** Renews the tokens first: the person must stay the same, and the tokens must not. */
+async function refresh(request, response) {
+  const session = sessions.get(cookie(request, 'app_session'));
+  if (!session?.refresh) return refuse(response, session ? 400 : 401, 'there is nothing to renew');
+  const config = await discovered();
+  const tokens = await oidc.refreshTokenGrant(config, session.refresh);
+  const who = await told(config, tokens);
+  if (who.sub !== session.who.sub) return refuse(response, 500, "the renewed tokens are somebody else's");
+  if (tokens.access_token === session.access) return refuse(response, 502, 'the renewed access token is the old one');
+  Object.assign(session, { who, access: tokens.access_token, refresh: tokens.refresh_token ?? session.refresh });
+  me(request, response);
 }
 
 function setCookie(name, value) {
@@ -100,6 +118,7 @@ async function handle(request, response) {
     if (url.pathname === '/') await start(response);
     else if (url.pathname === '/callback') await callback(url, request, response);
     else if (url.pathname === '/me') me(request, response);
+    else if (url.pathname === '/refresh') await refresh(request, response);
     else refuse(response, 404, 'no such page');
   } catch (error) {
     console.error(JSON.stringify({ page: url.pathname, error: String(error), cause: String(error.cause ?? '') }));

@@ -36,6 +36,7 @@ enum Manner {
     HangsAtFirst,
     HangsAfterThePassword,
     Confuses,
+    RenewsNothing,
 }
 
 struct Lab {
@@ -210,11 +211,15 @@ impl StandIn {
         let signed = format!("{}.{}", part(&json!({"alg": "ES256", "kid": "k"})), part(&claims));
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         let id_token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
-        let tokens = json!({"access_token": person, "token_type": "Bearer", "id_token": id_token, "refresh_token": person});
+        let once = super::app::relying_party::random_token();
+        let access =
+            format!("{person}~{}", if self.manner == Manner::RenewsNothing { "same" } else { &once });
+        let tokens = json!({"access_token": access, "token_type": "Bearer", "id_token": id_token, "refresh_token": person});
         response(200, "application/json", &tokens.to_string())
     }
 
-    fn userinfo(&self, person: &str) -> Response<Full<Bytes>> {
+    fn userinfo(&self, access: &str) -> Response<Full<Bytes>> {
+        let person = access.split('~').next().unwrap();
         let person = if self.manner == Manner::Confuses { "somebody-else" } else { person };
         response(200, "application/json", &json!({ "sub": format!("s-{person}") }).to_string())
     }
@@ -374,6 +379,19 @@ async fn a_person_with_a_session_comes_back_without_a_password() {
     assert_eq!(kinds[0], VisitKind::Page);
     assert!(kinds.contains(&VisitKind::Refresh) && kinds.contains(&VisitKind::SingleSignOn), "{kinds:?}");
     assert!(visits.iter().all(|(_, outcome)| **outcome == VisitOutcome::Kept), "{visits:?}");
+}
+
+#[tokio::test]
+async fn tokens_that_are_the_old_ones_are_not_renewed() {
+    let events = run(Manner::RenewsNothing, true, 4).await;
+    let renewal = events.iter().find_map(|event| match &event.what {
+        What::Visit(visit) if visit.kind == VisitKind::Refresh => Some(&visit.outcome),
+        _ => None,
+    });
+    assert!(
+        matches!(renewal, Some(VisitOutcome::Lost { says }) if says.contains("the old one")),
+        "{renewal:?}"
+    );
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Draft<'_> {
                         AppProof::Secret(secret) => Some(secret),
                         AppProof::Key | AppProof::Nothing => None,
                     },
-                    scope: "openid profile email".to_owned(),
+                    scope: format!("openid profile email{}", if app.renews { " offline_access" } else { "" }),
                 }),
             }
         }

@@ -67,10 +67,24 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
         Measure::SessionsLost if !people().any(|people| people.keep_session) => {
             Some((0, "can come: nobody keeps a session", "write `keep-session: yes` at a group of `people`"))
         }
+        Measure::TokensRenewed if !people().any(|people| renews(topology, people)) => Some((
+            0,
+            "can come: nobody's application renews any",
+            "write `renews: yes` at an application, and `keep-session: yes` at people who use it",
+        )),
         // Answers and visits come beside logins.
-        Measure::OneSubject | Measure::SameAttributes | Measure::SessionsLost if logins() > 0 => None,
+        Measure::OneSubject | Measure::SameAttributes | Measure::SessionsLost | Measure::TokensRenewed
+            if logins() > 0 =>
+        {
+            None
+        }
         _ => Some((logins(), "logins at most can come", more)),
     }
+}
+
+/// Whether these people come back to an application that renews their tokens.
+fn renews(topology: &Topology, people: &People) -> bool {
+    people.keep_session && topology.apps.iter().any(|app| app.name == people.app && app.renews)
 }
 
 #[cfg(test)]
@@ -113,6 +127,7 @@ expect:
             ("logins told: \">= 60\"", "", "needs 60 attempts, and 55 logins"),
             ("first login after fault: 1s", "", "needs 3 attempts, and 1 can come: one for each fault"),
             ("sessions lost: 0", "", "nobody keeps a session"),
+            ("tokens renewed: 100%", "", "nobody's application renews any"),
         ] {
             let found = lacking(expect, settings);
             assert!(found.len() == 1 && found[0].0 == 10 && found[0].1.contains(what), "{expect}: {found:?}");

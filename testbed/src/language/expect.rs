@@ -16,7 +16,7 @@ pub struct Expectation {
     /// Only logins that began this long or longer after the last change of the network or of a process; none for all.
     /// (`after change: 4s`: what the probes need to notice does not count.)
     pub after_change: Option<Duration>,
-    /// Only logins during all of which a server was in reach, or was not.
+    /// Only logins and visits during all of which a server was in reach, or was not.
     pub meanwhile: Option<Meanwhile>,
     /// Least number of attempts; the topology's when none.
     pub attempts: Option<u32>,
@@ -102,6 +102,8 @@ pub enum Measure {
     PasswordsRefused,
     /// `vouched by`: share (`>= 90%`) or count of those signed in for whom a server vouched.
     VouchedBy,
+    /// `tokens renewed`: share or count of renewals that brought new tokens for the same person.
+    TokensRenewed,
     /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
     SessionsLost,
     /// `browsers agree`: yes or no, each login at a real browser with that of its simulated twin.
@@ -121,7 +123,7 @@ enum Takes {
     Servers,
 }
 
-const MEASURES: [(&str, Measure, Takes); 18] = [
+const MEASURES: [(&str, Measure, Takes); 19] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -138,6 +140,7 @@ const MEASURES: [(&str, Measure, Takes); 18] = [
     ("same attributes", Measure::SameAttributes, Takes::Names),
     ("passwords refused", Measure::PasswordsRefused, Takes::Count),
     ("vouched by", Measure::VouchedBy, Takes::Servers),
+    ("tokens renewed", Measure::TokensRenewed, Takes::CountOrShare),
     ("sessions lost", Measure::SessionsLost, Takes::Count),
     ("browsers agree", Measure::BrowsersAgree, Takes::YesNo),
 ];
@@ -156,6 +159,11 @@ impl Measure {
         };
         let of_a_change = matches!(self, FirstLoginAfterFault | NextLoginsAfterFault | DownNoticed);
         of_a_change || matches!(self, OneSubject | SameAttributes | PasswordsRefused | BrowsersAgree)
+    }
+
+    /// Whether it may be about the time while a server is in reach, or out of it.
+    fn is_about_a_while(self) -> bool {
+        matches!(self, Self::VouchedBy | Self::TokensRenewed)
     }
 
     /// The measure's name in a file.
@@ -251,9 +259,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
             );
             continue;
         }
-        if meanwhile.is_some() && *measure != Measure::VouchedBy {
+        if meanwhile.is_some() && !measure.is_about_a_while() {
             let hint = "give it an entry of its own, without `while`";
-            section.reader.problem(*place, "expect", "`while` goes with `vouched by`", hint);
+            section.reader.problem(
+                *place,
+                "expect",
+                "`while` goes with `vouched by` and `tokens renewed`",
+                hint,
+            );
             continue;
         }
         let read = match takes {
@@ -287,7 +300,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, entry: &Tree, into: &mut Vec<Expecta
 pub(crate) fn named(topology: &Topology, reader: &mut Reader<'_>) {
     let idps = topology.idps.iter().map(|idp| idp.name.as_str());
     let known: Vec<_> = idps.chain(topology.nodes.iter().map(|node| node.name.as_str())).collect();
-    for expected in topology.expect.iter().filter(|it| it.measure == Measure::VouchedBy) {
+    for expected in topology.expect.iter().filter(|it| it.measure.is_about_a_while()) {
         let meanwhile = expected.meanwhile.iter().map(|it| it.server.as_str());
         for name in expected.about.iter().map(String::as_str).chain(meanwhile) {
             if !known.contains(&name) {

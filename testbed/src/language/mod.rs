@@ -176,6 +176,8 @@ pub struct App {
     pub client: String,
     /// Which program.
     pub kind: AppKind,
+    /// Whether it asks for `offline_access` and renews its tokens when people with a session come back.
+    pub renews: bool,
     /// Line of the file.
     pub line: u64,
 }

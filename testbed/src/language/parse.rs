@@ -260,9 +260,15 @@ fn read_app(reader: &mut Reader<'_>, name: &str, place: Place, tree: &Tree) -> O
     let client =
         section.needed("client", "write the client id from the node's configuration, `client: branch-app`");
     let kind = section.parsed("kind", |text| one_of(text, AppKind::ALL));
+    let renews = section.parsed("renews", units::yes_no).unwrap_or(false);
     section.finish();
     let (name, kind) = (name.to_owned(), kind.unwrap_or_default());
-    Some(App { name, region: region?, at: at?, client: client?, kind, line: place.line })
+    if renews && kind == AppKind::Oauth2Proxy {
+        let hint = "write `kind: lab` or `kind: openid-client`";
+        let path = format!("apps.{name}.renews");
+        reader.problem(tree.place, &path, "nobody sees when oauth2-proxy renews its tokens", hint);
+    }
+    Some(App { name, region: region?, at: at?, client: client?, kind, renews, line: place.line })
 }
 
 fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::history::{
-    Event, Foreign, IdpState, Login, Particular, ProcessState, Run, Seen, Server, ServerKind, VisitKind,
-    VisitOutcome, What,
+    Event, Foreign, IdpState, Login, Particular, ProcessState, Run, Seen, Server, ServerKind, Visit,
+    VisitKind, VisitOutcome, What,
 };
 
 /// What many runs did, a row for each software and protocol.
@@ -97,7 +97,8 @@ What was exercised, and how it went. Made by `mangrove-testbed compatibility OUT
 it); nothing here is written by hand, and a field is empty where no run did it.
 
 - **Logins** ended signed in, through this identity provider or at this application. **Signed on** are logins that a session answered
-  without asking; **renewed** are tokens. Both count for whoever vouched at the person's last login.
+  without asking; **renewed** are tokens that an application renewed at its node, new ones for the same person. Both count for whoever
+  vouched at the person's last login.
 - **Of these**: asked for by a signed request, because this provider took no other; said in an encrypted assertion; or begun at the provider
   instead of the application.
 - **Keys rolled**: the identity provider signed with another key; or announced one, which its metadata showed beside the old. **Outages**: how often it was killed, paused, broken, or
@@ -206,7 +207,7 @@ impl Row {
                         && of.get(visit.person.as_str()) == Some(&true) =>
                 {
                     match visit.kind {
-                        VisitKind::Refresh => self.renewed += 1,
+                        VisitKind::Refresh => self.renewed += usize::from(is_theirs(visit)),
                         VisitKind::SingleSignOn => self.single += 1,
                         VisitKind::Page => {}
                     }
@@ -256,6 +257,11 @@ fn word(particular: Particular) -> &'static str {
         Particular::SignedRequests => "signed requests",
         Particular::EncryptedAssertions => "encrypted assertions",
     }
+}
+
+/// Whether the application has the person whom it had.
+fn is_theirs(visit: &Visit) -> bool {
+    visit.who.as_ref().and_then(|who| who.lab_person.as_deref()) == Some(&visit.person)
 }
 
 fn broken(state: IdpState) -> &'static str {

@@ -121,6 +121,10 @@ fn trial(measure: Measure) -> Trial {
                 }),
             )
         },
+        Measure::TokensRenewed => usual(
+            Bound::Exactly(Limit::Share(1.0)),
+            ("sessions end with a fault", |product| product.forgets_sessions_under_fault = true),
+        ),
         Measure::SessionsLost => {
             usual(none, ("sessions end with a fault", |product| product.forgets_sessions_under_fault = true))
         }

@@ -76,6 +76,7 @@ impl Court<'_, '_> {
             Measure::SameAttributes => self.same_attributes(expected),
             Measure::PasswordsRefused => self.passwords_refused(expected),
             Measure::VouchedBy => self.vouched(expected),
+            Measure::TokensRenewed => self.renewed(expected),
             Measure::SessionsLost => self.sessions(expected),
             Measure::BrowsersAgree => self.agree(expected),
         };

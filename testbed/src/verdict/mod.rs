@@ -3,7 +3,7 @@
 //!
 //! [`world`] is the mesh over time ([`names`] known in it, [`conduct`] of providers), [`ends`] what each login and visit was worth,
 //! [`mod@judge`] what of that was expected. Measures have rooms of their own: `counts`, `first` after a fault or a heal; [`home`] says where browsers stood when a server
-//! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`vouched`] who vouched for whom, [`agree`] holds
+//! went, [`noticed`] when nodes said so, [`next`] what those paid who came later, [`slower`] what others paid, [`vouched`] who vouched for whom, `renewed` whose tokens were renewed, [`agree`] holds
 //! real browsers against simulated ones. [`machine`] is whether times mean anything, [`stats`] the arithmetic.
 
 pub mod agree;
@@ -17,6 +17,7 @@ pub mod machine;
 pub mod names;
 pub mod next;
 pub mod noticed;
+mod renewed;
 pub mod slower;
 pub mod stats;
 pub mod told;

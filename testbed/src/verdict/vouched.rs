@@ -48,15 +48,18 @@ impl Court<'_, '_> {
                 && own.from >= from
                 && expected.concerns(&login.login.region)
                 && !self.excused(expected.after_change, own)
-                && expected.meanwhile.as_ref().is_none_or(|it| self.was(it, login.login, own))
+                && expected.meanwhile.as_ref().is_none_or(|it| {
+                    let Login { person, region, app, .. } = login.login;
+                    self.was(it, (person, region, app), own)
+                })
         })
     }
 
-    /// Whether the server was as said during all of a login.
-    fn was(&self, meanwhile: &Meanwhile, login: &Login, own: Span) -> bool {
+    /// Whether the server was as said, for a person of a region at an application, all the time.
+    pub(super) fn was(&self, meanwhile: &Meanwhile, who: (&str, &str, &str), own: Span) -> bool {
         let reached = |during| {
             let through = Some(meanwhile.server.as_str());
-            self.world.live_path_through(through, &login.person, &login.region, &login.app, during).is_some()
+            self.world.live_path_through(through, who.0, who.1, who.2, during).is_some()
         };
         if meanwhile.in_reach {
             return reached(own);

@@ -83,6 +83,8 @@ pub struct Tokens {
     pub who: Who,
     /// For renewal, if one came.
     pub refresh: Option<String>,
+    /// For the provider's userinfo endpoint.
+    pub access: String,
 }
 
 /// Why a login ended at the application.
@@ -178,7 +180,7 @@ impl RelyingParty {
         self.tokens(&provider, &form, Some(&pending.nonce)).await
     }
 
-    /// Renews tokens; the person must stay the same.
+    /// Renews tokens; the person must stay the same, and the tokens must not.
     pub async fn refresh(&self, tokens: &Tokens) -> Result<Tokens, Refusal> {
         let Some(refresh) = &tokens.refresh else { return refuse(400, "there is no refresh token") };
         let provider = self.provider().await?;
@@ -186,6 +188,9 @@ impl RelyingParty {
         let mut renewed = self.tokens(&provider, &form, None).await?;
         if renewed.who.sub != tokens.who.sub {
             return refuse(500, "the refreshed token is somebody else's");
+        }
+        if renewed.access == tokens.access {
+            return refuse(502, "the renewed access token is the old one");
         }
         renewed.refresh = renewed.refresh.or_else(|| tokens.refresh.clone());
         Ok(renewed)
@@ -225,7 +230,8 @@ impl RelyingParty {
             None => Map::new(),
         };
         let who = who(&claims, &info)?;
-        Ok(Tokens { who, refresh: text("refresh_token").map(str::to_owned) })
+        let access = access.to_owned();
+        Ok(Tokens { who, refresh: text("refresh_token").map(str::to_owned), access })
     }
 
     async fn provider(&self) -> Result<Arc<Provider>, Refusal> {

@@ -38,6 +38,7 @@ impl Application for OpenidClient {
             ("CLIENT_ID", app.client_id.clone()),
             ("CLIENT_SECRET", app.client_secret.clone().unwrap_or_default()),
             ("CLIENT_KEY", key),
+            ("SCOPE", app.scope.clone()),
             ("NODE_EXTRA_CA_CERTS", path(authority)),
             ("MODULES", path(&self.software().made().unwrap_or_default())),
         ];

@@ -124,6 +124,13 @@ fn is_told(good: &str, bad: &str, line: u64, what: &str, hint: &str) {
 fn each_mistake_is_told_with_its_line_and_what_to_write() {
     for (good, bad, line, what, hint) in [
         ("role: edge", "role: egde", 12, "`egde` is no role", "role: edge"),
+        (
+            "at: edge-a,",
+            "at: edge-a, kind: oauth2-proxy, renews: yes,",
+            14,
+            "nobody sees",
+            "kind: openid-client",
+        ),
         ("at: edge-a", "at: edge-b", 14, "no node `edge-b`", "did you mean `edge-a`?"),
         (
             "in: branch-a, count",

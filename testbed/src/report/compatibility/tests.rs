@@ -1,7 +1,7 @@
 //! What of a history stands in the table.
 
 use super::*;
-use crate::history::{Acts, Hop, PathChange, PathState, ProcessChange, Step, StepKind, Visit};
+use crate::history::{Acts, Hop, PathChange, PathState, ProcessChange, Step, StepKind, Visit, Who};
 
 fn server(name: &str, kind: ServerKind, upstreams: &[&str]) -> Server {
     Server {
@@ -59,8 +59,15 @@ fn visit(person: &str, kind: VisitKind) -> What {
         kind,
         outcome: VisitOutcome::Kept,
         hops: Vec::new(),
-        who: None,
+        who: Some(Who { lab_person: Some(person.into()), ..Who::default() }),
     }))
+}
+
+/// Somebody else's tokens came.
+fn mixed_up(person: &str) -> What {
+    let What::Visit(mut visit) = visit(person, VisitKind::Refresh) else { unreachable!() };
+    visit.who = Some(Who { lab_person: Some("somebody-else".into()), ..Who::default() });
+    What::Visit(visit)
 }
 
 fn lines(happened: Vec<What>, code: u8) -> Vec<String> {
@@ -110,6 +117,7 @@ fn a_login_counts_for_the_protocol_by_which_the_browser_came_back_and_for_its_ap
             login("a", Seen::SignedIn, &by_oidc),
             visit("a", VisitKind::Refresh),
             visit("a", VisitKind::SingleSignOn),
+            mixed_up("a"),
             visit("nobody", VisitKind::Refresh),
             login("b", Seen::SignedIn, &by_saml),
             login("c", Seen::SignedIn, &by_page),

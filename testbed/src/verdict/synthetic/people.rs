@@ -187,7 +187,11 @@ impl Story {
             claims: [("email".to_owned(), format!("{person}@{}", host("mail")).into())].into(),
             ..Who::default()
         });
-        let kind = if number.is_multiple_of(8) { VisitKind::SingleSignOn } else { VisitKind::Page };
+        let kind = match number % 8 {
+            0 => VisitKind::SingleSignOn,
+            2 => VisitKind::Refresh,
+            _ => VisitKind::Page,
+        };
         let visit =
             Visit { person, app: app(branch), region: branch.into(), start, kind, outcome, hops, who };
         Event { at, what: What::Visit(Box::new(visit)) }
