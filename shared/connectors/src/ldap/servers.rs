@@ -70,7 +70,8 @@ impl Servers {
     /// Does `work` at the first server that can, within `patience` in all.
     ///
     /// # Errors
-    /// What the last one that was asked could not do, or the first thing that another server would not do better.
+    /// What the last one that was asked could not do, or the first thing that another server would not do better. Garbage only if
+    /// nobody asked said anything else: one server's must not end a login that another directory could take over.
     pub(super) async fn first_that_can<'a, T>(
         &'a self,
         patience: Duration,
@@ -79,7 +80,7 @@ impl Servers {
         let until = ambient::now() + patience;
         let mut order: Vec<&Server> = self.servers.iter().collect();
         order.sort_by_key(|server| server.is_doubted(ambient::now()));
-        let mut last = Trouble::NoAnswer(NoAnswer::Timeout);
+        let mut last = None;
         for (i, server) in order.iter().enumerate() {
             let left = until.since(ambient::now());
             let share = if i + 1 == order.len() { left } else { left.min(NOT_THE_LAST) };
@@ -87,11 +88,12 @@ impl Servers {
                 break;
             }
             match server.within(sleep(share), work(server)).await {
-                Err(why) if why.is_the_servers() => last = why,
+                Err(Trouble::Malformed(_)) if last.is_some() => {}
+                Err(why) if why.is_the_servers() => last = Some(why),
                 done => return done,
             }
         }
-        Err(last)
+        Err(last.unwrap_or(Trouble::NoAnswer(NoAnswer::Timeout)))
     }
 
     /// Connects to every server and binds as the service account; how long the quickest took. Once that one has let the account
@@ -203,8 +205,6 @@ impl Server {
         };
         match &done {
             Err(why) if why.is_the_servers() => self.doubt(why),
-            // Garbage is no sign that it works, nor that another server would do better.
-            Err(Trouble::Malformed(_)) => {}
             _ => self.trust(),
         }
         done
@@ -257,8 +257,7 @@ impl Trouble {
     /// Another server of the same directory may do better.
     fn is_the_servers(&self) -> bool {
         match self {
-            Self::NoAnswer(_) | Self::Tls(_) => true,
-            Self::Malformed(_) => false,
+            Self::NoAnswer(_) | Self::Tls(_) | Self::Malformed(_) => true,
             // A new password of the service account reaches one server before the other.
             Self::Refused { said, .. } => said.passes() || self.is_the_accounts(),
         }

@@ -6,6 +6,7 @@ mod liar;
 mod slapd;
 
 mod account;
+mod garbage;
 mod hostile;
 mod outages;
 mod people;
