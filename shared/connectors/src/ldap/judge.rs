@@ -34,6 +34,9 @@ pub(super) enum No {
 /// # Errors
 /// It does not vouch.
 pub(super) fn judge(bound: &Bound) -> Result<(), No> {
+    if let Some(no) = unwilling(&bound.said) {
+        return Err(no);
+    }
     if let Some(no) = bound.controls.iter().find_map(policy) {
         return Err(no);
     }
@@ -45,7 +48,6 @@ pub(super) fn judge(bound: &Bound) -> Result<(), No> {
         // No such entry, a name that cannot be one, an entry without a password, or one that may not be used so.
         32 | 34 | 48 | 50 => Err(No::Wrong),
         19 => Err(No::Locked),
-        53 => Err(No::Disabled),
         _ => Err(No::Trouble),
     }
 }
@@ -70,6 +72,28 @@ fn active_directory(words: &str) -> No {
         Some("775") => No::Locked,
         _ => No::Wrong,
     }
+}
+
+/// What a server's words mean where it is unwilling (result 53). Servers use that result for accounts and for much else, such as
+/// a connection that they want encrypted: only their words tell, and those before a control that knows but `locked`.
+fn unwilling(said: &Said) -> Option<No> {
+    const UNWILLING: u32 = 53;
+    const ABOUT_ACCOUNTS: &[(&str, No)] = &[
+        // 389 Directory Server and its kin; FreeIPA.
+        ("account inactivated", No::Disabled),
+        ("too many failed logins", No::Locked),
+        ("entry permanently locked", No::Locked),
+        ("(kerberos principal) is expired", No::AccountExpired),
+        // IBM's directory; eDirectory.
+        ("account is locked", No::Locked),
+        ("account expired", No::AccountExpired),
+        ("bad login time", No::NotNow),
+    ];
+    if said.code != UNWILLING {
+        return None;
+    }
+    let words = said.words.to_ascii_lowercase();
+    ABOUT_ACCOUNTS.iter().find(|(about, _)| words.contains(about)).map(|(_, no)| *no)
 }
 
 /// The password policy's error, if the control holds one: `SEQUENCE { warning [0] .. OPTIONAL, error [1] ENUMERATED }`.
@@ -164,6 +188,22 @@ mod tests {
         assert_eq!(judge(&bound(49, "", &[(NETSCAPE_EXPIRED, b"0")])), Err(No::Expired));
         assert_eq!(judge(&bound(0, "", &[(NETSCAPE_EXPIRED, b"0")])), Err(No::MustChange));
         assert_eq!(judge(&bound(19, "Exceed password retry limit.", &[])), Err(No::Locked));
+    }
+
+    #[test]
+    fn an_unwilling_server_says_why_in_its_words_or_nothing_about_the_account() {
+        let unwilling = |words| judge(&bound(53, words, &[]));
+        assert_eq!(unwilling("Account inactivated. Contact system administrator."), Err(No::Disabled));
+        assert_eq!(unwilling("Entry permanently locked.\n"), Err(No::Locked));
+        assert_eq!(unwilling("NDS error: log account expired (-220)"), Err(No::AccountExpired));
+        for other in ["", "Server is in read-only mode", "TLS is required", "unauthenticated bind disallowed"]
+        {
+            assert_eq!(unwilling(other), Err(No::Trouble), "{other}");
+        }
+        let locked: &[u8] = &[0x30, 3, 0x81, 1, 1];
+        assert_eq!(judge(&bound(53, "", &[(PASSWORD_POLICY, locked)])), Err(No::Locked));
+        let inactivated = bound(53, "Account inactivated.", &[(PASSWORD_POLICY, locked)]);
+        assert_eq!(judge(&inactivated), Err(No::Disabled), "as 389 Directory Server says it");
     }
 
     #[test]
