@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ldap3::SearchEntry;
 use serde_json::{Map, Value};
 
+use super::dn;
 use super::settings::{By, Settings};
 
 /// Attributes that hold passwords or keys: not told to anybody, even where the service account may read them.
@@ -105,7 +106,7 @@ impl Person {
         let after_the_domain = account.split_once('\\').map(|(_, name)| name);
         let before_the_domain = account.rsplit_once('@').map(|(name, _)| name);
         let mut short = after_the_domain.into_iter().chain(before_the_domain);
-        same_dn(&self.dn, account)
+        dn::same(&self.dn, account)
             || self.is_called("userPrincipalName", account)
             || short.any(|name| self.is_called("sAMAccountName", name))
     }
@@ -127,7 +128,7 @@ impl Person {
     /// The names of the groups in `memberOf`: the first value of each DN.
     pub(super) fn groups(&self) -> Vec<String> {
         let dns = self.of("memberOf").iter().filter_map(|dn| std::str::from_utf8(dn).ok());
-        dns.filter_map(first_name).take(MOST_VALUES).collect()
+        dns.filter_map(dn::first_value).take(MOST_VALUES).collect()
     }
 
     /// All that is told about the person, under the names that the configuration wants.
@@ -150,19 +151,6 @@ impl Person {
     fn of(&self, attribute: &str) -> &[Vec<u8>] {
         self.values.get(&attribute.to_ascii_lowercase()).map_or(&[], |(_, values)| values)
     }
-}
-
-/// Whether two DNs are one, as far as letter case and blanks between their parts go.
-pub(super) fn same_dn(one: &str, other: &str) -> bool {
-    let parts = |dn: &str| dn.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>();
-    parts(one) == parts(other)
-}
-
-/// The DNS name of the domain that a DN is in: `ou=people,dc=corp,dc=example` is in `corp.example`.
-pub(super) fn domain(dn: &str) -> String {
-    let parts = dn.split(',').filter_map(|part| part.split_once('='));
-    let parts = parts.filter(|(key, _)| key.trim().eq_ignore_ascii_case("dc")).map(|(_, name)| name.trim());
-    parts.collect::<Vec<_>>().join(".")
 }
 
 fn value(key: &str, values: &[Vec<u8>], delimiter: Option<&str>) -> Option<Value> {
@@ -189,29 +177,6 @@ fn single(key: &str, value: &[u8]) -> String {
         Ok(text) if !binary => text.to_owned(),
         _ => STANDARD.encode(value),
     }
-}
-
-/// The value of a DN's first part (RFC 4514), unescaped: `cn=R\26D,ou=groups` is `R&D`.
-fn first_name(dn: &str) -> Option<String> {
-    let (_, rest) = dn.split_once('=')?;
-    let (mut name, mut octets) = (Vec::new(), rest.bytes());
-    while let Some(octet) = octets.next() {
-        match octet {
-            b',' | b'+' => break,
-            b'\\' => {
-                let first = octets.next()?;
-                match char::from(first).to_digit(16) {
-                    Some(high) => {
-                        let low = char::from(octets.next()?).to_digit(16)?;
-                        name.push(u8::try_from(high << 4 | low).ok()?);
-                    }
-                    None => name.push(first),
-                }
-            }
-            _ => name.push(octet),
-        }
-    }
-    String::from_utf8(name).ok().filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -289,12 +254,6 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_read_from_a_dn() {
-        assert_eq!(domain("OU=people, DC=corp,dc = example "), "corp.example");
-        assert_eq!(domain("ou=people,o=Example"), "");
-    }
-
-    #[test]
     fn an_entry_is_identified_by_what_is_never_given_to_another() {
         assert_eq!(person().identifier(), "QUJDREVGR0hJSktMTU5PUA==");
         let bare =
@@ -320,8 +279,5 @@ mod tests {
     #[test]
     fn groups_are_named_by_the_first_part_of_their_dn() {
         assert_eq!(person().groups(), ["staff"]);
-        assert_eq!(first_name("CN=R\\26D\\, North,OU=groups").as_deref(), Some("R&D, North"));
-        assert_eq!(first_name("CN=broken\\").as_deref(), None);
-        assert_eq!(first_name("nonsense"), None);
     }
 }

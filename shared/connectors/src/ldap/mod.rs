@@ -7,6 +7,7 @@
 //! never followed. All of it has one deadline.
 
 mod ber;
+mod dn;
 mod entry;
 mod guard;
 mod judge;

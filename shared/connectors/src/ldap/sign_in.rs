@@ -4,6 +4,7 @@ use ldap3::{Scope, dn_escape, ldap_escape};
 use mangrove_keys::ambient;
 
 use super::Ldap;
+use super::dn;
 use super::entry::{self, Person};
 use super::judge::{self, No};
 use super::link::{Act, Bound, Found, Link, Query, Said, Trouble, Who};
@@ -46,7 +47,7 @@ impl Ldap {
         let (person, mut link) = match &self.settings.by {
             By::Rdn(key) => {
                 let dn = format!("{key}={},{}", dn_escape(username), self.settings.base);
-                if self.settings.account.as_ref().is_some_and(|account| entry::same_dn(&dn, &account.dn)) {
+                if self.settings.account.as_ref().is_some_and(|account| dn::same(&dn, &account.dn)) {
                     return Ok(UNKNOWN);
                 }
                 let mut link = server.connect().await?;
@@ -133,7 +134,7 @@ impl Ldap {
             (By::ActiveDirectory, None) => vec![name("sAMAccountName", username)],
             (By::ActiveDirectory, Some((local, domain))) => {
                 let mut names = vec![name("userPrincipalName", username)];
-                if !local.is_empty() && domain.eq_ignore_ascii_case(&entry::domain(&self.settings.base)) {
+                if !local.is_empty() && domain.eq_ignore_ascii_case(&dn::domain(&self.settings.base)) {
                     names.push(name("sAMAccountName", local));
                 }
                 names

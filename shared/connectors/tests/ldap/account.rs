@@ -18,6 +18,16 @@ fn with_groups(liar: &Liar) -> Value {
     written
 }
 
+/// The settings of names that stand right below the base, where nobody searches.
+pub(crate) fn by_name(liar: &Liar) -> Value {
+    let mut written = liar.connector();
+    written["userRDNKey"] = "cn".into();
+    for key in ["bindDN", "bindPassword"] {
+        written[key] = Value::Null;
+    }
+    written
+}
+
 #[tokio::test]
 async fn a_search_that_is_refused_for_one_person_keeps_the_directory_out_for_nobody_else() {
     let refused = || Some(Reply::Say(vec![result(0x65, 50, "")]));
@@ -146,4 +156,45 @@ async fn a_server_that_does_not_know_the_service_accounts_password_yet_keeps_nob
     let alone = build(late.connector(), json!({})).unwrap();
     let failure = alone.verify_password("alice", "correct horse", Network::default()).await.unwrap_err();
     assert!(failure.keeps_out, "{failure}");
+}
+
+#[tokio::test]
+async fn on_a_connection_that_a_person_was_bound_on_nothing_else_is_asked() {
+    let liar = Liar::start(honestly).await;
+    let directory = build(liar.connector(), json!({})).unwrap();
+    for (name, password) in
+        [("alice", "correct horse"), ("alice", "wrong"), ("nobody", "x"), ("alice", "correct horse")]
+    {
+        let outcome = directory.verify_password(name, password, Network::default()).await;
+        assert_eq!(outcome.is_ok(), password == "correct horse");
+    }
+    assert!(matches!(directory.probe().await, ProbeResult::Answered { .. }));
+    let (services, peoples): (Vec<_>, Vec<_>) =
+        liar.conversations().into_iter().partition(|conversation| is_the_accounts(&conversation[0]));
+    assert_eq!(peoples.len(), 4, "one each");
+    for conversation in peoples {
+        assert!(matches!(conversation[..], [Request::Bind { .. }]), "{conversation:?}");
+    }
+    for conversation in services {
+        assert!(conversation[1..].iter().all(Request::is_search), "{conversation:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_service_account_each_connection_is_one_persons() {
+    let anybody = |request: &Request| match request {
+        Request::Bind { .. } => Reply::Say(vec![result(0x61, 0, "")]),
+        _ => Reply::Say(vec![entry("cn=alice,dc=x", &[("cn", "alice")]), result(0x65, 0, "")]),
+    };
+    let liar = Liar::start(anybody).await;
+    let directory = build(by_name(&liar), json!({})).unwrap();
+    for _ in 0..3 {
+        assert!(directory.verify_password("alice", "correct horse", Network::default()).await.is_ok());
+    }
+    let conversations = liar.conversations();
+    assert_eq!(conversations.len(), 3);
+    for conversation in conversations {
+        let binds = conversation.iter().filter(|request| !request.is_search()).count();
+        assert_eq!(binds, 1, "{conversation:?}");
+    }
 }

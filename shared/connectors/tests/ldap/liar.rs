@@ -1,5 +1,6 @@
 //! A directory that answers as a test wants, octet by octet.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -55,7 +56,8 @@ pub(crate) enum Reply {
 /// A running liar.
 pub(crate) struct Liar {
     pub(crate) port: u16,
-    asked: Arc<Mutex<Vec<Request>>>,
+    /// With the number of the connection that it came by.
+    asked: Arc<Mutex<Vec<(usize, Request)>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -68,8 +70,9 @@ impl Liar {
         let seen = asked.clone();
         tasks.spawn(async move {
             let mut visits = JoinSet::new();
-            while let Ok((client, _)) = door.accept().await {
-                visits.spawn(visit(client, seen.clone(), reply.clone()));
+            for number in 0.. {
+                let Ok((client, _)) = door.accept().await else { return };
+                visits.spawn(visit(number, client, seen.clone(), reply.clone()));
             }
         });
         Self { port, asked, _tasks: tasks }
@@ -77,7 +80,16 @@ impl Liar {
 
     /// All it was asked.
     pub(crate) fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
+    }
+
+    /// What it was asked on each connection.
+    pub(crate) fn conversations(&self) -> Vec<Vec<Request>> {
+        let mut conversations = BTreeMap::<usize, Vec<Request>>::new();
+        for (number, request) in self.asked.lock().unwrap().iter() {
+            conversations.entry(*number).or_default().push(request.clone());
+        }
+        conversations.into_values().collect()
     }
 
     pub(crate) fn connector(&self) -> Value {
@@ -89,13 +101,14 @@ impl Liar {
 }
 
 async fn visit(
+    number: usize,
     mut client: TcpStream,
-    seen: Arc<Mutex<Vec<Request>>>,
+    seen: Arc<Mutex<Vec<(usize, Request)>>>,
     reply: Arc<impl Fn(&Request) -> Reply + Send + Sync>,
 ) {
     let mut half_closed = false;
     while let Some((id, request)) = next(&mut client).await {
-        seen.lock().unwrap().push(request.clone());
+        seen.lock().unwrap().push((number, request.clone()));
         let octets = match reply(&request) {
             Reply::Say(operations) => {
                 operations.iter().flat_map(|operation| message(id, operation)).collect()

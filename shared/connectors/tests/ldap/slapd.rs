@@ -159,7 +159,7 @@ fn certificates(dir: &Path) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let server = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
     fs::write(dir.join("ca.pem"), issuer.pem()).unwrap();
     fs::write(dir.join("server.pem"), server.pem()).unwrap();

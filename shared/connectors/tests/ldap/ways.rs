@@ -2,6 +2,9 @@
 
 use mangrove_connectors::{Blame, Failure, Identity, Network, ProbeResult};
 use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::build;
 use crate::slapd::Slapd;
@@ -37,6 +40,49 @@ async fn an_unknown_authority_is_not_trusted_on_any_way() {
         let refused = by(&slapd, json!({ "url": url }), other.tls()).await.unwrap_err();
         assert_eq!((refused.blame, refused.no_answer), (Blame::Unavailable, false));
         assert!(refused.log.contains("TLS"), "{refused}");
+    }
+}
+
+/// A way to `port` that begins at another address of this machine; its own port.
+async fn door(address: &str, port: u16, tasks: &mut JoinSet<()>) -> u16 {
+    let door = TcpListener::bind((address, 0)).await.unwrap_or_else(|why| panic!("{address}: {why}"));
+    let at = door.local_addr().unwrap().port();
+    tasks.spawn(async move {
+        let mut running = JoinSet::new();
+        while let Ok((mut client, _)) = door.accept().await {
+            running.spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_is_not_trusted_on_any_way() {
+    let slapd = Slapd::start();
+    let mut tasks = JoinSet::new();
+    let ldaps = door("127.0.0.2", slapd.tls_port, &mut tasks).await;
+    let ldap = door("127.0.0.2", slapd.port, &mut tasks).await;
+    for (scheme, port) in [("ldaps", ldaps), ("ldap", ldap)] {
+        let elsewhere = json!({ "url": format!("{scheme}://127.0.0.2:{port}") });
+        let refused = by(&slapd, elsewhere, slapd.tls()).await.unwrap_err();
+        assert_eq!((refused.blame, refused.no_answer), (Blame::Unavailable, false), "{refused}");
+        assert!(refused.log.contains("TLS") && refused.log.contains("127.0.0.2"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_may_be_named_by_an_address_of_either_kind() {
+    let slapd = Slapd::start();
+    let mut tasks = JoinSet::new();
+    for port in [slapd.tls_port, slapd.port] {
+        let door = door("::1", port, &mut tasks).await;
+        let scheme = if port == slapd.port { "ldap" } else { "ldaps" };
+        let url = json!({ "url": format!("{scheme}://[::1]:{door}") });
+        let alice = by(&slapd, url, slapd.tls()).await;
+        assert!(alice.is_ok(), "{scheme}: {}", alice.unwrap_err());
     }
 }
 
