@@ -4,6 +4,7 @@
 
 mod lying_idp;
 
+mod corpus;
 mod health;
 mod logout;
 mod metadata;
@@ -32,6 +33,10 @@ fn build(idp: &Idp, change: impl FnOnce(&mut Value)) -> Result<Arc<Connector>, S
         "samlConsumerServiceURL": CONSUMER, "samlEntityID": ENTITY,
     });
     change(&mut written);
+    built(written)
+}
+
+fn built(written: Value) -> Result<Arc<Connector>, String> {
     let config = Config { connectors: vec![serde_json::from_value(written).unwrap()], ..Config::default() };
     let parts = Parts { http: HttpClient::new().unwrap(), state_dir: std::env::temp_dir() };
     Connector::build(&config, &parts).map(|mut built| built.remove(0)).map_err(|why| why.to_string())

@@ -1,10 +1,13 @@
 //! Logins at members that speak SAML: their answers come as forms, through the browser, and nothing of that is a sample.
 
+use std::sync::Arc;
+
 use http::StatusCode;
-use mangrove_connectors::{Ask, Prompt};
+use mangrove_connectors::{Answer, Ask, Prompt};
 use mangrove_keys::ambient;
 use mangrove_saml::uris;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::idp::Idp;
 use crate::support::node::{Node, ORIGIN, group, oidc};
@@ -115,6 +118,57 @@ async fn a_response_that_is_brought_twice_signs_nobody_in_the_second_time() {
     assert!(copy.session_cookie().is_none() && thief.session_cookie().is_none());
 }
 
+/// Brings each node an answer at the same moment: who is signed in then.
+async fn at_the_same_moment(nodes: &Arc<[Node; 2]>, brought: [(&Person, &Answer); 2]) -> Vec<Person> {
+    let mut bringing = JoinSet::new();
+    for (at, (person, answer)) in brought.into_iter().enumerate() {
+        let (nodes, mut person, answer) = (Arc::clone(nodes), person.clone(), answer.clone());
+        bringing.spawn(async move {
+            let form: Vec<_> = answer.params.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let page = person.posts(&nodes[at], &answer.path, &form).await;
+            assert!(page.status == StatusCode::OK || person.session_cookie().is_none(), "{}", page.body);
+            person
+        });
+    }
+    bringing.join_all().await.into_iter().filter(|person| person.session_cookie().is_some()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_assertion_is_accepted_once_on_any_node_even_on_two_at_the_same_moment() {
+    let idp = SamlIdp::start().await;
+    let nodes = Arc::new(Node::two(&json!([saml("first", &idp), group("group", &["first"])])));
+    for round in 0..40 {
+        let id = format!("_assertion-{round}");
+        idp.lies(|lies| lies.says = Some(Box::new(move |says| says.assertion_id.clone_from(&id))));
+        let people = [&mut Person::new(), &mut Person::new()];
+        let mut answers = Vec::new();
+        for (person, node) in people.into_iter().zip(&*nodes) {
+            let page = person.is_shown(node, asks("group", Ask::default())).await;
+            answers.push((person.clone(), idp.signs_in(&request(&page))));
+        }
+        let brought = [(&answers[0].0, &answers[0].1), (&answers[1].0, &answers[1].1)];
+        assert_eq!(at_the_same_moment(&nodes, brought).await.len(), 1, "two logins, one assertion");
+        for node in &*nodes {
+            let mut late = Person::new();
+            let page = signs_in(&mut late, node, &idp, Ask::default()).await;
+            assert!(node.why(&page.login_id()).contains("used before"), "{}", page.body);
+            assert!(late.session_cookie().is_none());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_answer_that_reaches_two_nodes_at_the_same_moment_signs_in_once() {
+    let idp = SamlIdp::start().await;
+    let nodes = Arc::new(Node::two(&json!([saml("first", &idp), group("group", &["first"])])));
+    for _ in 0..40 {
+        let mut alice = Person::new();
+        let page = alice.is_shown(&nodes[0], asks("group", Ask::default())).await;
+        let answer = idp.signs_in(&request(&page));
+        assert_eq!(at_the_same_moment(&nodes, [(&alice, &answer), (&alice, &answer)]).await.len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn nothing_that_a_browser_brings_moves_a_verdict_or_sends_anybody_elsewhere() {
     let (idp, _, node) = mesh().await;
@@ -140,8 +194,38 @@ async fn nothing_that_a_browser_brings_moves_a_verdict_or_sends_anybody_elsewher
         assert!(mallory.session_cookie().is_none(), "{}", page.body);
         assert_eq!(standing(), before);
     }
+    // One of each class of the corpus, all of which the connector's tests bring to the connector.
+    type Forgery = fn(&mut String);
+    let forgeries: [Forgery; 5] = [
+        |xml| xml.insert_str(0, "<!DOCTYPE r>"),
+        |xml| *xml = xml.replace(">alice-1<", ">alice-1<!-- -->.evil<"),
+        |xml| *xml = xml.replace(">alice-1<", ">mallory<"),
+        |xml| *xml = xml.replace("<samlp:Status>", &format!("{}<samlp:Status>", "<x>".repeat(30_000))),
+        |xml| {
+            let from = xml.find("<saml:Assertion").unwrap();
+            let to = xml.find("</saml:Assertion>").unwrap() + "</saml:Assertion>".len();
+            let evil = xml[from..to].replace("alice-1", "mallory").replace("ID=\"_", "ID=\"_evil");
+            xml.insert_str(from, &evil);
+        },
+    ];
+    for forgery in forgeries {
+        idp.lies(|lies| {
+            lies.says = None;
+            lies.forge = Some(Box::new(forgery));
+        });
+        let mut mallory = Person::new();
+        let page = signs_in(&mut mallory, &node, &idp, Ask::default()).await;
+        assert!(page.is_a_page() && !page.body.contains("SAMLRequest"), "nobody is sent on: {}", page.body);
+        assert!(
+            node.why(&page.login_id()).contains("malformed, forged or replayed"),
+            "{}",
+            node.why(&page.login_id())
+        );
+        assert!(mallory.session_cookie().is_none());
+        assert_eq!(standing(), before);
+    }
     idp.lies(|lies| {
-        lies.says = None;
+        lies.forge = None;
         lies.signs_with = Some(Keys::ec());
     });
     let mut mallory = Person::new();

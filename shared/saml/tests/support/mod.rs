@@ -1,13 +1,14 @@
 //! An identity provider as tests need it: it makes responses and signs them, so that an attack is one change to a good one.
+//! They answer the request `_request` of `https://sp.example/metadata`, and are good for five minutes from now.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "test code; each file of tests uses a part of it")]
 
 use std::sync::OnceLock;
 
-use mangrove_keys::Signer;
+use mangrove_keys::{Signer, ambient};
 use mangrove_saml::names::{SAML, SAMLP};
 use mangrove_saml::write::Element;
-use mangrove_saml::{Certificates, DecryptionKeys, Opened, Refused, Root, SigningKey, Verified, sign};
+use mangrove_saml::{Certificates, DecryptionKeys, Opened, Refused, Root, SigningKey, Verified, sign, time};
 use rcgen::{
     CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize,
 };
@@ -65,10 +66,16 @@ pub(crate) fn p384() -> &'static Identity {
     KEY.get_or_init(|| Identity::new(&KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap()))
 }
 
+/// A time from now, as SAML writes it.
+fn in_seconds(seconds: u64) -> String {
+    time::written(ambient::unix_now() + seconds)
+}
+
 /// What a response says about one person.
 pub(crate) fn assertion(id: &str, person: &str) -> String {
+    let (now, soon) = (in_seconds(0), in_seconds(300));
     let confirmed = Element::new("saml:SubjectConfirmationData")
-        .attribute("NotOnOrAfter", "2026-01-01T00:05:00Z")
+        .attribute("NotOnOrAfter", &soon)
         .attribute("Recipient", "https://sp.example/acs")
         .attribute("InResponseTo", "_request");
     let subject = Element::new("saml:Subject").child(&Element::new("saml:NameID").text(person)).child(
@@ -85,20 +92,23 @@ pub(crate) fn assertion(id: &str, person: &str) -> String {
             .attribute("xsi:type", "xs:string")
             .text("user"),
     );
+    let context = Element::new("saml:AuthnContext").child(
+        &Element::new("saml:AuthnContextClassRef").text("urn:oasis:names:tc:SAML:2.0:ac:classes:Password"),
+    );
     Element::new("saml:Assertion")
         .namespace("saml", SAML)
         .attribute("ID", id)
         .attribute("Version", "2.0")
-        .attribute("IssueInstant", "2026-01-01T00:00:00Z")
+        .attribute("IssueInstant", &now)
         .child(&Element::new("saml:Issuer").text("https://idp.example"))
         .child(&subject)
         .child(
             &Element::new("saml:Conditions")
-                .attribute("NotBefore", "2026-01-01T00:00:00Z")
-                .attribute("NotOnOrAfter", "2026-01-01T00:05:00Z")
+                .attribute("NotBefore", &now)
+                .attribute("NotOnOrAfter", &soon)
                 .child(&audience),
         )
-        .child(&Element::new("saml:AuthnStatement").attribute("AuthnInstant", "2026-01-01T00:00:00Z"))
+        .child(&Element::new("saml:AuthnStatement").attribute("AuthnInstant", &now).child(&context))
         .child(&Element::new("saml:AttributeStatement").child(&role))
         .to_xml()
 }
@@ -111,7 +121,7 @@ pub(crate) fn response(assertion: &str) -> String {
         .namespace("samlp", SAMLP)
         .attribute("ID", "_response")
         .attribute("Version", "2.0")
-        .attribute("IssueInstant", "2026-01-01T00:00:00Z")
+        .attribute("IssueInstant", &in_seconds(0))
         .attribute("Destination", "https://sp.example/acs")
         .attribute("InResponseTo", "_request")
         .child(&Element::new("saml:Issuer").namespace("saml", SAML).text("https://idp.example"))
@@ -136,8 +146,8 @@ pub(crate) fn signed_twice(by: &Identity) -> String {
 }
 
 /// What a service provider that has pinned `by` does with it.
-pub(crate) fn accept(xml: &str, by: &Identity) -> Result<Verified, Refused> {
-    Opened::open(xml.as_bytes(), Root::Response)?.verify(&by.pinned(), &other_rsa().opens())
+pub(crate) fn accept(xml: &(impl AsRef<[u8]> + ?Sized), by: &Identity) -> Result<Verified, Refused> {
+    Opened::open(xml.as_ref(), Root::Response)?.verify(&by.pinned(), &other_rsa().opens())
 }
 
 /// Who the verified assertion is about.
@@ -162,6 +172,6 @@ pub(crate) fn element<'a>(xml: &'a str, name: &str) -> &'a str {
 }
 
 /// Why a message, pinned to [`rsa`], is refused.
-pub(crate) fn refusal(xml: &str) -> Refused {
+pub(crate) fn refusal(xml: &(impl AsRef<[u8]> + ?Sized)) -> Refused {
     accept(xml, rsa()).expect_err("the attack was accepted")
 }

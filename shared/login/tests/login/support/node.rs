@@ -27,7 +27,7 @@ pub(crate) struct Node {
     pub(crate) told: Arc<Told>,
     tasks: JoinSet<()>,
     shutdown: CancellationToken,
-    _dir: tempfile::TempDir,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// A downstream protocol that answers with what it was told, as JSON.
@@ -96,16 +96,26 @@ impl Node {
     }
 
     pub(crate) fn with(config: Value) -> Self {
+        Self::on(config, Arc::new(tempfile::tempdir().unwrap()), Cache::in_memory(1000))
+    }
+
+    /// Two nodes of one configuration, with one cache and one state between them.
+    pub(crate) fn two(connectors: &Value) -> [Self; 2] {
+        let (dir, cache) = (Arc::new(tempfile::tempdir().unwrap()), Cache::in_memory(1000));
+        let node = || Self::on(json!({ "connectors": connectors }), Arc::clone(&dir), cache.clone());
+        [node(), node()]
+    }
+
+    fn on(config: Value, dir: Arc<tempfile::TempDir>, cache: Cache) -> Self {
         // A line that nobody listened to when it was first said may be heard by nobody later: somebody always listens.
         static LISTENS: Once = Once::new();
         LISTENS.call_once(|| _ = tracing::subscriber::set_global_default(tracing_subscriber::registry()));
-        let dir = tempfile::tempdir().unwrap();
         let config: Arc<Config> = Arc::new(serde_json::from_value(config).unwrap());
         let parts = Parts { http: HttpClient::new().unwrap(), state_dir: dir.path().to_owned() };
         let login = Login::new(LoginParts {
             connectors: Connector::build(&config, &parts).unwrap(),
             config,
-            cache: Cache::in_memory(1000),
+            cache,
             decisions: DecisionLog::new(1000),
             sealer: Sealer::from_state(dir.path()).unwrap(),
             public_url: Url::parse(ORIGIN).unwrap(),

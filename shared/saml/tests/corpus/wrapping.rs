@@ -1,13 +1,11 @@
 //! Signature wrapping: a good signature stays in the message, and what is read is something else. The eight shapes of "On
 //! Breaking SAML: Be Whoever You Want to Be" (2012), and those that came after.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod support;
-
 use mangrove_saml::names::{METADATA, SAML, SAMLP};
 use mangrove_saml::{Opened, Refused, Root, sign};
-use support::*;
+
+use super::refusal;
+use super::support::*;
 
 /// The signed assertion of a good response, its signature, and the assertion without it.
 struct Parts {

@@ -1,9 +1,5 @@
 //! Signatures of another form or by other algorithms than SAML prescribes, and signatures by nobody who was pinned.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod support;
-
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +7,9 @@ use mangrove_keys::Signer;
 use mangrove_saml::names::{DS, EXC_C14N};
 use mangrove_saml::{Certificates, DecryptionKeys, Opened, Refused, Root, SigningKey, sign};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
-use support::*;
+
+use super::refusal;
+use super::support::*;
 
 const ENVELOPED: &str =
     r#"<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></ds:Transform>"#;
@@ -254,7 +252,7 @@ fn short_keys_foreign_keys_and_no_keys_are_no_certificates_to_verify_with() {
     let ed25519 = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let ed25519 = CertificateParams::new(Vec::new()).unwrap().self_signed(&ed25519).unwrap();
     assert!(matches!(Certificates::new([ed25519.der()]).unwrap_err(), Refused::Certificate(_)));
-    let short = include_bytes!("support/rsa-1024.der");
+    let short = include_bytes!("../support/rsa-1024.der");
     let refused = Certificates::new([short]).unwrap_err();
     assert_eq!(refused, Refused::Certificate("its RSA key has less than 2048 bits"));
     let mixed = Certificates::new([&short[..], &rsa().der]).unwrap();

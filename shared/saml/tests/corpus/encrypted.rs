@@ -1,12 +1,10 @@
 //! Encrypted assertions: opened with the right key and in the allowed ways only, and believed only if somebody signed them.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod support;
-
 use mangrove_saml::encryption::{Cipher, encrypt};
 use mangrove_saml::{DecryptionKeys, Opened, Refused, Root, Signed, SigningKey, sign};
-use support::*;
+
+use super::refusal;
+use super::support::*;
 
 /// An assertion that is encrypted for us; signed before by `inner`, if that is somebody.
 fn encrypted(inner: Option<&Identity>, cipher: Cipher) -> String {
