@@ -184,7 +184,7 @@ pub struct Saml {
     #[serde(rename = "samlSPCertPath")]
     #[schemars(extend("x-file" = "certificates"))]
     pub sp_cert_path: Option<String>,
-    /// PEM file with the key of that certificate.
+    /// PEM file with the key of that certificate; RSA keys behind it only open what is encrypted to them, for a roll-over.
     #[serde(rename = "samlSPKeyPath")]
     #[schemars(extend("x-file" = "key"))]
     pub sp_key_path: Option<String>,

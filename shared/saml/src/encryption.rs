@@ -27,7 +27,7 @@ use crate::refused::Refused;
 use crate::signature::PublicKey;
 use crate::write::Element;
 
-/// Our private keys for what is encrypted to us. Each is tried, so that they can be rolled over.
+/// Our private keys for what is encrypted to us. Each is tried, so that what is encrypted to an older one opens.
 #[derive(Default)]
 pub struct DecryptionKeys(Vec<OaepPrivateDecryptingKey>);
 
@@ -46,24 +46,27 @@ impl DecryptionKeys {
         Self::default()
     }
 
-    /// Adds the first private key of a PEM text: RSA, as PKCS#8 or PKCS#1.
+    /// Adds the private keys of a PEM text: RSA, as PKCS#8 or PKCS#1.
     ///
     /// # Errors
-    /// There is none, it is not RSA of 2048 to 8192 bits, or there are too many keys.
+    /// There is none, one is not RSA of 2048 to 8192 bits, or there are too many keys.
     pub fn with_pem(mut self, pem: &[u8]) -> Result<Self, Refused> {
-        let no_rsa = Refused::DecryptionKey("it is not an RSA key of 2048 to 8192 bits");
-        let pair = match PrivateKeyDer::from_pem_slice(pem) {
-            Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-            Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            _ => return Err(no_rsa),
-        };
-        if self.0.len() >= MOST_KEYS {
-            return Err(Refused::DecryptionKey("there are too many of them"));
+        let no_rsa = || Refused::DecryptionKey("it is not an RSA key of 2048 to 8192 bits");
+        let before = self.0.len();
+        for key in PrivateKeyDer::pem_slice_iter(pem) {
+            let pair = match key {
+                Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+                Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+                _ => return Err(no_rsa()),
+            };
+            if self.0.len() >= MOST_KEYS {
+                return Err(Refused::DecryptionKey("there are too many of them"));
+            }
+            let der = pair.ok().and_then(|pair| pair.as_der().ok()).ok_or_else(no_rsa)?;
+            let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| no_rsa())?;
+            self.0.push(OaepPrivateDecryptingKey::new(key).map_err(|_| no_rsa())?);
         }
-        let der = pair.ok().and_then(|pair| pair.as_der().ok()).ok_or(no_rsa.clone())?;
-        let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(|_| no_rsa.clone())?;
-        self.0.push(OaepPrivateDecryptingKey::new(key).map_err(|_| no_rsa)?);
-        Ok(self)
+        if self.0.len() > before { Ok(self) } else { Err(no_rsa()) }
     }
 
     /// Opens an `EncryptedAssertion` and lets what comes out through the gate.
@@ -129,7 +132,9 @@ pub fn encrypt(assertion: &str, certificate: &[u8], cipher: Cipher) -> Result<St
         Element::new("xenc:CipherData")
             .child(&Element::new("xenc:CipherValue").text(&BASE64_STANDARD.encode(octets)))
     };
-    let encrypted_key = Element::new("xenc:EncryptedKey").child(&key_method(cipher)).child(&value(wrapped));
+    let encrypted_key = Element::new("xenc:EncryptedKey")
+        .child(&key_method("xenc:EncryptionMethod", cipher))
+        .child(&value(wrapped));
     let data = Element::new("xenc:EncryptedData")
         .namespace("xenc", XENC)
         .attribute("Type", "http://www.w3.org/2001/04/xmlenc#Element")
@@ -139,9 +144,15 @@ pub fn encrypt(assertion: &str, certificate: &[u8], cipher: Cipher) -> Result<St
     Ok(Element::new("saml:EncryptedAssertion").namespace("saml", SAML).child(&data).to_xml())
 }
 
-fn key_method(cipher: Cipher) -> Element {
+/// How an assertion may be encrypted for us, best first, as elements of this name.
+pub(crate) fn methods(name: &'static str) -> [Element; 4] {
+    let content = |uri| Element::new(name).attribute("Algorithm", uri);
+    [content(AES_256), content(AES_128), key_method(name, Cipher::Aes256), key_method(name, Cipher::Aes128)]
+}
+
+fn key_method(name: &'static str, cipher: Cipher) -> Element {
     let digest = |uri| Element::new("ds:DigestMethod").attribute("Algorithm", uri);
-    let method = Element::new("xenc:EncryptionMethod");
+    let method = Element::new(name);
     match cipher {
         Cipher::Aes128 => method.attribute("Algorithm", OAEP_MGF1P).child(&digest(SHA1)),
         Cipher::Aes256 => method.attribute("Algorithm", OAEP).child(&digest(SHA256)).child(
@@ -158,7 +169,7 @@ fn content_algorithm(uri: &str) -> Result<&'static Algorithm, Refused> {
     }
 }
 
-/// How a key is wrapped. The hash of OAEP and that of its mask generation have to be the same one.
+/// How a key is wrapped. The hash of OAEP and that of its mask generation have to be the same one: `aws-lc-rs` opens no other.
 fn key_algorithm(key: Node<'_, '_>) -> Result<&'static OaepAlgorithm, Refused> {
     let method =
         only(key, XENC, "EncryptionMethod").ok_or(Refused::EncryptionForm("a key without its method"))?;

@@ -173,7 +173,23 @@ impl Source for Metadata {
         FetchError::Http(HttpError::NoAnswer(NoAnswer::Timeout))
     }
 
-    fn news(&self, _last: Option<&Published>, new: &Published) {
+    fn news(&self, last: Option<&Published>, new: &Published) {
+        let (connector, now) = (self.connector.as_str(), ambient::unix_now());
+        let ends_soon = |published: &Published| published.metadata.ends_soon(now);
+        if !ends_soon(new) && last.is_none_or(ends_soon) {
+            tracing::warn!(
+                connector,
+                "the provider's metadata names no end (validUntil) within 90 days: an old copy of it would be believed"
+            );
+        }
+        let chained = new.metadata.chained;
+        if chained > 0 && last.is_none_or(|last| last.metadata.chained != chained) {
+            tracing::info!(
+                connector,
+                chained,
+                "certificates behind the first of their X509Data are no signing keys of the provider"
+            );
+        }
         for why in new.certificates.skipped() {
             tracing::debug!(connector = self.connector, %why, "a certificate of the provider is not used");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mangrove_config::connectors::{RequestBinding, Saml as Written, name_id_format};
 use mangrove_continuity::HealthPolicy;
-use mangrove_keys::Signer;
+use mangrove_keys::{Algorithm, Signer};
 use mangrove_saml::metadata::Binding;
 use mangrove_saml::{DecryptionKeys, SigningKey};
 use rustls_pki_types::CertificateDer;
@@ -114,13 +114,15 @@ impl Key {
         let pem = zeroize::Zeroizing::new(file("samlSPKeyPath", key)?);
         let signer =
             Signer::from_pem("samlSPKeyPath", &pem).map_err(|why| HttpBuildError(why.to_string()))?;
+        let is_rsa = signer.algorithm() == Algorithm::Rs256;
         let signing = SigningKey::new(signer, der.to_vec())
             .map_err(|why| HttpBuildError(format!("samlSPCertPath and samlSPKeyPath: {why}")))?;
         // A key on an elliptic curve signs and cannot decrypt.
-        let (decryption, decrypts) = match DecryptionKeys::none().with_pem(&pem) {
-            Ok(keys) => (keys, true),
-            Err(_) => (DecryptionKeys::none(), false),
+        let decryption = match is_rsa {
+            true => DecryptionKeys::none().with_pem(&pem),
+            false => Ok(DecryptionKeys::none()),
         };
-        Ok(Self { signing, decryption, decrypts })
+        let decryption = decryption.map_err(|why| HttpBuildError(format!("samlSPKeyPath: {key}: {why}")))?;
+        Ok(Self { signing, decryption, decrypts: is_rsa })
     }
 }

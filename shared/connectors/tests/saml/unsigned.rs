@@ -140,6 +140,22 @@ async fn an_encrypted_assertion_is_opened_with_this_nodes_key() {
 }
 
 #[tokio::test]
+async fn what_is_encrypted_to_an_older_key_of_this_node_opens_while_that_stands_behind_the_new_one() {
+    let idp = Idp::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (new, old) = (Keys::rsa(), Keys::rsa());
+    let (cert, key) = new.files(dir.path());
+    std::fs::write(&key, format!("{}{}", new.pem, old.pem)).unwrap();
+    let rolling = connector(&idp, |written| {
+        (written["samlSPCertPath"], written["samlSPKeyPath"]) = (cert.into(), key.into());
+    });
+    for key in [old, new] {
+        idp.lies(|lies| lies.encrypts_for = Some(key.der.clone()));
+        assert_eq!(login(&idp, &rolling, &Ask::default()).await.unwrap().subject, "alice-1");
+    }
+}
+
+#[tokio::test]
 async fn a_signature_by_this_nodes_own_key_is_nobodys() {
     let idp = Idp::start().await;
     let connector = connector(&idp, |_| ());

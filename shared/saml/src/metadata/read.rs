@@ -19,6 +19,8 @@ pub struct IdentityProvider {
     pub logout: Vec<Endpoint>,
     /// Certificates that hold its signing keys, as DER: those of use `signing` and those without a use. Never none.
     pub certificates: Vec<Vec<u8>>,
+    /// Certificates that stand behind another one in its `X509Data`: a chain, whose keys sign nothing here.
+    pub chained: usize,
     /// Requests must be signed.
     pub wants_signed_requests: bool,
     /// The document is of no use from then on, in seconds since 1970.
@@ -114,7 +116,7 @@ impl IdentityProvider {
         if let Some(ended) = valid_until.filter(|until| *until <= now) {
             return Err(MetadataError::Expired(ended));
         }
-        let certificates = certificates(role);
+        let (certificates, chained) = certificates(role);
         if certificates.is_empty() {
             return Err(MetadataError::NoCertificate);
         }
@@ -127,6 +129,7 @@ impl IdentityProvider {
             sign_on,
             logout: endpoints(role, "SingleLogoutService"),
             certificates,
+            chained,
             wants_signed_requests: matches!(role.attribute("WantAuthnRequestsSigned"), Some("true" | "1")),
             valid_until,
             cache_duration: outer
@@ -135,7 +138,15 @@ impl IdentityProvider {
                 .min(),
         })
     }
+
+    /// Whether it names an end that is near enough to tell an old copy from a new one: 90 days from `now` at most.
+    pub fn ends_soon(&self, now: u64) -> bool {
+        self.valid_until.is_some_and(|until| until <= now.saturating_add(FARTHEST))
+    }
 }
+
+/// The farthest end of metadata that still says something, in seconds.
+const FARTHEST: u64 = 90 * 24 * 3600;
 
 /// The endpoint for the first of these bindings that is offered.
 pub fn pick<'a>(endpoints: &'a [Endpoint], wanted: &[Binding]) -> Option<&'a Endpoint> {
@@ -166,14 +177,18 @@ fn endpoints(role: Node<'_, '_>, name: &str) -> Vec<Endpoint> {
     .collect()
 }
 
-/// The certificates of keys that may sign: all of them in each `KeyDescriptor` that is not for encryption alone.
-fn certificates(role: Node<'_, '_>) -> Vec<Vec<u8>> {
+/// The certificates of keys that may sign: the first of each `X509Data` in each `KeyDescriptor` that is not for encryption alone;
+/// and how many stand behind them. One `X509Data` is about one key (XML Signature 4.5.4).
+fn certificates(role: Node<'_, '_>) -> (Vec<Vec<u8>>, usize) {
     let keys = role.children().filter(|node| node.has_tag_name((METADATA, "KeyDescriptor")));
     let signing = keys.filter(|node| node.attribute("use").is_none_or(|used| used == "signing"));
-    let written =
-        signing.flat_map(|key| key.descendants().filter(|node| node.has_tag_name((DS, "X509Certificate"))));
+    let data = signing.flat_map(|key| key.descendants().filter(|node| node.has_tag_name((DS, "X509Data"))));
     let mut all: Vec<Vec<u8>> = Vec::new();
-    for node in written {
+    let mut chained = 0;
+    for data in data {
+        let mut written = data.children().filter(|node| node.has_tag_name((DS, "X509Certificate")));
+        let Some(node) = written.next() else { continue };
+        chained += written.count();
         // What is not even base64 is skipped where other texts are that are no certificates; the rest counts.
         let text = text(node);
         let der = certificate(&text).unwrap_or_else(|_| text.trim().as_bytes().to_vec());
@@ -181,7 +196,7 @@ fn certificates(role: Node<'_, '_>) -> Vec<Vec<u8>> {
             all.push(der);
         }
     }
-    all
+    (all, chained)
 }
 
 #[cfg(test)]
@@ -245,6 +260,29 @@ mod tests {
             assert_eq!(chosen.location, "https://i/post");
             assert_eq!(pick(&idp.logout, &[Binding::Post]), None);
         }
+    }
+
+    #[test]
+    fn each_x509_data_is_a_key_and_its_chain_is_none() {
+        let data = |certificates: &[&str]| {
+            let each = certificates.iter().map(|of| format!("<ds:X509Certificate>{of}</ds:X509Certificate>"));
+            format!("<ds:X509Data>{}</ds:X509Data>", each.collect::<String>())
+        };
+        let info = [data(&["AQID", "CQkJ", "CQkI"]), data(&["BAUG"]), data(&[])].concat();
+        let key =
+            format!("<md:KeyDescriptor use=\"signing\"><ds:KeyInfo>{info}</ds:KeyInfo></md:KeyDescriptor>");
+        let idp = read(&entity("i", &(key + &service("SingleSignOnService", POST, "https://i")))).unwrap();
+        assert_eq!((idp.certificates, idp.chained), (vec![vec![1, 2, 3], vec![4, 5, 6]], 2));
+    }
+
+    #[test]
+    fn an_end_that_is_missing_or_far_away_says_nothing() {
+        let ends = |written: &str| {
+            let document = whole().replace("validUntil=\"2026-12-01T00:00:00Z\"", "");
+            read(&document.replace("validUntil=\"2026-11-30T00:00:00Z\"", written)).unwrap().ends_soon(NOW)
+        };
+        assert!(ends("validUntil=\"2026-11-30T00:00:00Z\""));
+        assert!(!ends("") && !ends("validUntil=\"2027-11-30T00:00:00Z\""));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::encryption;
 use crate::names::{DS, METADATA, SAMLP};
 use crate::uris::{POST, REDIRECT};
 use crate::write::Element;
@@ -57,21 +58,13 @@ impl ServiceProvider<'_> {
     fn keys(&self, certificate: &[u8]) -> Vec<Element> {
         let certificate = Element::new("ds:X509Certificate").text(&BASE64_STANDARD.encode(certificate));
         let info = Element::new("ds:KeyInfo").child(&Element::new("ds:X509Data").child(&certificate));
-        let methods =
-            METHODS.map(|method| Element::new("md:EncryptionMethod").attribute("Algorithm", method));
+        let methods = encryption::methods("md:EncryptionMethod");
         let key = |of_use| Element::new("md:KeyDescriptor").attribute("use", of_use).child(&info);
         let mut keys = vec![key("signing")];
         keys.extend(self.decrypts.then(|| key("encryption").children(&methods)));
         keys
     }
 }
-
-/// How an assertion may be encrypted for this node, best first.
-const METHODS: [&str; 3] = [
-    "http://www.w3.org/2009/xmlenc11#aes256-gcm",
-    "http://www.w3.org/2009/xmlenc11#aes128-gcm",
-    "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p",
-];
 
 #[cfg(test)]
 mod tests {
@@ -98,6 +91,19 @@ mod tests {
         assert_eq!(order, [&["KeyDescriptor", "KeyDescriptor"][..], &services].concat());
         assert_eq!(role.last_element_child().unwrap().attribute("Location"), Some(sp.consumer));
         assert_eq!(role.attribute("AuthnRequestsSigned"), Some("true"));
+        let oaep = role
+            .descendants()
+            .filter(|node| node.attribute("Algorithm").is_some_and(|method| method.contains("rsa-oaep")));
+        let hashes: Vec<Vec<_>> = oaep
+            .map(|method| method.children().filter_map(|with| with.attribute("Algorithm")).collect())
+            .collect();
+        let (sha256, mgf) =
+            ("http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2009/xmlenc11#mgf1sha256");
+        assert_eq!(
+            hashes,
+            [vec![sha256, mgf], vec!["http://www.w3.org/2000/09/xmldsig#sha1"]],
+            "no peer has to guess"
+        );
     }
 
     #[test]

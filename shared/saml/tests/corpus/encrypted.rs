@@ -107,6 +107,9 @@ fn each_of_our_keys_is_tried() {
         Opened::open(response(&encrypted(Some(rsa()), Cipher::Aes256)).as_bytes(), Root::Response).unwrap();
     let both = rsa().opens().with_pem(other_rsa().pem.as_bytes()).unwrap();
     opened.verify(&rsa().pinned(), &both).unwrap();
+    let in_one_file = [rsa().pem.as_str(), other_rsa().pem.as_str()].concat();
+    let both = DecryptionKeys::none().with_pem(in_one_file.as_bytes()).unwrap();
+    opened.verify(&rsa().pinned(), &both).unwrap();
     assert_eq!(opened.verify(&rsa().pinned(), &rsa().opens()).unwrap_err(), Refused::Decryption);
     assert_eq!(
         opened.verify(&rsa().pinned(), &DecryptionKeys::none()).unwrap_err(),
@@ -173,7 +176,9 @@ fn octets_from_elsewhere_are_not_fetched() {
 
 #[test]
 fn keys_that_cannot_open_are_said_at_once() {
-    for pem in [p256().pem.as_str(), "", "nonsense"] {
+    let with_another = [rsa().pem.as_str(), p256().pem.as_str()].concat();
+    let five = rsa().pem.repeat(5);
+    for pem in [p256().pem.as_str(), "", "nonsense", &with_another, &five] {
         assert!(matches!(DecryptionKeys::none().with_pem(pem.as_bytes()), Err(Refused::DecryptionKey(_))));
     }
     let refused = encrypt(&assertion("_a", "x"), &p256().der, Cipher::Aes256).unwrap_err();
