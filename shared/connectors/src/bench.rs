@@ -88,7 +88,7 @@ struct Hall {
 struct Queue {
     /// Workers without work; then nobody waits.
     free: usize,
-    /// Those who wait, a line for each network; the first line is served next, and then goes to the end.
+    /// Those who wait, a line for each network, none of them empty; the first is served next, and then goes to the end.
     lines: VecDeque<Line>,
 }
 

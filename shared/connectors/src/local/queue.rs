@@ -58,4 +58,15 @@ mod tests {
         assert_eq!(all.iter().filter(|result| **result == Ok(true)).count(), 3);
         assert_eq!(queue.verify(Network::default(), hash, "x").await, Ok(true));
     }
+
+    #[tokio::test]
+    async fn whoever_comes_from_elsewhere_gets_in_where_one_network_fills_the_queue() {
+        let queue = Queue::new(1, 2);
+        let hash = hash::hash_password("x").unwrap();
+        let elsewhere = Network::from(std::net::IpAddr::from([192, 0, 2, 1]));
+        let from = [vec![Network::default(); 10], vec![elsewhere]].concat();
+        let all = join_all(from.into_iter().map(|from| queue.verify(from, hash.clone(), "x"))).await;
+        assert_eq!(all.iter().filter(|result| **result == Ok(true)).count(), 3);
+        assert_eq!(all[10], Ok(true));
+    }
 }

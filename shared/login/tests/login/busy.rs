@@ -1,5 +1,7 @@
 //! More answers at once than this node looks at: whoever gets no turn keeps the login and the answer, and brings it again.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
@@ -16,23 +18,29 @@ use crate::support::saml_idp::Idp as SamlIdp;
 /// Answers that are looked at, at a time, and that wait for it, at most.
 const ROOM: usize = 4 + 128;
 
+/// Where everybody is whom these tests do not put elsewhere.
+const OFFICE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 /// What is brought: a person, and what their page would post.
 struct Brought {
     who: Person,
     page: Page,
 }
 
-/// Somebody from one office, one of so many that come at once while nothing gets on; then it does, and all of the others are in. The
-/// node, who had no turn, and what they were shown.
-async fn one_too_many(ask: Ask) -> (SamlIdp, Node, Brought) {
+/// So many from one office that all the room is taken while nothing gets on, and one more, from this address; then it gets on, and all
+/// of the others are in. The node, who had no turn, and what they were shown.
+async fn one_too_many(address: IpAddr, ask: Ask) -> (SamlIdp, Node, Brought) {
     let (first, second) = (SamlIdp::start().await, Idp::start().await);
     let group = group("group", &["first", "second"]);
     let node = Node::new(json!([saml("first", &first), oidc("second", &second), group]));
     let mut everybody = Vec::new();
     for at in 0..=ROOM {
         let mut who = Person::new();
-        let ask = if at == ROOM { ask.clone() } else { Ask::default() };
-        let page = who.is_shown(&node, asks("group", ask)).await;
+        let mut asked = Ask::default();
+        if at == ROOM {
+            (who.address, asked) = (address, ask.clone());
+        }
+        let page = who.is_shown(&node, asks("group", asked)).await;
         everybody.push((who, request(&page)));
     }
     let (let_go, held) = std::sync::mpsc::channel::<()>();
@@ -64,7 +72,7 @@ fn with_one_thread_for_work(test: impl Future<Output = ()>) {
 #[test]
 fn an_answer_for_which_there_is_no_time_is_brought_again_and_good_once() {
     with_one_thread_for_work(async {
-        let (_idp, node, Brought { mut who, page }) = one_too_many(Ask::default()).await;
+        let (_idp, node, Brought { mut who, page }) = one_too_many(OFFICE, Ask::default()).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(page.headers.contains_key("retry-after"));
         assert!(page.body.contains("need not sign in again"), "{}", page.body);
@@ -87,10 +95,20 @@ fn an_answer_for_which_there_is_no_time_is_brought_again_and_good_once() {
 #[test]
 fn a_silent_login_for_which_there_is_no_time_is_told_to_the_application() {
     with_one_thread_for_work(async {
-        let (_idp, node, Brought { page, .. }) = one_too_many(silently()).await;
+        let (_idp, node, Brought { page, .. }) = one_too_many(OFFICE, silently()).await;
         let told = page.told();
         assert_eq!(told["refused"], json!("temporarily_unavailable"));
         let why = node.why(told["login"].as_str().unwrap());
         assert!(why.contains("This node is at fault"), "{why}");
+    });
+}
+
+#[test]
+fn where_one_office_takes_all_the_room_somebody_from_elsewhere_is_signed_in_all_the_same() {
+    with_one_thread_for_work(async {
+        let elsewhere = [198, 51, 100, 7].into();
+        let (_idp, _node, Brought { who, page }) = one_too_many(elsewhere, Ask::default()).await;
+        assert_eq!(who.address, OFFICE, "one of the office waits longer");
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     });
 }
