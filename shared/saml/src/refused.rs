@@ -167,3 +167,10 @@ pub enum Refused {
     #[error("the query is malformed: {0}")]
     Query(&'static str),
 }
+
+impl Refused {
+    /// Whether an encrypted assertion could not be opened: for want of a key, by its form, or because it is for another key.
+    pub(crate) fn is_about_opening(&self) -> bool {
+        matches!(self, Self::NoDecryptionKey | Self::EncryptionForm(_) | Self::Decryption)
+    }
+}

@@ -59,6 +59,10 @@ enum Unbelieved {
     /// It is not what its signature says, or has none.
     #[error("the response: {0}")]
     Refused(#[from] Refused),
+    /// The provider signed it, it answers what was asked, and what it says of the person is encrypted so that this node cannot
+    /// open it.
+    #[error("the response: {0}")]
+    Unopened(Refused),
     /// It is not an answer to what was asked.
     #[error("the response: {0}")]
     Refusal(#[from] Refusal),
@@ -229,7 +233,7 @@ impl Saml {
     fn unbelieved(&self, why: &Unbelieved, pending: &Pending) -> Failure {
         let log = self.said(why);
         match why {
-            Unbelieved::Refusal(Refusal::Clock(_)) => Failure::misconfigured(log),
+            Unbelieved::Unopened(_) | Unbelieved::Refusal(Refusal::Clock(_)) => Failure::misconfigured(log),
             // Nobody could ask the person again: no page may be shown.
             Unbelieved::Refusal(Refusal::TooOld) if !pending.forced => {
                 Failure::rejected("Nobody signed in recently enough.", log).with_oauth_error("login_required")
@@ -281,6 +285,9 @@ fn judge(
     let signed = verified.signed() != Signed::Assertion;
     if status != Status::Success {
         return Ok(Judged::No(status, signed));
+    }
+    if let Some(why) = verified.unopened() {
+        return Err(Unbelieved::Unopened(why.clone()));
     }
     let assertion: Option<Document<'_>> = verified.assertion()?;
     let Some(assertion) = assertion else {

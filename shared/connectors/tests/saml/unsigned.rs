@@ -134,9 +134,31 @@ async fn an_encrypted_assertion_is_opened_with_this_nodes_key() {
     }
     idp.lies(|lies| lies.says = Some(Box::new(|says| says.sign = Sign::Nothing)));
     refused(login(&idp, &with_key, &Ask::default()).await, "not signed");
-    idp.lies(|lies| (lies.encrypts_for, lies.says) = (Some(other.der.clone()), None));
-    refused(login(&idp, &with_key, &Ask::default()).await, "cannot be opened");
-    refused(login(&idp, &connector(&idp, |_| ()), &Ask::default()).await, "no decryption key");
+    // Whether it is the provider's doing is known where the provider signed the response around it; then somebody else may vouch.
+    for (sign, blame) in [
+        (Sign::Assertion, Blame::Protocol),
+        (Sign::Response, Blame::Misconfigured),
+        (Sign::Both, Blame::Misconfigured),
+    ] {
+        idp.lies(|lies| {
+            lies.encrypts_for = Some(other.der.clone());
+            lies.says = Some(Box::new(move |says| says.sign = sign));
+        });
+        blamed(login(&idp, &with_key, &Ask::default()).await, blame, "cannot be opened");
+        blamed(login(&idp, &connector(&idp, |_| ()), &Ask::default()).await, blame, "no decryption key");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_and_answers_another_request_is_not_the_providers_doing() {
+    let idp = Idp::start().await;
+    let other = Keys::rsa();
+    let connector = connector(&idp, |_| ());
+    idp.lies(|lies| {
+        lies.encrypts_for = Some(other.der.clone());
+        lies.says = Some(Box::new(|says| says.answers = Some("_another".into())));
+    });
+    refused(login(&idp, &connector, &Ask::default()).await, "InResponseTo");
 }
 
 #[tokio::test]

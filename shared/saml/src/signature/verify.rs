@@ -29,24 +29,38 @@ pub struct Verified {
     signed: Signed,
     message: Option<String>,
     assertion: Option<String>,
+    unopened: Option<Refused>,
 }
 
 impl Opened {
     /// Verifies every signature of the message by these certificates. An encrypted assertion is opened with `keys` and
-    /// passes the gate once more; it needs a signature of its own unless the response has one.
+    /// passes the gate once more; it needs a signature of its own unless the response has one. One that cannot be opened is no
+    /// error where the response is signed: see [`Verified::unopened`].
     ///
     /// # Errors
-    /// Nothing is signed, a signature does not hold, or an encrypted assertion cannot be opened.
+    /// Nothing is signed, a signature does not hold, or an encrypted assertion in a response without a signature cannot be opened.
     pub fn verify(&self, by: &Certificates, keys: &DecryptionKeys) -> Result<Verified, Refused> {
         let document = self.untrusted()?;
         let top = document.root_element();
         let message = signed_text(top, self.root(), by)?;
         if self.root() != Root::Response {
             let message = Some(message.ok_or(Refused::Unsigned)?);
-            return Ok(Verified { root: self.root(), signed: Signed::Message, message, assertion: None });
+            return Ok(Verified {
+                root: self.root(),
+                signed: Signed::Message,
+                message,
+                assertion: None,
+                unopened: None,
+            });
         }
         let inner = if let Some(encrypted) = only(top, SAML, "EncryptedAssertion") {
-            let opened = keys.open(encrypted)?;
+            let opened = match keys.open(encrypted) {
+                Err(why) if message.is_some() && why.is_about_opening() => {
+                    let (root, signed, unopened) = (self.root(), Signed::Message, Some(why));
+                    return Ok(Verified { root, signed, message, assertion: None, unopened });
+                }
+                opened => opened?,
+            };
             let assertion = opened.untrusted()?;
             Some((signed_text(assertion.root_element(), Root::Assertion, by)?, plain(&assertion)?))
         } else if let Some(assertion) = only(top, SAML, "Assertion") {
@@ -61,7 +75,7 @@ impl Opened {
             (Some(_), Some((Some(text), _))) => (Signed::Both, Some(text)),
             (Some(_), Some((None, text))) => (Signed::Message, Some(text)),
         };
-        Ok(Verified { root: self.root(), signed, message, assertion })
+        Ok(Verified { root: self.root(), signed, message, assertion, unopened: None })
     }
 
     /// What a signature outside the document vouches for: all of it.
@@ -71,6 +85,7 @@ impl Opened {
             signed: Signed::Message,
             message: Some(self.text().to_owned()),
             assertion: None,
+            unopened: None,
         }
     }
 }
@@ -89,7 +104,14 @@ impl Verified {
         self.message.as_deref().map(|text| parse(text, self.root)).transpose()
     }
 
-    /// The assertion of a response, in the clear and without its signature; `None` if the response has none.
+    /// Why the assertion in a signed response could not be opened: the provider itself encrypted it for another key, or in a way
+    /// that is not allowed. There is no assertion then.
+    pub fn unopened(&self) -> Option<&Refused> {
+        self.unopened.as_ref()
+    }
+
+    /// The assertion of a response, in the clear and without its signature; `None` if the response has none, or it is
+    /// unopened.
     ///
     /// # Errors
     /// None: it was parsed before.

@@ -117,6 +117,26 @@ fn each_of_our_keys_is_tried() {
     );
 }
 
+#[test]
+fn what_cannot_be_opened_in_a_signed_response_is_its_signers_doing_and_says_nothing_of_anybody() {
+    let good = encrypted(Some(rsa()), Cipher::Aes128);
+    let cbc = changed(&good, "2009/xmlenc11#aes128-gcm", "2001/04/xmlenc#aes128-cbc");
+    for (inside, keys, why) in [
+        (&good, rsa().opens(), Refused::Decryption),
+        (&good, DecryptionKeys::none(), Refused::NoDecryptionKey),
+        (&cbc, other_rsa().opens(), refusal(&response(&cbc))),
+    ] {
+        let signed = signed_by(&rsa().key(), inside);
+        let opened = Opened::open(signed.as_bytes(), Root::Response).unwrap();
+        let verified = opened.verify(&rsa().pinned(), &keys).unwrap();
+        assert_eq!((verified.signed(), verified.unopened()), (Signed::Message, Some(&why)));
+        assert!(verified.message().unwrap().is_some() && verified.assertion().unwrap().is_none());
+        // Signed by somebody else, it is no more than a refusal.
+        let strange = opened.verify(&other_rsa().pinned(), &keys).unwrap_err();
+        assert_eq!(strange, Refused::Signature { of: Root::Response, certificates: 1 });
+    }
+}
+
 /// Whoever asks step by step learns nothing: a wrong key, a changed wrapped key, a changed text, a cut one are one answer.
 #[test]
 fn every_failure_to_open_is_the_same_answer() {
