@@ -37,6 +37,7 @@ enum Manner {
     HangsAfterThePassword,
     Confuses,
     RenewsNothing,
+    NobodyAtThePortal,
 }
 
 struct Lab {
@@ -285,7 +286,10 @@ async fn in_rounds(manner: Manner, keep_session: bool, enough: usize, rounds: us
     let mut tasks = JoinSet::new();
     let lab = Lab::new();
     let issuer = StandIn::start(manner, &lab, &mut tasks).await;
-    let spec = spec(&lab, &issuer, keep_session).await;
+    let mut spec = spec(&lab, &issuer, keep_session).await;
+    if manner == Manner::NobodyAtThePortal {
+        spec.people[0].begins = Some(format!("https://localhost:{}/portal", free_port().await.port()));
+    }
     let (mut commands, input) = tokio::io::duplex(1 << 16);
     let (output, events) = tokio::io::duplex(1 << 20);
     tasks.spawn(async move { super::live(input, output).await.unwrap() });
@@ -354,6 +358,15 @@ async fn who_waits_in_vain_behind_a_form_reloads_the_form() {
     assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (1, 0, 2));
     assert!(login.hops[2].path() == "/sign-in" && login.hops[2].error.is_some(), "{login:?}");
     assert!(login.hops[3].method == "GET" && login.hops[3].url == login.hops[1].url, "{login:?}");
+}
+
+#[tokio::test]
+async fn who_begins_where_nobody_is_opens_the_application() {
+    let events = run(Manner::NobodyAtThePortal, true, 1).await;
+    let login = logins(&events)[0];
+    assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
+    assert_eq!((login.acts.restarts, login.acts.passwords), (1, 1));
+    assert!(login.hops[0].path() == "/portal" && login.hops[0].error.is_some(), "{login:?}");
 }
 
 #[tokio::test]

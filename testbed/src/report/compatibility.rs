@@ -101,8 +101,8 @@ it); nothing here is written by hand, and a field is empty where no run did it.
   vouched at the person's last login.
 - **Of these**: asked for by a signed request, because this provider took no other; said in an encrypted assertion; or begun at the provider
   instead of the application.
-- **Keys rolled**: the identity provider signed with another key; or announced one, which its metadata showed beside the old. **Outages**: how often it was killed, paused, broken, or
-  out of reach of a node that asks it, while people went on signing in.
+- **Keys rolled**: the identity provider signed with another key; or announced one, which its metadata showed beside the old.
+  **Outages**: how often it was killed, paused, broken, or out of reach of a node that asks it, while people went on signing in.
 - **Holds**: everything that the topology expects, such as no login lost and none wrong.
 
 | software | version | as | protocol | logins | of these | signed on | renewed | keys rolled | outages | result |
