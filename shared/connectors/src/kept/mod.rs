@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -83,8 +83,8 @@ pub(crate) struct Kept<S: Source> {
     max_age: Duration,
     good: ArcSwapOption<Good<S::Answer>>,
     flight: Arc<Mutex<Flight<S::Why>>>,
-    /// The fetch that runs beside whoever found an answer old: one at most, because it holds the flight.
-    renewals: Lock<JoinSet<()>>,
+    /// The fetch that ends whether or not anybody waits for it: one at most, because it holds the flight.
+    beside: Lock<JoinSet<()>>,
 }
 
 /// One good fetch.
@@ -93,6 +93,9 @@ struct Good<A> {
     answer: Arc<A>,
     at: Moment,
 }
+
+/// What a fetch comes to.
+type Fetched<S> = Result<Arc<<S as Source>::Answer>, <S as Source>::Why>;
 
 /// The last fetch that ended.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl<S: Source> Kept<S> {
             max_age,
             good: ArcSwapOption::empty(),
             flight,
-            renewals: Lock::default(),
+            beside: Lock::default(),
         };
         if let Some(first) = first {
             kept.take(first);
@@ -143,8 +146,8 @@ impl<S: Source> Kept<S> {
             return Ok(fresh);
         }
         let Some(old) = self.known() else { return self.awaited(asked).await };
-        if self.renews() {
-            drop(timeout(MOMENT, self.flight.lock()).await);
+        if let Some(renewed) = self.renewed() {
+            drop(timeout(MOMENT, renewed).await);
         }
         Ok(self.known().unwrap_or(old))
     }
@@ -164,22 +167,35 @@ impl<S: Source> Kept<S> {
     }
 
     /// Has an old answer fetched again, beside whoever found it old; not while a fetch is under way, or soon after one failed.
-    fn renews(self: &Arc<Self>) -> bool {
-        let Ok(mut flight) = Arc::clone(&self.flight).try_lock_owned() else { return false };
+    fn renewed(self: &Arc<Self>) -> Option<oneshot::Receiver<Fetched<S>>> {
+        let flight = Arc::clone(&self.flight).try_lock_owned().ok()?;
         let now = self.source.now();
         let failed = flight.failed.as_ref().is_some_and(|(ended, _)| now.since(*ended) < REFRESH_PAUSE);
-        if failed || self.fresh(now).is_some() {
-            return false;
-        }
+        (!failed && self.fresh(now).is_none()).then(|| self.fetched_beside(flight))
+    }
+
+    /// Fetches, whether or not whoever waits for it goes away meanwhile.
+    fn fetched_beside(
+        self: &Arc<Self>,
+        mut flight: OwnedMutexGuard<Flight<S::Why>>,
+    ) -> oneshot::Receiver<Fetched<S>> {
+        let (done, fetched) = oneshot::channel();
         let kept = Arc::clone(self);
-        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
-        while renewals.try_join_next().is_some() {}
-        renewals.spawn(async move {
-            if let Err(why) = kept.fetch(&mut flight, &Limits::DOCUMENT).await {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(ended) = beside.try_join_next() {
+            if let Err(why) = ended {
+                tracing::error!(connector = self.connector, %why, "a fetch ended in a bug");
+            }
+        }
+        beside.spawn(async move {
+            let fetched = kept.fetch(&mut flight, &Limits::DOCUMENT).await;
+            if let Err(why) = &fetched {
                 tracing::warn!(connector = kept.connector, %why, "what the last good fetch brought is used");
             }
+            drop(flight);
+            drop(done.send(fetched));
         });
-        true
+        fetched
     }
 
     /// Fetches now; for probes. A fetch that is under way counts towards the time that `limits` give.
@@ -199,14 +215,15 @@ impl<S: Source> Kept<S> {
     /// # Errors
     /// Why the fetch came to nothing.
     pub(crate) async fn for_unknown_key(
-        &self,
+        self: &Arc<Self>,
         known: &Arc<S::Answer>,
     ) -> Result<Option<Arc<S::Answer>>, S::Why> {
         let newer = || self.last_good().filter(|good| !Arc::ptr_eq(good, known));
         if let Some(newer) = newer() {
             return Ok(Some(newer));
         }
-        let mut flight = timeout(PATIENCE, self.flight.lock()).await.map_err(|_| S::unanswered())?;
+        let flight = timeout(PATIENCE, Arc::clone(&self.flight).lock_owned());
+        let mut flight = flight.await.map_err(|_| S::unanswered())?;
         if let Some(newer) = newer() {
             return Ok(Some(newer));
         }
@@ -215,7 +232,8 @@ impl<S: Source> Kept<S> {
             return Ok(None);
         }
         flight.for_key = Some(now);
-        self.fetch(&mut flight, &Limits::DOCUMENT).await.map(Some)
+        // It ends though the asker hangs up: else whoever invents keys and goes would use up every turn.
+        self.fetched_beside(flight).await.unwrap_or_else(|_| Err(S::unanswered())).map(Some)
     }
 
     /// Fetches past any fetch that is under way, and keeps what came only where nothing may be used yet.

@@ -192,6 +192,19 @@ async fn who_is_given_up_makes_room_for_the_next() {
 }
 
 #[tokio::test]
+async fn who_invents_a_key_and_goes_away_takes_no_turn_from_whoever_brings_a_new_one() {
+    let (numbers, kept) = kept();
+    let known = kept.published().await.expect("it is alive");
+    numbers.publishes(Some(2));
+    numbers.lets_go.forget_permits(Semaphore::MAX_PERMITS);
+    let mut forger = Box::pin(kept.for_unknown_key(&known));
+    waits(&mut forger).await;
+    drop(forger);
+    numbers.lets_go.add_permits(1);
+    assert_eq!(kept.for_unknown_key(&known).await.expect("it is alive").as_deref(), Some(&2));
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_fetch_while_the_answer_is_young() {
     let (numbers, kept) = kept();
     kept.published().await.expect("it is alive");
