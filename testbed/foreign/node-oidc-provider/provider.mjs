@@ -44,9 +44,13 @@ function keys(file) {
 }
 
 function page(response, status, words) {
-  const body = `<!doctype html><title>Sign in</title><h1>Sign in</h1><p>${words}</p>
+  show(response, status, `<h1>Sign in</h1><p>${words}</p>
 <form method="post"><label>User <input name="login" autofocus></label>
-<label>Password <input name="password" type="password"></label><button>Sign in</button></form>`;
+<label>Password <input name="password" type="password"></label><button>Sign in</button></form>`);
+}
+
+function show(response, status, content) {
+  const body = `<!doctype html><title>Sign in</title>${content}`;
   response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }).end(body);
 }
 
@@ -87,7 +91,8 @@ const handle = (request, response) =>
   request.url.startsWith('/sign-in/')
     ? interact(request, response).catch((error) => {
         console.error(JSON.stringify({ page: 'sign-in', error: String(error) }));
-        page(response, 400, 'This sign-in is over. Start again at the application.');
+        // No form: what is typed into one that belongs to no login is typed in vain.
+        show(response, 400, '<h1>This sign-in is over</h1><p>Start again at the application.</p>');
       })
     : rest(request, response);
 createServer({ cert: readFileSync(config.cert), key: readFileSync(config.key) }, handle).listen(config.port, config.host, () =>
