@@ -140,9 +140,7 @@ impl Mesh {
         }
         Err(MeshError::Configurations(draft.problems))
     }
-}
 
-impl Mesh {
     /// What the lab's DNS knows: every server by its name, and the roots as a service.
     pub fn zone(&self) -> Zone {
         let roots = self.run.servers.iter().filter(|server| server.kind == ServerKind::Root);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::ends::subjects::Subjects;
 use super::judge::{Court, Finding};
 use crate::history::{Event, PasswordRefused, What, Who};
 use crate::language::Expectation;
@@ -33,23 +34,15 @@ impl Court<'_, '_> {
 
     /// One person is one subject at an application, and one subject one person.
     pub(super) fn one_subject(&self, expected: &Expectation) -> Finding {
-        let mut of_person: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
-        let mut of_subject: BTreeMap<(&str, &str, &str), &str> = BTreeMap::new();
+        let mut subjects = Subjects::default();
         let mut trouble: Option<String> = None;
         let mut attempts = 0;
         for (app, person, who) in self.answers(expected) {
             attempts += 1;
-            let subject = (who.iss.as_str(), who.sub.as_str());
-            let first = *of_person.entry((app, person)).or_insert(subject);
-            let owner = *of_subject.entry((app, subject.0, subject.1)).or_insert(person);
-            if first != subject {
-                trouble.get_or_insert(format!("{person} is {} and {} at {app}", first.1, subject.1));
-            } else if owner != person {
-                trouble.get_or_insert(format!("{person} and {owner} are both {} at {app}", subject.1));
-            }
+            trouble = trouble.or(subjects.not_one_to_one(app, person, who));
         }
         let words = trouble.clone().unwrap_or_else(|| {
-            format!("{} people at their applications, one to one over {attempts} answers", of_person.len())
+            format!("{} people at their applications, one to one over {attempts} answers", subjects.people())
         });
         Finding { number: Some(f64::from(u8::from(trouble.is_none()))), words, attempts }
     }

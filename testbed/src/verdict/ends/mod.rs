@@ -4,7 +4,7 @@
 //! [`usual`] what logins cost without a fault.
 
 mod excuses;
-mod subjects;
+pub(super) mod subjects;
 pub mod usual;
 pub mod visits;
 

@@ -1,5 +1,5 @@
 //! Who is who: somebody else's session, another subject than before, two people with one, and somebody whom nobody who was asked
-//! knows.
+//! knows. Also for the expectation that one person is one subject.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::verdict::world::World;
 
 /// Who is who at each application, as the first time said.
 #[derive(Default)]
-pub(super) struct Subjects<'a> {
+pub(in crate::verdict) struct Subjects<'a> {
     of_person: BTreeMap<(&'a str, &'a str), (&'a str, &'a str)>,
     of_subject: BTreeMap<(&'a str, &'a str, &'a str), &'a str>,
 }
@@ -29,6 +29,16 @@ impl<'a> Subjects<'a> {
         if let Some(really) = who.lab_person.as_deref().filter(|really| *really != person) {
             return Some(format!("{person} got the session of {really}"));
         }
+        self.not_one_to_one(app, person, who)
+    }
+
+    /// Whether this person has another subject than before at this application, or somebody else's.
+    pub(in crate::verdict) fn not_one_to_one(
+        &mut self,
+        app: &'a str,
+        person: &'a str,
+        who: &'a Who,
+    ) -> Option<String> {
         let subject = (who.iss.as_str(), who.sub.as_str());
         let first = *self.of_person.entry((app, person)).or_insert(subject);
         if first != subject {
@@ -39,6 +49,11 @@ impl<'a> Subjects<'a> {
         }
         let owner = *self.of_subject.entry((app, subject.0, subject.1)).or_insert(person);
         (owner != person).then(|| format!("{person} and {owner} are both {} at {}", subject.1, subject.0))
+    }
+
+    /// How many people have a subject, once for each application.
+    pub(in crate::verdict) fn people(&self) -> usize {
+        self.of_person.len()
     }
 }
 
