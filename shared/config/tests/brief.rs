@@ -1,5 +1,6 @@
 //! The configurations that the product starts from load unchanged. They lie beside the checkout
-//! (`../shared/brief/configs`) or where `MANGROVE_BRIEF` says; where they do not, these tests say so and pass.
+//! (`../shared/brief/configs`) or where `MANGROVE_BRIEF` says. A clone elsewhere has the guide's examples for them, which are the
+//! same but for their comments (`examples.rs` sees to that where both lie), so nothing is passed over.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
@@ -7,26 +8,18 @@ mod support;
 use std::path::PathBuf;
 
 use mangrove_config::{Environment, Loader, Severity};
-use support::{Mapped, SECRETS, signing_key};
-
-fn brief() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/brief/configs");
-    let folder = std::env::var_os("MANGROVE_BRIEF").map_or(beside, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "NOT TESTED: the brief's configurations do not lie at {}; set MANGROVE_BRIEF",
-        folder.display()
-    );
-    None
-}
+use support::{EXAMPLES, Mapped, SECRETS, brief, guide, signing_key};
 
 fn configurations() -> Vec<PathBuf> {
-    let Some(folder) = brief() else { return Vec::new() };
-    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(files.len(), 6, "the brief has six configurations");
-    files
+    let folder = brief().inspect(|folder| {
+        assert_eq!(
+            std::fs::read_dir(folder).unwrap().count(),
+            EXAMPLES.len(),
+            "the brief's own files are these"
+        );
+    });
+    let folder = folder.unwrap_or_else(|| guide().join("examples"));
+    EXAMPLES.map(|name| folder.join(name)).to_vec()
 }
 
 #[test]

@@ -26,6 +26,31 @@ secrets:
   vault.keycloak-secret: nine
 ";
 
+/// The brief's files, and the guide's examples of the same names that hold the same.
+pub(crate) const EXAMPLES: [&str; 6] = [
+    "tier1-basic.yaml",
+    "tier2-diversified.yaml",
+    "tier3-root.yaml",
+    "tier3-edge.yaml",
+    "tier4-tactical.yaml",
+    "custom-health-check.yaml",
+];
+
+/// Where the guide is.
+pub(crate) fn guide() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide")
+}
+
+/// Where the brief's own configurations lie: where `MANGROVE_BRIEF` says, or beside the checkout; none in a clone elsewhere.
+pub(crate) fn brief() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("MANGROVE_BRIEF").map(PathBuf::from) {
+        assert!(folder.is_dir(), "MANGROVE_BRIEF says {}, and there is no such folder", folder.display());
+        return Some(folder);
+    }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/brief/configs");
+    beside.is_dir().then_some(beside)
+}
+
 /// Files in memory before those of the disk; each has mode 0600 unless said otherwise.
 #[derive(Default)]
 pub(crate) struct Mapped {
