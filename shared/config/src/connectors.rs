@@ -271,7 +271,8 @@ pub struct Ldap {
     /// How deep under `baseDN` users are searched. Defaults to `wholeSubtree`.
     #[serde(default)]
     pub scope: LdapScope,
-    /// Name of an attribute here, and of the directory's. Attributes that are not named keep their names.
+    /// Name of an attribute here, and of the directory's. Attributes that are not named here keep their names. The directory is asked
+    /// for these, for what the mappings of groups and applications name, and for the usual ones (guide to directories).
     #[serde(default)]
     pub attribute_mapping: BTreeMap<String, String>,
     /// What joins several values of one attribute into one text. Defaults to none: a list.

@@ -8,22 +8,33 @@ use ldap3::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::dn;
-use super::settings::{By, Settings};
+use super::ranges::{self, Part};
+use super::settings::Settings;
 
-/// Attributes that hold passwords or keys: not told to anybody, even where the service account may read them.
+/// Attributes that hold passwords or keys: neither asked for nor told to anybody, also where a mapping names one. What is asked
+/// for at all is in [`wanted`](super::wanted), which keeps those out that this list does not know.
 const SECRET: &[&str] = &[
     "authpassword",
     "dbcspwd",
     "ipanthash",
     "krbprincipalkey",
     "lmpwdhistory",
+    "ipatokenotpkey",
     "ms-mcs-admpwd",
+    "msds-managedpassword",
+    "mslaps-encrypteddsrmpassword",
+    "mslaps-encrypteddsrmpasswordhistory",
+    "mslaps-encryptedpassword",
+    "mslaps-encryptedpasswordhistory",
     "mslaps-password",
     "ntpwdhistory",
     "sambalmpassword",
     "sambantpassword",
+    "sambapasswordhistory",
     "supplementalcredentials",
     "unicodepwd",
+    "unixuserpassword",
+    "userpkcs12",
     "userpassword",
 ];
 /// Attributes that are not text even where their octets happen to be UTF-8.
@@ -43,22 +54,16 @@ const BINARY: &[&str] = &[
 /// Attributes that are lists however many values there are.
 const LISTS: &[&str] = &["memberof"];
 /// What identifies an entry and is never given to another, in order of preference.
-const IDENTIFIERS: &[&str] = &["entryUUID", "objectGUID", "nsUniqueId"];
+pub(super) const IDENTIFIERS: &[&str] = &["entryUUID", "objectGUID", "nsUniqueId"];
 /// Longest value that becomes a claim, in bytes: pictures do not travel in tokens.
 const LONGEST_VALUE: usize = 8 * 1024;
 /// Most values of one attribute, and most attributes beside those that are mapped, that become claims.
 const MOST_VALUES: usize = 2_000;
 const MOST_ATTRIBUTES: usize = 200;
 
-/// What is asked of an entry: all that users' attributes are, and those that may be operational, which come only by name.
-pub(super) fn attributes(settings: &Settings) -> Vec<String> {
-    let mapped = settings.mapping.iter().map(|(_, theirs)| theirs.as_str());
-    let key = match &settings.by {
-        By::Key(key) | By::Rdn(key) => Some(key.as_str()),
-        By::ActiveDirectory => None,
-    };
-    let named = ["*", "memberOf"].into_iter().chain(IDENTIFIERS.iter().copied()).chain(key).chain(mapped);
-    named.map(str::to_owned).collect()
+/// Whether it is the name of an attribute that is not told to anybody.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name.split(';').next().unwrap_or_default().to_ascii_lowercase().as_str())
 }
 
 /// An entry, read.
@@ -67,23 +72,51 @@ pub(super) struct Person {
     dn: String,
     /// By lower-case name: the name as the directory writes it, and its values.
     values: BTreeMap<String, (String, Vec<Vec<u8>>)>,
+    /// Attributes of which the directory has sent a part, by lower-case name: the place of the first value that is missing.
+    cut: BTreeMap<String, usize>,
 }
 
 impl Person {
     pub(super) fn read(entry: SearchEntry) -> Self {
-        let texts = entry
-            .attrs
-            .into_iter()
-            .map(|(name, values)| (name, values.into_iter().map(String::into_bytes).collect::<Vec<_>>()));
-        let mut values = BTreeMap::new();
-        for (name, found) in texts.chain(entry.bin_attrs) {
-            // `memberOf;range=0-1499`: a part of what there is. Other options make attributes of their own.
-            let name = name.split(";range=").next().unwrap_or_default().to_owned();
+        let (mut values, mut cut) = (BTreeMap::new(), BTreeMap::new());
+        let dn = entry.dn.clone();
+        for (name, part, found) in attributes(entry) {
+            let key = name.to_ascii_lowercase();
+            if let Some(next) = part.and_then(|part| part.next) {
+                cut.insert(key.clone(), next);
+            }
             if !found.is_empty() {
-                values.insert(name.to_ascii_lowercase(), (name, found));
+                values.insert(key, (name, found));
             }
         }
-        Self { dn: entry.dn, values }
+        Self { dn, values, cut }
+    }
+
+    /// What asks for the values that the directory has kept back, of attributes of which more are told.
+    pub(super) fn rest(&self) -> Vec<String> {
+        let wanted = self.cut.iter().filter(|(key, _)| self.of(key).len() < MOST_VALUES);
+        wanted.map(|(key, next)| ranges::rest(key, *next)).collect()
+    }
+
+    /// Takes the next parts out of an entry that was asked for them; whether there were any.
+    pub(super) fn goes_on(&mut self, entry: SearchEntry) -> bool {
+        let mut went_on = false;
+        for (name, part, found) in attributes(entry) {
+            let key = name.to_ascii_lowercase();
+            let Some(part) = part.filter(|part| self.cut.get(&key) == Some(&part.from)) else { continue };
+            match part.next {
+                Some(next) => self.cut.insert(key.clone(), next),
+                None => self.cut.remove(&key),
+            };
+            self.values.entry(key).or_insert((name, Vec::new())).1.extend(found);
+            went_on = true;
+        }
+        went_on
+    }
+
+    /// Whether all values of an attribute are here, and are told.
+    pub(super) fn has_all_of(&self, attribute: &str) -> bool {
+        !self.cut.contains_key(&attribute.to_ascii_lowercase()) && self.of(attribute).len() <= MOST_VALUES
     }
 
     pub(super) fn dn(&self) -> &str {
@@ -153,9 +186,19 @@ impl Person {
     }
 }
 
+/// Name without range, part, and values of each attribute.
+fn attributes(entry: SearchEntry) -> impl Iterator<Item = (String, Option<Part>, Vec<Vec<u8>>)> {
+    let octets = |values: Vec<String>| values.into_iter().map(String::into_bytes).collect();
+    let texts = entry.attrs.into_iter().map(move |(name, values)| (name, octets(values)));
+    texts.chain(entry.bin_attrs).map(|(name, values)| {
+        let (name, part) = ranges::split(&name);
+        (name, part, values)
+    })
+}
+
 fn value(key: &str, values: &[Vec<u8>], delimiter: Option<&str>) -> Option<Value> {
     let bare = key.split(';').next().unwrap_or_default();
-    if SECRET.contains(&bare) {
+    if is_secret(bare) {
         return None;
     }
     let short = values.iter().filter(|value| value.len() <= LONGEST_VALUE).take(MOST_VALUES);
@@ -201,6 +244,7 @@ mod tests {
             text("mail", &["a@example.com", "alice@example.com"]),
             text("memberOf", &["cn=staff,ou=groups,dc=x"]),
             text("userPassword", &["{SSHA}secret"]),
+            text("msDS-ManagedPassword;x-a", &["secret"]),
             text("objectGUID", &["ABCDEFGHIJKLMNOP"]),
             text("description", &[&"x".repeat(LONGEST_VALUE + 1)]),
         ]);
@@ -216,7 +260,10 @@ mod tests {
         assert_eq!(claims["memberOf"], json!(["cn=staff,ou=groups,dc=x"]));
         assert_eq!(claims["jpegPhoto"], "/9g=");
         assert_eq!(claims["objectGUID"], "QUJDREVGR0hJSktMTU5PUA==", "never text, whatever its octets");
-        assert!(!claims.contains_key("userPassword") && !claims.contains_key("description"));
+        assert!(
+            !claims.keys().any(|name| name.to_lowercase().contains("password"))
+                && !claims.contains_key("description")
+        );
     }
 
     #[test]
@@ -274,6 +321,36 @@ mod tests {
         let claims = alice.claims(&settings(&json!({ "attributeMapping": { "sub": "employeeNumber" } })));
         assert_eq!(claims["sub"], "7");
         assert_eq!(claims.len(), MOST_ATTRIBUTES + 1);
+    }
+
+    fn with(attributes: &[(&str, &[&str])]) -> SearchEntry {
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let attrs = attributes.iter().map(|(name, values)| ((*name).to_owned(), texts(values))).collect();
+        SearchEntry { dn: "cn=a".into(), attrs, bin_attrs: HashMap::new() }
+    }
+
+    #[test]
+    fn what_comes_in_parts_is_put_together_in_order() {
+        let mut person = Person::read(with(&[("memberOf;range=0-1", &["cn=a", "cn=b"]), ("memberOf", &[])]));
+        assert_eq!(person.rest(), ["memberof;range=2-*"]);
+        assert!(!person.has_all_of("memberOf"));
+        assert!(!person.goes_on(with(&[("memberOf;range=0-1", &["cn=a", "cn=b"])])), "the same again");
+        assert!(!person.goes_on(with(&[("memberOf", &["cn=x"]), ("cn;range=2-*", &["x"])])), "not asked for");
+        assert!(person.goes_on(with(&[("memberOf;Range=2-2", &["cn=c"])])));
+        assert_eq!(person.rest(), ["memberof;range=3-*"]);
+        assert!(person.goes_on(with(&[("memberOf;range=3-*", &["cn=d"])])));
+        assert!(person.rest().is_empty() && person.has_all_of("MEMBEROF"));
+        assert_eq!(person.groups(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn more_values_than_are_told_are_not_asked_for() {
+        let many = vec!["cn=a"; MOST_VALUES];
+        let person = Person::read(with(&[("memberOf;range=0-1999", &many)]));
+        assert!(person.rest().is_empty() && !person.has_all_of("memberOf"));
+        let whole = Person::read(with(&[("memberOf", &many)]));
+        assert!(whole.has_all_of("memberOf"));
+        assert!(!Person::read(with(&[("memberOf", &vec!["cn=a"; MOST_VALUES + 1])])).has_all_of("memberOf"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `type: ldap` and `type: activedirectory`: people whose passwords a directory checks.
 //!
 //! Read in the order of a login ([`sign_in`]): the service account searches the entry that the typed name belongs to
-//! ([`servers`]), the person is bound on a connection of its own that nobody uses afterwards, [`judge`] reads what the
+//! ([`servers`]) for the attributes that somebody [`wanted`], the person is bound on a connection of its own that nobody uses afterwards, [`judge`] reads what the
 //! directory says, [`entry`] what it knows. Every connection ([`link`]) is dialled and encrypted as all others of this process are; the driver sees
 //! only what [`guard`] has let through. A password goes to the servers that `url` lists and nowhere else: referrals are
 //! never followed. All of it has one deadline.
@@ -13,11 +13,13 @@ mod guard;
 mod judge;
 mod link;
 mod pool;
+mod ranges;
 mod refusals;
 mod servers;
 mod settings;
 mod shape;
 mod sign_in;
+mod wanted;
 
 use std::time::Duration;
 
@@ -54,6 +56,8 @@ const TURN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Ldap {
     settings: Settings,
+    /// Attributes to ask for of a person's entry.
+    wanted: Vec<String>,
     servers: Servers,
     endpoint: Option<Endpoint>,
     turns: Semaphore,
@@ -72,7 +76,8 @@ impl Ldap {
         let endpoint = |judge| Endpoint::build(judge, parts.http.share(profile, None)?);
         let endpoint = judge.map(endpoint).transpose()?;
         let servers = Servers::new(&settings, &parts.http.dialer(profile)?);
-        Ok(Self { settings, servers, endpoint, turns: Semaphore::new(IN_FLIGHT) })
+        let wanted = wanted::attributes(&settings, config);
+        Ok(Self { settings, wanted, servers, endpoint, turns: Semaphore::new(IN_FLIGHT) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -124,6 +129,13 @@ impl Ldap {
             Ok(Outcome::Hidden(attribute)) => {
                 let log = self.said(format_args!(
                     "the entry found does not show its {attribute} to the service account"
+                ));
+                Err(Failure::misconfigured(log))
+            }
+            Ok(Outcome::SomeGroups { from }) => {
+                let log = self.said(format_args!(
+                    "{from} does not tell all groups of a person, who is not let in with some of them: let the directory \
+                     show more at once, search below a narrower `groupBaseDN`, or map `groups`"
                 ));
                 Err(Failure::misconfigured(log))
             }

@@ -5,7 +5,7 @@ use mangrove_keys::ambient;
 
 use super::Ldap;
 use super::dn;
-use super::entry::{self, Person};
+use super::entry::Person;
 use super::judge::{self, No};
 use super::link::{Act, Bound, Found, Link, Query, Said, Trouble, Who};
 use super::servers::Server;
@@ -13,6 +13,8 @@ use super::settings::{By, Groups};
 
 /// Most groups of one person that are searched.
 const MOST_GROUPS: i32 = 1_000;
+/// Most parts of an attribute that are fetched beside the first.
+const MOST_PARTS: usize = 8;
 
 /// What a directory said about a name and a password.
 pub(super) enum Outcome {
@@ -27,6 +29,11 @@ pub(super) enum Outcome {
     Several,
     /// The entry does not show the attribute that was searched by.
     Hidden(String),
+    /// The directory does not tell all groups, or more than are read: one that is missing may be the one that counts.
+    SomeGroups {
+        /// Where they were looked for.
+        from: String,
+    },
 }
 
 /// A name under an attribute.
@@ -44,7 +51,7 @@ impl Ldap {
         username: &str,
         password: &str,
     ) -> Result<Outcome, Trouble> {
-        let (person, mut link) = match &self.settings.by {
+        let (mut person, mut link) = match &self.settings.by {
             By::Rdn(key) => {
                 let dn = format!("{key}={},{}", dn_escape(username), self.settings.base);
                 if self.settings.account.as_ref().is_some_and(|account| dn::same(&dn, &account.dn)) {
@@ -80,8 +87,28 @@ impl Ldap {
                 (person, link)
             }
         };
-        let groups = self.groups(server, &mut link, &person).await?;
-        Ok(Outcome::Vouched(person, groups))
+        self.complete(server, &mut link, &mut person).await?;
+        Ok(match self.groups(server, &mut link, &person).await? {
+            Ok(groups) => Outcome::Vouched(person, groups),
+            Err(from) => Outcome::SomeGroups { from },
+        })
+    }
+
+    /// Fetches what is missing of attributes that the directory sends in parts.
+    async fn complete(&self, server: &Server, link: &mut Link, person: &mut Person) -> Result<(), Trouble> {
+        for _ in 0..MOST_PARTS {
+            let attributes = person.rest();
+            if attributes.is_empty() {
+                break;
+            }
+            let all = self.query(person.dn().to_owned(), Scope::Base, "(objectClass=*)".into(), 1);
+            let found = self.as_anybody(server, link, &Query { attributes, ..all }).await?;
+            let found = refused_or(found, self.search_by(self.who()))?.entries.pop();
+            if !found.is_some_and(|entry| person.goes_on(entry)) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The entry that a typed name belongs to, or what comes of it instead.
@@ -154,21 +181,29 @@ impl Ldap {
     }
 
     fn query(&self, base: String, scope: Scope, filter: String, most: i32) -> Query {
-        Query { base, scope, filter, attributes: entry::attributes(&self.settings), most }
+        Query { base, scope, filter, attributes: self.wanted.clone(), most }
     }
 
-    /// Names of the person's groups: searched where that is configured, else those that the entry names.
+    /// Names of the person's groups: searched where that is configured, else those that the entry names. All of them, or where
+    /// some are missing.
     async fn groups(
         &self,
         server: &Server,
         link: &mut Link,
         person: &Person,
-    ) -> Result<Vec<String>, Trouble> {
-        let Some(groups) = &self.settings.groups else { return Ok(person.groups()) };
+    ) -> Result<Result<Vec<String>, String>, Trouble> {
+        let Some(groups) = &self.settings.groups else {
+            let mapped = self.settings.mapping.iter().find(|(ours, _)| ours == "groups");
+            let from = mapped.map_or("memberOf", |(_, theirs)| theirs);
+            return Ok(if person.has_all_of(from) { Ok(person.groups()) } else { Err(from.to_owned()) });
+        };
         let found = self.as_anybody(server, link, &groups_of(groups, person.dn())).await?;
         let found = refused_or(found, group_search(groups, self.who()))?;
+        if found.said.code != 0 {
+            return Ok(Err(format!("a search at {}", groups.base)));
+        }
         let found = found.entries.into_iter().map(Person::read);
-        Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect())
+        Ok(Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect()))
     }
 
     /// Searches as the service account if there is one, else as the person.
@@ -212,7 +247,7 @@ fn not(no: No, bound: Bound) -> Result<Outcome, Trouble> {
     }
 }
 
-/// What a search found, unless the server refused it.
+/// What a search found, unless the server refused it. With a code it is not all that there is.
 fn refused_or(found: Found, act: Act) -> Result<Found, Trouble> {
     const SIZE_LIMIT: u32 = 4;
     match found.said.code {

@@ -12,7 +12,7 @@ use crate::hostile::{alice_at, is_alices};
 use crate::liar::{Liar, Reply, Request, entry, honestly, result};
 
 /// The settings of groups that are searched at `ou=g`.
-fn with_groups(liar: &Liar) -> Value {
+pub(crate) fn with_groups(liar: &Liar) -> Value {
     let mut written = liar.connector();
     written["groupBaseDN"] = "ou=g".into();
     written

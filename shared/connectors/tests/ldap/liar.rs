@@ -30,7 +30,7 @@ impl Request {
 
     /// Whether it asks for the entry of whoever signs in.
     pub(crate) fn seeks_a_person(&self) -> bool {
-        self.names("*")
+        self.names("entryUUID")
     }
 
     /// Whether it is a search that names this attribute.
@@ -209,10 +209,12 @@ pub(crate) fn result(tag: u8, code: u8, words: &str) -> Vec<u8> {
     element(tag, &[element(0x0a, &[code]), element(0x04, b""), element(0x04, words.as_bytes())].concat())
 }
 
+/// Values of one attribute stand one after the other.
 pub(crate) fn entry(dn: &str, attributes: &[(&str, &str)]) -> Vec<u8> {
-    let attributes = attributes.iter().flat_map(|(name, value)| {
-        let values = element(0x31, &element(0x04, value.as_bytes()));
-        element(0x30, &[element(0x04, name.as_bytes()), values].concat())
+    let attributes = attributes.chunk_by(|one, next| one.0 == next.0).flat_map(|values| {
+        let name = element(0x04, values[0].0.as_bytes());
+        let values: Vec<u8> = values.iter().flat_map(|(_, value)| element(0x04, value.as_bytes())).collect();
+        element(0x30, &[name, element(0x31, &values)].concat())
     });
     let attributes: Vec<u8> = attributes.collect();
     element(0x64, &[element(0x04, dn.as_bytes()), element(0x30, &attributes)].concat())

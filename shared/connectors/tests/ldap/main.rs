@@ -7,6 +7,7 @@ mod slapd;
 
 mod account;
 mod garbage;
+mod groups;
 mod hostile;
 mod outages;
 mod people;
