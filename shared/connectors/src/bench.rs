@@ -1,25 +1,18 @@
 //! Work that would keep an async thread: done off them, a few pieces at a time, a bounded number behind them, within a time.
-//!
-//! Those who wait are served in turn, one piece of each network's after another, so that whoever brings much waits for their own.
-//! While there is room nobody is bounded. When there is none, the network that has the most waiting gives up its newest piece for
-//! one that has less; a newcomer that would have the most is turned away itself. So a flood from few networks washes out itself,
-//! and a piece from elsewhere waits for one piece of each of them at most. A panic in a piece of work ends what caused it and
-//! nothing else.
+//! Those who wait are served by [`Turns`]. A panic in a piece of work ends what caused it and nothing else.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::Network;
+use crate::turns::{Full, Turns};
 
 /// One bench.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    hall: Arc<Hall>,
+    turns: Turns,
     longest: Duration,
 }
 
@@ -37,8 +30,7 @@ pub(crate) enum Undone {
 impl Bench {
     /// So many workers, with so many waiting behind them; nobody waits for longer than `longest`, work included.
     pub(crate) fn new(workers: usize, waiting: usize, longest: Duration) -> Self {
-        let queue = Queue { free: workers, lines: VecDeque::new() };
-        Self { hall: Arc::new(Hall { room: waiting, queue: Mutex::new(queue) }), longest }
+        Self { turns: Turns::new(workers, waiting), longest }
     }
 
     /// Does some work of this node's own.
@@ -62,10 +54,7 @@ impl Bench {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
         let doing = async {
-            let turn = match self.hall.enter(whom)? {
-                Entered::Served(turn) => turn,
-                Entered::Waits(turn) => turn.await.map_err(|_| Undone::Busy)?,
-            };
+            let turn = self.turns.turn(whom).await.map_err(|Full| Undone::Busy)?;
             let done = spawn_blocking(move || {
                 let _turn = turn;
                 work()
@@ -76,123 +65,10 @@ impl Bench {
     }
 }
 
-/// Where work waits for a worker.
-#[derive(Debug)]
-struct Hall {
-    /// Pieces that may wait.
-    room: usize,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Debug)]
-struct Queue {
-    /// Workers without work; then nobody waits.
-    free: usize,
-    /// Those who wait, a line for each network, none of them empty; the first is served next, and then goes to the end.
-    lines: VecDeque<Line>,
-}
-
-#[derive(Debug)]
-struct Line {
-    of: Network,
-    waiting: VecDeque<oneshot::Sender<Turn>>,
-}
-
-/// How somebody came in.
-enum Entered {
-    Served(Turn),
-    /// Busy after all, if it closes without a turn.
-    Waits(oneshot::Receiver<Turn>),
-}
-
-/// A worker's time. Dropping it gives it to the next, also where whoever it was given to has gone.
-#[derive(Debug)]
-struct Turn(Arc<Hall>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let next = self.0.queue().next();
-        if let Some(next) = next {
-            drop(next.send(Self(Arc::clone(&self.0))));
-        }
-    }
-}
-
-impl Hall {
-    fn enter(self: &Arc<Self>, whom: Network) -> Result<Entered, Undone> {
-        let mut queue = self.queue();
-        if queue.free > 0 {
-            queue.free -= 1;
-            drop(queue);
-            return Ok(Entered::Served(Turn(Arc::clone(self))));
-        }
-        if queue.waiting() >= self.room {
-            queue.forget_those_who_went();
-        }
-        if queue.waiting() >= self.room {
-            queue.makes_room_for(whom)?;
-        }
-        let (turn, waits) = oneshot::channel();
-        queue.line(whom).waiting.push_back(turn);
-        Ok(Entered::Waits(waits))
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Queue {
-    /// Whose turn it is; nobody's, and a worker is free.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let Some(mut line) = self.lines.pop_front() else {
-            self.free += 1;
-            return None;
-        };
-        let next = line.waiting.pop_front();
-        if !line.waiting.is_empty() {
-            self.lines.push_back(line);
-        }
-        next
-    }
-
-    /// Whoever waits longest in vain goes: the newest of the longest line, if that stays longer than that of the one who comes.
-    fn makes_room_for(&mut self, whom: Network) -> Result<(), Undone> {
-        let own = self.lines.iter().find(|line| line.of == whom).map_or(0, |line| line.waiting.len());
-        let longest = self.lines.iter_mut().max_by_key(|line| line.waiting.len());
-        match longest.filter(|longest| longest.waiting.len() > own + 1) {
-            Some(longest) => {
-                longest.waiting.pop_back();
-                Ok(())
-            }
-            None => Err(Undone::Busy),
-        }
-    }
-
-    fn line(&mut self, of: Network) -> &mut Line {
-        let at = self.lines.iter().position(|line| line.of == of).unwrap_or_else(|| {
-            self.lines.push_back(Line { of, waiting: VecDeque::new() });
-            self.lines.len() - 1
-        });
-        &mut self.lines[at]
-    }
-
-    fn waiting(&self) -> usize {
-        self.lines.iter().map(|line| line.waiting.len()).sum()
-    }
-
-    fn forget_those_who_went(&mut self) {
-        for line in &mut self.lines {
-            line.waiting.retain(|turn| !turn.is_closed());
-        }
-        self.lines.retain(|line| !line.waiting.is_empty());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
-    use std::sync::mpsc;
+    use std::sync::{Arc, Mutex, mpsc};
 
     use futures::future::{join, join_all};
 

@@ -227,7 +227,7 @@ impl Connector {
         from: Network,
     ) -> Result<Identity, Failure> {
         match self {
-            Self::Ldap(c) => c.verify_password(username, password).await,
+            Self::Ldap(c) => c.verify_password(username, password, from).await,
             Self::Local(c) => c.verify_password(username, password, from).await,
             Self::Oidc(_) | Self::Saml(_) => {
                 Err(Failure::protocol("a password for a connector that takes none"))

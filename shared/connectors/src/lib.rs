@@ -24,6 +24,7 @@ mod network;
 pub mod oidc;
 pub mod saml;
 pub mod step;
+mod turns;
 
 pub use connector::{BuildError, Connector, Parts};
 pub use dns::services::{Host, Services};

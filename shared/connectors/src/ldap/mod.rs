@@ -28,7 +28,6 @@ use mangrove_config::health_check::HealthCheck;
 use mangrove_config::{Config, connectors::Ldap as Written};
 use mangrove_continuity::HealthPolicy;
 use mangrove_keys::ambient;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::entry::Person;
@@ -39,7 +38,8 @@ use self::sign_in::Outcome;
 use crate::endpoint::{self, Endpoint};
 use crate::failure::WRONG_PASSWORD;
 use crate::http::HttpBuildError;
-use crate::{Begin, Failure, Identity, Look, Parts, ProbeResult};
+use crate::turns::Turns;
+use crate::{Begin, Failure, Identity, Look, Network, Parts, ProbeResult};
 
 /// From the typed password to the answer, all servers together. The listener gives an endpoint 15 s, of which guessing may
 /// have cost 8.
@@ -49,7 +49,8 @@ const LONGEST_NAME: usize = 256;
 const LONGEST_PASSWORD: usize = 1_024;
 /// Sign-ins that ask the directory at a time: each holds some six descriptors until it ends.
 const IN_FLIGHT: usize = 64;
-/// How long one waits for its turn. Where the directory answers, turns come in milliseconds.
+/// Sign-ins that wait for their turn, and how long each does. Where the directory answers, turns come in milliseconds.
+const WAITING: usize = 256;
 const TURN: Duration = Duration::from_secs(2);
 
 /// A directory.
@@ -60,7 +61,7 @@ pub struct Ldap {
     wanted: Vec<String>,
     servers: Servers,
     endpoint: Option<Endpoint>,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl Ldap {
@@ -77,7 +78,7 @@ impl Ldap {
         let endpoint = judge.map(endpoint).transpose()?;
         let servers = Servers::new(&settings, &parts.http.dialer(profile)?);
         let wanted = wanted::attributes(&settings, config);
-        Ok(Self { settings, wanted, servers, endpoint, turns: Semaphore::new(IN_FLIGHT) })
+        Ok(Self { settings, wanted, servers, endpoint, turns: Turns::new(IN_FLIGHT, WAITING) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -92,7 +93,12 @@ impl Ldap {
         Begin::Password { title: self.settings.title.clone() }
     }
 
-    pub(crate) async fn verify_password(&self, username: &str, password: &str) -> Result<Identity, Failure> {
+    pub(crate) async fn verify_password(
+        &self,
+        username: &str,
+        password: &str,
+        from: Network,
+    ) -> Result<Identity, Failure> {
         let wrong = |log: &str| Err(Failure::rejected(WRONG_PASSWORD, self.said(log)));
         if username.is_empty() || password.is_empty() {
             return wrong("an empty user name or password: not sent, a directory may take it for anonymous");
@@ -104,9 +110,9 @@ impl Ldap {
             return wrong("a user name or password with characters that nobody types");
         }
         let until = ambient::now() + PATIENCE;
-        let Ok(_turn) = timeout(TURN, self.turns.acquire()).await else {
+        let Ok(Ok(_turn)) = timeout(TURN, self.turns.turn(from)).await else {
             return Err(Failure::unavailable(self.said(format_args!(
-                "busy: {IN_FLIGHT} sign-ins are asking the directory and none has ended within {} s",
+                "busy: {IN_FLIGHT} sign-ins are asking the directory, and this one had no turn within {} s, or no place to wait",
                 TURN.as_secs()
             ))));
         };

@@ -1,10 +1,13 @@
 //! What a hostile or broken directory sends ends that login, and nothing else.
 
-use std::time::Instant;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use mangrove_connectors::{Blame, Failure, Identity, Network};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::account::by_name;
 use crate::liar::{Liar, Reply, Request, element, entry, honestly, message, nested, result};
@@ -120,6 +123,28 @@ async fn sign_ins_at_a_silent_directory_are_bounded_and_the_others_are_told_that
     }
     assert!(unanswered.iter().all(|failure| failure.no_answer));
     assert_eq!(liar.asked().len(), 64, "nobody else asked it");
+}
+
+#[tokio::test]
+async fn a_crowd_from_one_network_at_a_slow_directory_sends_nobody_else_to_another_member() {
+    let slow = |request: &Request| match request {
+        Request::Bind { password, .. } if password == "guess" => {
+            Reply::Late(Duration::from_millis(500), vec![result(0x61, 49, "")])
+        }
+        _ => honestly(request),
+    };
+    let liar = Liar::start(slow).await;
+    let directory = build(liar.connector(), json!({})).unwrap();
+    let network = |number| Network::from(IpAddr::from([192, 0, 2, number]));
+    let mut crowd = JoinSet::new();
+    for _ in 0..600 {
+        let directory = Arc::clone(&directory);
+        crowd.spawn(async move { directory.verify_password("alice", "guess", network(1)).await });
+    }
+    let turned_away = crowd.join_next().await.unwrap().unwrap().unwrap_err();
+    assert!(turned_away.log.contains("busy"), "all places are taken: {turned_away}");
+    let alice = directory.verify_password("alice", "correct horse", network(2)).await;
+    assert_eq!(alice.unwrap().subject, "cn=alice", "she came last, and was next");
 }
 
 #[tokio::test]

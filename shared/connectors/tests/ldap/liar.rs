@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +46,8 @@ pub(crate) enum Reply {
     Say(Vec<Vec<u8>>),
     /// These octets, as they are.
     Raw(Vec<u8>),
+    /// The same, so much later.
+    Late(Duration, Vec<Vec<u8>>),
     /// Nothing, and the connection stays.
     Silence,
     /// No more answers, but the connection stays open the other way.
@@ -109,9 +112,12 @@ async fn visit(
     let mut half_closed = false;
     while let Some((id, request)) = next(&mut client).await {
         seen.lock().unwrap().push((number, request.clone()));
+        let all = |operations: Vec<Vec<u8>>| operations.iter().flat_map(|it| message(id, it)).collect();
         let octets = match reply(&request) {
-            Reply::Say(operations) => {
-                operations.iter().flat_map(|operation| message(id, operation)).collect()
+            Reply::Say(operations) => all(operations),
+            Reply::Late(by, operations) => {
+                tokio::time::sleep(by).await;
+                all(operations)
             }
             Reply::Raw(octets) => octets,
             Reply::Silence => continue,
