@@ -1,6 +1,6 @@
 // An OpenID provider on npm's oidc-provider, with a sign-in page of its own. It has everything in memory but its key.
 //   MODULES=folder that holds node_modules   node provider.mjs CONFIG.json
-// CONFIG: { issuer, host, port, cert, key, keys: file, clients: [{ id, secret or jwks, urls }], users: { NAME: { password, claims } } }
+// CONFIG: { issuer, host, port, cert, key, keys: file, clients: [{ id, secret or jwks, urls, signedOut }], users: { NAME: { password, claims } } }
 import { createServer } from 'node:https';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,6 +17,7 @@ const provider = new Provider(config.issuer, {
     client_id: client.id,
     ...proof(client),
     redirect_uris: client.urls,
+    post_logout_redirect_uris: client.signedOut,
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
   })),
@@ -25,7 +26,7 @@ const provider = new Provider(config.issuer, {
   pkce: { required: () => true },
   cookies: { keys: [randomBytes(16).toString('hex')] },
   interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: false }, rpInitiatedLogout: { logoutSource } },
 });
 
 /** How a client proves who it is: with a key, with a secret, or not at all. */
@@ -52,6 +53,13 @@ function page(response, status, words) {
 function show(response, status, content) {
   const body = `<!doctype html><title>Sign in</title>${content}`;
   response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }).end(body);
+}
+
+/** Asks whether to sign out; `form` is the library's, without a button. */
+function logoutSource(context, form) {
+  const button = '<button name="logout" value="yes">Sign out</button></form>';
+  context.type = 'html';
+  context.body = `<!doctype html><title>Sign out</title><h1>Sign out?</h1>${form.replace('</form>', button)}`;
 }
 
 /** What the library asks of a person: a name and a password. Consent is given to whatever is asked. */

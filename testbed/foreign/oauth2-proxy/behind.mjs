@@ -22,7 +22,9 @@ createServer((request, response) => {
   const say = (status, body) =>
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(body));
   try {
-    say(200, told(request));
+    // The one page that the proxy lets nobody in to: a logout leads back to it.
+    if (request.url.startsWith('/signed-out')) say(200, { signed_out: true });
+    else say(200, told(request));
   } catch (error) {
     say(401, { error: `the proxy said nobody: ${error.message}` });
   }

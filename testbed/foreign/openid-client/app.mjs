@@ -14,7 +14,7 @@ const oidc = await import(pathToFileURL(require.resolve('openid-client')).href);
 
 const redirectUri = `${env.ORIGIN}/callback`;
 const pending = new Map(); // state -> what the login needs when it comes back
-const sessions = new Map(); // cookie -> who
+const sessions = new Map(); // cookie -> who, and the ID token for the way out
 const statusOf = { temporarily_unavailable: 503, access_denied: 403 }; // what the provider says, as a page's status
 let provider; // discovered at the first login, and again after a failure
 
@@ -67,7 +67,8 @@ async function callback(url, request, response) {
     idTokenExpected: true,
   });
   const session = randomBytes(16).toString('hex');
-  sessions.set(session, { who: await told(config, tokens), access: tokens.access_token, refresh: tokens.refresh_token });
+  const who = await told(config, tokens);
+  sessions.set(session, { who, access: tokens.access_token, refresh: tokens.refresh_token, idToken: tokens.id_token });
   response.writeHead(303, { location: '/me', 'set-cookie': setCookie('app_session', session) }).end();
 }
 
@@ -83,7 +84,7 @@ async function told(config, tokens) {
 function me(request, response) {
   const session = sessions.get(cookie(request, 'app_session'));
   if (!session) return refuse(response, 401, 'nobody is signed in');
-  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(session.who));
+  say(response, session.who);
 }
 
 /** Renews the tokens first: the person must stay the same, and the tokens must not. */
@@ -97,6 +98,31 @@ async function refresh(request, response) {
   if (tokens.access_token === session.access) return refuse(response, 502, 'the renewed access token is the old one');
   Object.assign(session, { who, access: tokens.access_token, refresh: tokens.refresh_token ?? session.refresh });
   me(request, response);
+}
+
+/** The session ends here first, then at the provider, which leads back to `/signed-out`. */
+async function signOut(request, response) {
+  const key = cookie(request, 'app_session');
+  const session = sessions.get(key);
+  if (!session) return refuse(response, 401, 'nobody is signed in');
+  sessions.delete(key);
+  const state = oidc.randomState();
+  const url = oidc.buildEndSessionUrl(await discovered(), {
+    id_token_hint: session.idToken,
+    post_logout_redirect_uri: `${env.ORIGIN}/signed-out`,
+    state,
+  });
+  response.writeHead(303, { location: url.href, 'set-cookie': setCookie('app_leaving', state) }).end();
+}
+
+function signedOut(url, request, response) {
+  const state = url.searchParams.get('state');
+  if (!state || state !== cookie(request, 'app_leaving')) return refuse(response, 400, 'no sign-out of this browser is waiting for this answer');
+  say(response, { signed_out: true });
+}
+
+function say(response, body) {
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(body));
 }
 
 function setCookie(name, value) {
@@ -119,6 +145,8 @@ async function handle(request, response) {
     else if (url.pathname === '/callback') await callback(url, request, response);
     else if (url.pathname === '/me') me(request, response);
     else if (url.pathname === '/refresh') await refresh(request, response);
+    else if (url.pathname === '/sign-out') await signOut(request, response);
+    else if (url.pathname === '/signed-out') signedOut(url, request, response);
     else refuse(response, 404, 'no such page');
   } catch (error) {
     console.error(JSON.stringify({ page: url.pathname, error: String(error), cause: String(error.cause ?? '') }));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::chromium::window::Window;
-use super::page::{Form, Page};
+use super::page::{Form, Link, Page};
 use super::simulated::Simulated;
 use crate::history::{Hop, Trouble};
 
@@ -46,6 +46,11 @@ pub enum How {
         /// Number of the button in the form.
         button: usize,
     },
+    /// Presses this link of the page.
+    Follows {
+        /// Number of the link on its page.
+        link: usize,
+    },
 }
 
 impl Navigation {
@@ -72,6 +77,12 @@ impl Navigation {
     /// A form that a script of its page sends as it is.
     pub fn carried_on(form: &Form, from: &Url) -> Self {
         Self::submit(form, form.filled("", "", 0), from, How::ItGoesOn)
+    }
+
+    /// A link that is pressed.
+    pub fn followed(link: &Link, from: &Url) -> Self {
+        let how = How::Follows { link: link.number };
+        Self { url: link.to.clone(), form: None, from: Some(from.clone()), how }
     }
 
     fn submit(form: &Form, fields: Vec<(String, String)>, from: &Url, how: How) -> Self {

@@ -14,6 +14,7 @@ pub mod page;
 pub mod people;
 pub mod person;
 pub mod probe;
+pub mod sign_out;
 pub mod simulated;
 pub mod spec;
 pub mod visit;

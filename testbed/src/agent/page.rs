@@ -27,10 +27,23 @@ pub struct Content {
     pub words: String,
     /// Forms in order.
     pub forms: Vec<Form>,
+    /// Links in order.
+    pub links: Vec<Link>,
     /// Where it goes by itself, and after which time.
     pub refresh: Option<(Duration, Url)>,
     /// The login id it shows for the operator.
     pub login_id: Option<String>,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its place among the links of its page, from 0.
+    pub number: usize,
+    /// Its words.
+    pub words: String,
+    /// Where it leads.
+    pub to: Url,
 }
 
 /// A form.
@@ -78,9 +91,18 @@ impl Page {
             says: says(&html),
             words: select(&html, "body").next().map(words).unwrap_or_default(),
             forms: read_forms(&html, &self.url),
+            links: read_links(&html, &self.url),
             refresh: refresh(&html, &self.url),
             login_id: login_id(&html),
         }
+    }
+}
+
+impl Link {
+    /// Whether its words say that it leads on from here.
+    pub fn leads_on(&self) -> bool {
+        let words = self.words.to_ascii_lowercase();
+        ["continue", "back to", "return"].iter().any(|on| words.contains(on))
     }
 }
 
@@ -170,6 +192,13 @@ fn read_form(number: usize, form: ElementRef<'_>, base: &Url) -> Option<Form> {
     Some(Form { number, action, post, fields, buttons })
 }
 
+fn read_links(html: &Html, base: &Url) -> Vec<Link> {
+    let read = |(number, link): (usize, ElementRef<'_>)| {
+        Some(Link { number, words: words(link), to: base.join(link.value().attr("href")?).ok()? })
+    };
+    select(html, "a[href]").enumerate().filter_map(read).collect()
+}
+
 fn refresh(html: &Html, base: &Url) -> Option<(Duration, Url)> {
     let meta = select(html, "meta[http-equiv]").find(|meta| {
         meta.value().attr("http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("refresh"))
@@ -238,6 +267,16 @@ mod tests {
         let other = content("<meta http-equiv='Refresh' content=\"2; url='/retry'\">").refresh.unwrap();
         assert_eq!((other.0, other.1.path()), (Duration::from_secs(2), "/retry"));
         assert!(content("<p>no</p>").refresh.is_none());
+    }
+
+    #[test]
+    fn a_link_that_leads_on_is_told_by_its_words() {
+        let links =
+            content("<a href=/help>Help</a><p><a class=act href='https://app.mesh.test/x'>Continue</a>")
+                .links;
+        let on: Vec<_> = links.iter().filter(|link| link.leads_on()).collect();
+        assert_eq!((links.len(), on.len(), on[0].number), (2, 1, 1));
+        assert_eq!(on[0].to.as_str(), "https://app.mesh.test/x");
     }
 
     #[test]

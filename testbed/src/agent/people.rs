@@ -13,9 +13,10 @@ use super::browser::Browser;
 use super::chance::Chance;
 use super::chromium::Chromium;
 use super::person::{Attempt, Patience};
+use super::sign_out::sign_out;
 use super::simulated::Simulated;
-use super::spec::{PersonSpec, Spec};
-use super::visit;
+use super::spec::{PersonSpec, SignsOut, Spec};
+use super::visit::{kind_of, visit};
 use super::wire::Wire;
 use crate::history::{Event, Micros, Seen, VisitOutcome, What};
 
@@ -166,30 +167,60 @@ async fn last_moment(place: &Place) {
     sleep(place.patience.page).await;
 }
 
+/// A browser that a person keeps from one arrival to the next.
+enum Kept {
+    /// None: the session was lost, or there never was one.
+    Nothing,
+    /// One with a session, and since when.
+    Session(Browser, Instant),
+    /// One whose session the person has ended.
+    SignedOut(Browser),
+}
+
 async fn keeps_coming(person: &PersonSpec, place: &Place, desk: &Desk, mut arrivals: Arrivals) {
-    let mut kept: Option<Browser> = None;
+    let mut kept = Kept::Nothing;
     let (mut can_refresh, mut visits) = (false, 0);
     let mut turn = 0;
     while arrivals.come(turn).await {
         turn += 1;
-        let Some(mut browser) = kept.take() else {
-            match desk.fresh().await {
-                Ok(browser) => kept = sign_in(person, place, browser).await,
-                Err(problem) => note(person, place, &not_begun(&problem)),
+        kept = match kept {
+            Kept::Nothing => match desk.fresh().await {
+                Ok(browser) => signs_in(person, place, browser).await,
+                Err(problem) => {
+                    note(person, place, &not_begun(&problem));
+                    Kept::Nothing
+                }
+            },
+            Kept::SignedOut(browser) => signs_in(person, place, browser).await,
+            Kept::Session(mut browser, since) => {
+                if let Some(how) = wants_to_leave(person, since) {
+                    let left = sign_out(person, how, &place.region, &mut browser, place.patience.page).await;
+                    let _ = place.events.send(Event::now(What::SignOut(Box::new(left))));
+                    Kept::SignedOut(browser)
+                } else {
+                    let kind = kind_of(visits, can_refresh);
+                    visits += 1;
+                    let visited = visit(person, &place.region, &mut browser, kind, place.patience.page).await;
+                    if visited.visit.outcome == VisitOutcome::Kept {
+                        can_refresh = visited.can_refresh;
+                    }
+                    let lost = matches!(visited.visit.outcome, VisitOutcome::Lost { .. });
+                    let _ = place.events.send(Event::now(What::Visit(Box::new(visited.visit))));
+                    if lost { Kept::Nothing } else { Kept::Session(browser, since) }
+                }
             }
-            continue;
         };
-        let kind = visit::kind_of(visits, can_refresh);
-        visits += 1;
-        let visited = visit::visit(person, &place.region, &mut browser, kind, place.patience.page).await;
-        if visited.visit.outcome == VisitOutcome::Kept {
-            can_refresh = visited.can_refresh;
-        }
-        if !matches!(visited.visit.outcome, VisitOutcome::Lost { .. }) {
-            kept = Some(browser);
-        }
-        let _ = place.events.send(Event::now(What::Visit(Box::new(visited.visit))));
     }
+}
+
+/// How a person with a session since then signs out, if it is time for it.
+fn wants_to_leave(person: &PersonSpec, since: Instant) -> Option<&SignsOut> {
+    person.sign_out.as_ref().filter(|how| since.elapsed() >= Duration::from_micros(how.after_us))
+}
+
+async fn signs_in(person: &PersonSpec, place: &Place, browser: Browser) -> Kept {
+    let browser = sign_in(person, place, browser).await;
+    browser.map_or(Kept::Nothing, |browser| Kept::Session(browser, Instant::now()))
 }
 
 #[cfg(test)]
@@ -205,6 +236,7 @@ mod tests {
             begins: None,
             every_us,
             keep_session: false,
+            sign_out: None,
             chromium: false,
             twin_of: None,
         }

@@ -92,12 +92,31 @@ pub struct PersonSpec {
     /// Whether the browser keeps its cookies: signs in once, then comes back.
     #[serde(default)]
     pub keep_session: bool,
+    /// How this person signs out, if ever; of those who keep a session.
+    #[serde(default)]
+    pub sign_out: Option<SignsOut>,
     /// Whether the browser is a window of the region's Chromium.
     #[serde(default)]
     pub chromium: bool,
     /// Name of the person whose arrivals are this one's, to the moment; `None`: arrives alone.
     #[serde(default)]
     pub twin_of: Option<String>,
+}
+
+/// How somebody signs out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignsOut {
+    /// At the first arrival so long or longer after signing in.
+    pub after_us: Micros,
+    /// The page that begins it.
+    pub url: String,
+    /// Name of the identity provider whose page it is; `None`: it is the application's.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// The application's page that answers with data for as long as there is a session, and never signs anybody in; asked
+    /// afterwards. `None`: it has none.
+    #[serde(default)]
+    pub page: Option<String>,
 }
 
 /// A name and a password, and the pages that they are for. Nobody types a password anywhere else.
@@ -198,6 +217,7 @@ mod tests {
             begins: None,
             every_us: 1,
             keep_session: false,
+            sign_out: None,
             chromium: false,
             twin_of: None,
         };

@@ -58,6 +58,9 @@ pub struct Server {
     /// Whether a person's browser has to reach it in a login (a directory server: no).
     #[serde(default = "yes")]
     pub by_browser: bool,
+    /// Whether it ends its own session with a browser that those who ask it send there to sign out.
+    #[serde(default)]
+    pub signs_out: bool,
     /// Names of the people it knows; `None`: everybody.
     #[serde(default)]
     pub knows: Option<Vec<String>>,

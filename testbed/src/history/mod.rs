@@ -9,6 +9,7 @@ mod changes;
 mod measured;
 mod mesh;
 mod people;
+mod sign_outs;
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use self::changes::*;
 pub use self::measured::*;
 pub use self::mesh::*;
 pub use self::people::*;
+pub use self::sign_outs::*;
 
 /// Microseconds of `CLOCK_MONOTONIC`.
 pub type Micros = u64;
@@ -100,6 +102,8 @@ pub enum What {
     Login(Box<Login>),
     /// A person with a session came back; written when the visit has ended.
     Visit(Box<Visit>),
+    /// A person signed out; written when nothing more came of it.
+    SignOut(Box<SignOut>),
     /// Something that a reader should know, without meaning for the verdict.
     Note {
         /// Who says so: a region, a node, `testbed`.

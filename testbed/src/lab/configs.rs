@@ -52,7 +52,7 @@ pub struct Client {
     pub keys: Option<Value>,
     /// Redirect URLs, or assertion consumer services.
     pub urls: Vec<String>,
-    /// Single logout services of a service provider.
+    /// Where browsers come back to after a logout; single logout services of a service provider.
     pub logout_urls: Vec<String>,
     /// File with the certificate by which a service provider signs, PEM.
     pub certificate: Option<String>,
@@ -102,6 +102,7 @@ fn client_of(config: &Config, connector: &Connector) -> Option<Client> {
             secret: exposed(oidc.client_secret.as_ref()),
             keys: keys_of(config, oidc),
             urls: texts(oidc.redirect_url.as_ref()),
+            logout_urls: texts(signed_out_at(config, oidc).as_ref()),
             ..Client::new(Protocol::Oidc, &oidc.client_id, None)
         },
         Connector::Saml(saml) => Client {
@@ -123,6 +124,28 @@ fn client_of(config: &Config, connector: &Connector) -> Option<Client> {
 fn is_rsa(file: &str) -> bool {
     let signer = std::fs::read(file).ok().and_then(|pem| Signer::from_pem(file, &pem).ok());
     signer.is_some_and(|signer| signer.algorithm() == Algorithm::Rs256)
+}
+
+/// Where a provider sends browsers back to after a logout: where the connector says, or the node's own page for it.
+fn signed_out_at(config: &Config, oidc: &Oidc) -> Option<Url> {
+    let written = oidc.oauth_logout_redirect.as_ref().and_then(|it| it.urls.first());
+    let node = config.http.public_url.as_ref().or(oidc.redirect_url.as_ref());
+    written.cloned().or_else(|| node?.join("/login/signed-out").ok())
+}
+
+/// Where a node ends sessions at an application's word.
+pub fn end_session(config: &Config, issuer: &str) -> Option<Url> {
+    let written = config.oidc_provider.as_ref().and_then(|it| it.discovery.endpoints.end_session.clone());
+    written.or_else(|| Url::parse(issuer).ok()?.join("/oauth2/logout").ok())
+}
+
+/// Whether a node sends the browsers of an application there after a logout.
+pub fn leads_back(config: &Config, client: &str, url: &str) -> bool {
+    let of = |app: &&App| matches!(app, App::Oidc(app) if app.client_id == client);
+    config.apps.iter().find(of).is_some_and(|app| match app {
+        App::Oidc(app) => app.post_logout_redirect_urls.iter().any(|it| it == url),
+        App::Saml(_) => false,
+    })
 }
 
 /// The public half of the key by which a node proves who it is: the one that it names, or its own.

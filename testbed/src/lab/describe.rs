@@ -81,6 +81,7 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         Server {
             vouches: true,
             by_browser: provider.is_none_or(Provider::by_browser),
+            signs_out: provider.is_none_or(|provider| provider.signs_out(&clients())),
             foreign: provider.map(|provider| {
                 let clients = clients();
                 let particular = clients.iter().flat_map(|client| {
@@ -103,6 +104,7 @@ fn servers(topology: &Topology, configurations: &BTreeMap<String, Config>) -> Ve
         Server {
             upstreams: upstreams.servers,
             vouches: upstreams.vouches,
+            signs_out: true,
             connectors: config.map(configs::probed).unwrap_or_default(),
             probing: config.and_then(configs::probing),
             ..server(&it.name, &it.region, kind)

@@ -106,6 +106,7 @@ pub fn config(name: &str, clients: &[Client], files: &Path) -> Value {
             "type": "oidc",
             "clientID": client.id,
             "redirectURLs": client.urls,
+            "postLogoutRedirectURLs": client.logout_urls,
             "authentication": { "idps": ["people"] },
             "claimsMapping": {
                 "email": "people.email",

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use mangrove_config::{Config, Connector};
+use url::Url;
 
 use super::addresses::PORT;
 use super::configs::{AppProof, Client, Protocol};
@@ -11,9 +12,10 @@ use super::foreign::Provider;
 use super::idp::Somebody;
 use super::mesh::{Draft, MeshError};
 use super::{configs, describe, foreign};
-use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, Spec};
+use crate::agent::app::sign_out;
+use crate::agent::spec::{Account, AppSpec, PersonSpec, ProbeSpec, SignsOut, Spec};
 use crate::history::{Micros, micros};
-use crate::language::{AppKind, Idp, People, host};
+use crate::language::{App, AppKind, Idp, People, host};
 
 /// Between two TCP probes of one server from one region.
 const PROBE_INTERVAL: Micros = 500_000;
@@ -61,6 +63,7 @@ impl Draft<'_> {
                 }
                 _ => Ok(proof),
             });
+            let proof = proof.and_then(|proof| self.way_out(app, config).map(|()| proof));
             let (Some(address), Some(leaf)) = (self.plan.address(&app.name), self.leaves.get(&app.name))
             else {
                 continue;
@@ -103,6 +106,7 @@ impl Draft<'_> {
                     begins: self.beginning(people).ok().flatten(),
                     every_us: micros(people.sign_in_every),
                     keep_session: people.keep_session,
+                    sign_out: self.sign_out(people),
                     chromium: seat.real(),
                     twin_of: seat.twin_of.map(|other| self.people[other].name.clone()),
                 })
@@ -131,6 +135,50 @@ impl Draft<'_> {
         })?;
         let client = Client::new(Protocol::Saml, &saml.entity_id, None);
         Ok(provider.begins(idp, &client, &app.client))
+    }
+
+    /// Whoever signs out at an application is led back to it.
+    fn way_out(&self, app: &App, config: &Config) -> Result<(), String> {
+        let here = |people: &&People| people.app == app.name;
+        let mut habits =
+            self.topology.people.iter().filter(here).filter_map(|people| people.sign_out.as_ref());
+        let back = format!("https://{}{}", host(&app.name), sign_out::BACK);
+        if habits.all(|habit| habit.at.is_some()) || configs::leads_back(config, &app.client, &back) {
+            return Ok(());
+        }
+        let node = &app.at;
+        Err(format!(
+            "people sign out here, and {node}'s application `{}` lacks `postLogoutRedirectURLs: [{back}]`",
+            app.client
+        ))
+    }
+
+    /// How these people sign out.
+    fn sign_out(&self, people: &People) -> Option<SignsOut> {
+        let habit = people.sign_out.as_ref()?;
+        let app = self.topology.apps.iter().find(|app| app.name == people.app)?;
+        let page = |path: &str| format!("https://{}{path}", host(&app.name));
+        let (url, asked) = match (&habit.at, app.kind) {
+            (Some(idp), _) => (foreign::sign_out_page(idp, &page("/me")), Some(page("/tokens"))),
+            (None, AppKind::Lab | AppKind::OpenidClient) => (page("/sign-out"), Some(page("/me"))),
+            // Every page of the proxy's begins a login.
+            (None, AppKind::Oauth2Proxy) => (self.out_of_the_proxy(app)?, None),
+        };
+        Some(SignsOut { after_us: micros(habit.every), url, at: habit.at.clone(), page: asked })
+    }
+
+    /// oauth2-proxy ends its own session and then leads where it is told: to the node's logout, which leads back.
+    fn out_of_the_proxy(&self, app: &App) -> Option<String> {
+        let page = |path: &str| Url::parse(&format!("https://{}{path}", host(&app.name))).ok();
+        let mut node =
+            configs::end_session(self.configs.get(&app.at)?, &issuer(self.configs.get(&app.at)?, &app.at))?;
+        let back = page(sign_out::BACK)?;
+        node.query_pairs_mut()
+            .append_pair("client_id", &app.client)
+            .append_pair("post_logout_redirect_uri", back.as_str());
+        let mut out = page("/oauth2/sign_out")?;
+        out.query_pairs_mut().append_pair("rd", node.as_str());
+        Some(out.into())
     }
 
     /// What somebody types at which page.

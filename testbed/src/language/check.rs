@@ -49,6 +49,7 @@ pub(crate) fn check(topology: &Topology, reader: &mut Reader<'_>) {
     rounds::check(topology, reader);
     paths(topology, reader);
     real_browsers(topology, reader);
+    super::sign_outs::check(topology, reader);
     for node in &topology.nodes {
         config(node, reader);
     }

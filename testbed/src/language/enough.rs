@@ -34,6 +34,13 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
         u64::try_from(turns).unwrap_or(u64::MAX).saturating_mul(u64::from(people.count) * twins)
     };
     let logins = || people().map(logins).fold(0, u64::saturating_add);
+    let leaving = |people: &People| {
+        let every = people.sign_out.as_ref()?.every.max(people.sign_in_every * 2);
+        let times = topology.settings.total().as_millis() / every.as_millis().max(1) + 1;
+        let twins = if people.chromium { 2 } else { 1 };
+        Some(u64::try_from(times).unwrap_or(u64::MAX).saturating_mul(u64::from(people.count) * twins))
+    };
+    let sign_outs = || people().filter_map(leaving).fold(0, u64::saturating_add);
     let more = "let more people sign in, or more often, or longer; or name a smaller number, `attempts: 10`";
     let regions = || {
         let mut regions: Vec<_> = people().map(|people| people.region.as_str()).collect();
@@ -72,6 +79,9 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
             "can come: nobody's application renews any",
             "write `renews: yes` at an application, and `keep-session: yes` at people who use it",
         )),
+        Measure::SignOutsLost | Measure::StillSignedIn => {
+            Some((sign_outs(), "sign-outs at most can come", more))
+        }
         // Answers and visits come beside logins.
         Measure::OneSubject | Measure::SameAttributes | Measure::SessionsLost | Measure::TokensRenewed
             if logins() > 0 =>

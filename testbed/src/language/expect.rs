@@ -106,6 +106,10 @@ pub enum Measure {
     TokensRenewed,
     /// `sessions lost`: count of kept sessions that ended although nothing asked for it.
     SessionsLost,
+    /// `sign-outs lost`: count of those who signed out and were not brought back to the application.
+    SignOutsLost,
+    /// `still signed in`: count of those who signed out and were not.
+    StillSignedIn,
     /// `browsers agree`: yes or no, each login at a real browser with that of its simulated twin.
     BrowsersAgree,
 }
@@ -123,7 +127,7 @@ enum Takes {
     Servers,
 }
 
-const MEASURES: [(&str, Measure, Takes); 19] = [
+const MEASURES: [(&str, Measure, Takes); 21] = [
     ("logins lost", Measure::LoginsLost, Takes::Count),
     ("logins wrong", Measure::LoginsWrong, Takes::Count),
     ("logins told", Measure::LoginsTold, Takes::Count),
@@ -142,6 +146,8 @@ const MEASURES: [(&str, Measure, Takes); 19] = [
     ("vouched by", Measure::VouchedBy, Takes::Servers),
     ("tokens renewed", Measure::TokensRenewed, Takes::CountOrShare),
     ("sessions lost", Measure::SessionsLost, Takes::Count),
+    ("sign-outs lost", Measure::SignOutsLost, Takes::Count),
+    ("still signed in", Measure::StillSignedIn, Takes::Count),
     ("browsers agree", Measure::BrowsersAgree, Takes::YesNo),
 ];
 

@@ -13,6 +13,7 @@ pub mod parse;
 pub mod random;
 pub mod read;
 pub mod rounds;
+pub mod sign_outs;
 pub mod timeline;
 pub mod trace;
 pub mod tree;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use ailments::Healed;
 pub use endpoints::Endpoint;
 pub use expect::{Bound, Expectation, Limit, Meanwhile, Measure};
+pub use sign_outs::SignOuts;
 pub use timeline::{Step, Verb};
 pub use ways::{Cut, How};
 
@@ -223,6 +225,8 @@ pub struct People {
     pub sign_in_every: Duration,
     /// They keep their cookies from one sign-in to the next.
     pub keep_session: bool,
+    /// How they sign out, if they ever do.
+    pub sign_out: Option<SignOuts>,
     /// They sit at a real browser, each beside a simulated twin.
     pub chromium: bool,
     /// Line of the file.

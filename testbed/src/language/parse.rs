@@ -279,6 +279,7 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
     let begins = section.text("begins");
     let every = section.parsed("sign-in", units::every).unwrap_or(Duration::from_secs(10));
     let keep_session = section.parsed("keep-session", units::yes_no).unwrap_or(false);
+    let sign_out = section.parsed("sign-out", super::sign_outs::read);
     let chromium =
         section.parsed("browser", |text| one_of(text, &[("simulated", false), ("chromium", true)]));
     section.finish();
@@ -297,6 +298,7 @@ fn read_people(reader: &mut Reader<'_>, tree: &Tree) -> Option<People> {
         begins,
         sign_in_every: every,
         keep_session,
+        sign_out,
         chromium: chromium.unwrap_or(false),
         line: tree.place.line,
     })

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::history::{
-    Event, Foreign, IdpState, Login, Particular, ProcessState, Run, Seen, Server, ServerKind, Visit,
-    VisitKind, VisitOutcome, What,
+    Event, Foreign, Hop, IdpState, Login, Particular, ProcessState, Run, Seen, Server, ServerKind, SignOut,
+    SignOutOutcome, Visit, VisitKind, VisitOutcome, What,
 };
 
 /// What many runs did, a row for each software and protocol.
@@ -39,6 +39,7 @@ struct Row {
     of_these: BTreeMap<&'static str, usize>,
     renewed: usize,
     single: usize,
+    signed_out: usize,
     keys: BTreeMap<&'static str, usize>,
     outages: BTreeMap<&'static str, usize>,
     /// Topologies, and the exit code of each.
@@ -73,7 +74,7 @@ impl Table {
             let what = if key.application { "application" } else { "identity provider" };
             let _ = writeln!(
                 page,
-                "| {} | {} | {what} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {what} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 key.product,
                 key.version,
                 key.protocol,
@@ -81,6 +82,7 @@ impl Table {
                 numbers(&row.of_these),
                 number(row.single),
                 number(row.renewed),
+                number(row.signed_out),
                 numbers(&row.keys),
                 numbers(&row.outages),
                 row.result(),
@@ -99,14 +101,15 @@ it); nothing here is written by hand, and a field is empty where no run did it.
 - **Logins** ended signed in, through this identity provider or at this application. **Signed on** are logins that a session answered
   without asking; **renewed** are tokens that an application renewed at its node, new ones for the same person. Both count for whoever
   vouched at the person's last login.
+- **Signed out**: the person was brought back to the application, after the browser had been at this identity provider for it.
 - **Of these**: asked for by a signed request, because this provider took no other; said in an encrypted assertion; or begun at the provider
   instead of the application.
 - **Keys rolled**: the identity provider signed with another key; or announced one, which its metadata showed beside the old.
   **Outages**: how often it was killed, paused, broken, or out of reach of a node that asks it, while people went on signing in.
 - **Holds**: everything that the topology expects, such as no login lost and none wrong.
 
-| software | version | as | protocol | logins | of these | signed on | renewed | keys rolled | outages | result |
-|---|---|---|---|---|---|---|---|---|---|---|
+| software | version | as | protocol | logins | of these | signed on | renewed | signed out | keys rolled | outages | result |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 fn number(count: usize) -> String {
@@ -168,6 +171,16 @@ impl Way<'_> {
         login.hops.iter().any(|hop| hosts.contains(hop.host()))
     }
 
+    /// Whether somebody whose session is from here signed out by this way, and no page said that it could not be told.
+    fn let_go(&self, left: &SignOut) -> bool {
+        let its = |hop: &Hop| self.server.hosts.iter().any(|host| host == hop.host());
+        left.outcome == SignOutOutcome::Back
+            && match self.server.kind {
+                ServerKind::App => left.app == self.server.name,
+                _ => left.notices.is_empty() && left.hops.iter().any(its),
+            }
+    }
+
     /// Regions from which nodes ask the server.
     fn askers(&self) -> BTreeSet<&str> {
         let nodes = self.run.servers.iter().filter(|node| node.upstreams.contains(&self.server.name));
@@ -211,6 +224,10 @@ impl Row {
                         VisitKind::SingleSignOn => self.single += 1,
                         VisitKind::Page => {}
                     }
+                }
+                What::SignOut(left) => {
+                    let from_here = of.remove(left.person.as_str()) == Some(true);
+                    self.signed_out += usize::from(from_here && ways.iter().any(|way| way.let_go(left)));
                 }
                 What::Step(step) if rolled.contains(&step.words) => {
                     *self.keys.entry("rolled").or_default() += 1;

@@ -11,6 +11,7 @@ use super::moments::Moment;
 use super::stories::Stories;
 use crate::history::{Hop, Micros, SECOND};
 use crate::verdict::Verdict;
+use crate::verdict::ends::sign_outs::JudgedSignOut;
 use crate::verdict::ends::{End, Judged};
 use crate::verdict::judge::in_words;
 
@@ -45,6 +46,21 @@ struct Told {
     /// Those of them that did not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silent: Vec<usize>,
+}
+
+/// What became of a sign-out, in a line.
+pub fn sign_out(left: &JudgedSignOut<'_>) -> String {
+    let JudgedSignOut { sign_out, ended, why, .. } = left;
+    let at = sign_out.began_at.as_deref().map(|idp| format!(" at {idp}")).unwrap_or_default();
+    let took = in_words(ended.saturating_sub(sign_out.start));
+    let mut line = format!("{} signed out{at}: {} after {took}", sign_out.person, left.words());
+    for more in sign_out.notices.iter().map(|notice| format!("read “{notice}”")).chain([why.clone()]) {
+        if !more.is_empty() {
+            line.push_str("; ");
+            line.push_str(&more);
+        }
+    }
+    line
 }
 
 /// The data, as JSON that cannot end the element it stands in.

@@ -52,6 +52,7 @@ pub fn html(verdict: &Verdict<'_>, events: &[Event], lines: &[Line]) -> String {
                     (early(verdict))
                     (logins(verdict))
                     (sessions(verdict))
+                    (sign_outs(verdict))
                     (judged(verdict))
                     (logs(verdict, &stories))
                 }
@@ -287,6 +288,26 @@ fn sessions(verdict: &Verdict<'_>) -> Markup {
                             li { (clock(verdict, visit.visit.start)) " " (visit.visit.person) ": "
                                 b { (match visit.end { VisitEnd::Lost => "lost", VisitEnd::Wrong => "wrong", _ => "excused" }) }
                                 ", " (visit.why) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn sign_outs(verdict: &Verdict<'_>) -> Markup {
+    let all = &verdict.ends.sign_outs;
+    let odd: Vec<_> = all.iter().filter(|it| !it.why.is_empty()).collect();
+    html! {
+        @if !all.is_empty() {
+            section {
+                h2 { "People who signed out" }
+                p { (all.len()) " sign-outs, " (all.len() - odd.len()) " back at the application without more to say." }
+                @if !odd.is_empty() {
+                    ul {
+                        @for left in odd.iter().take(MOST_ROWS) {
+                            li { (clock(verdict, left.sign_out.start)) " " (details::sign_out(left)) }
                         }
                     }
                 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::clock;
+use super::{clock, details};
 use crate::verdict::Verdict;
+use crate::verdict::ends::sign_outs::{After, Back, JudgedSignOut};
 use crate::verdict::ends::visits::VisitEnd;
 use crate::verdict::ends::{End, Judged};
 use crate::verdict::judge::{Ruling, in_words};
@@ -46,6 +47,10 @@ pub fn summary(verdict: &Verdict<'_>) -> String {
             visit.visit.person,
             visit.why
         );
+    }
+    let bad = |left: &&JudgedSignOut<'_>| left.after == After::StillSignedIn || left.back == Back::Lost;
+    for left in verdict.ends.sign_outs.iter().filter(bad).take(MOST_STORIES) {
+        let _ = writeln!(text, "  {} {}", clock(verdict, left.sign_out.start), details::sign_out(left));
     }
     if verdict.probes.doubtful() {
         let probes = &verdict.probes;

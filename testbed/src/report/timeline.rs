@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::clock;
-use super::details::brief;
+use super::details::{brief, sign_out};
 use super::marks::{Marks, patterns};
 use super::moments::{Moment, Row, rows};
 use crate::history::{Event, Micros, SECOND, StepKind, What};
+use crate::verdict::ends::sign_outs::{After, Back};
 use crate::verdict::ends::visits::VisitEnd;
 use crate::verdict::ends::{End, Judged};
 use crate::verdict::world::{Span, Stage};
@@ -223,6 +224,8 @@ impl Sheet<'_, '_> {
     fn visits(&self, region: &str, y: f64) -> Markup {
         let visits: Vec<_> =
             self.verdict.ends.visits.iter().filter(|visit| visit.visit.region == region).collect();
+        let leaving: Vec<_> =
+            self.verdict.ends.sign_outs.iter().filter(|it| it.sign_out.region == region).collect();
         html! {
             @if !visits.is_empty() {
                 text.small x=(LEFT - 6.0) y=(y + 4.0) text-anchor="end" { "sessions" }
@@ -236,6 +239,17 @@ impl Sheet<'_, '_> {
                 };
                 path class={ "mark " (class) } transform={ "translate(" (self.x(visit.visit.start)) " " (y) ")" } d=(outline) {
                     title { (clock(self.verdict, visit.visit.start)) " " (visit.visit.person) " came back: " (format!("{:?}", visit.end)) " " (visit.why) }
+                }
+            }
+            @for left in leaving {
+                @let (class, outline) = match (left.after, left.back) {
+                    (After::StillSignedIn, _) => ("wrong", "M0 -5L4 4H-4Z"),
+                    (_, Back::Lost) => ("lost", "M-4 -4L4 4M4 -4L-4 4"),
+                    (_, Back::CutOff) => ("excused", "M-2 0H2"),
+                    _ => ("kept", "M0 3V-3M-3 0L0 3L3 0"),
+                };
+                path class={ "mark " (class) } transform={ "translate(" (self.x(left.sign_out.start)) " " (y) ")" } d=(outline) {
+                    title { (clock(self.verdict, left.sign_out.start)) " " (sign_out(left)) }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Measures that are counts: of logins by their ends, of acts, of sessions.
 
 use super::ends::End;
+use super::ends::sign_outs::{After, Back, JudgedSignOut};
 use super::ends::visits::{JudgedVisit, VisitEnd};
 use super::judge::{Court, Finding, share};
 use super::world::Span;
@@ -64,8 +65,11 @@ impl Court<'_, '_> {
         let logins = self.logins(expected).filter(|login| login.end == End::Wrong);
         let here = |visit: &&JudgedVisit<'_>| expected.concerns(&visit.visit.region);
         let visits = self.ends.visits.iter().filter(here).filter(|visit| visit.end == VisitEnd::Wrong);
-        let all: Vec<&str> =
+        let left = self.ends.sign_outs.iter().filter(|it| expected.concerns(&it.sign_out.region));
+        let left = left.filter(|it| it.after == After::StillSignedIn);
+        let mut all: Vec<&str> =
             logins.map(|login| login.why.as_str()).chain(visits.map(|visit| visit.why.as_str())).collect();
+        all.extend(left.map(|sign_out| sign_out.why.as_str()));
         let signed_in: Vec<_> = self.logins(expected).filter(|login| login.end == End::SignedIn).collect();
         let blind = signed_in
             .iter()
@@ -102,6 +106,38 @@ impl Court<'_, '_> {
         };
         let attempts = self.tried(expected).filter(|login| login.end == End::SignedIn).count();
         Finding { number: most.map(f64::from), words, attempts }
+    }
+
+    /// Sign-outs that the expectation is about.
+    fn sign_outs<'l>(&'l self, expected: &'l Expectation) -> impl Iterator<Item = &'l JudgedSignOut<'l>> {
+        self.ends.sign_outs.iter().filter(move |it| {
+            let span = Span { from: it.sign_out.start, until: it.ended };
+            expected.concerns(&it.sign_out.region) && !self.excused(expected.after_change, span)
+        })
+    }
+
+    /// Whom nobody could have brought back is no attempt.
+    pub(super) fn sign_outs_lost(&self, expected: &Expectation) -> Finding {
+        let attempts = self.sign_outs(expected).filter(|it| it.back != Back::CutOff).count();
+        let lost: Vec<_> = self.sign_outs(expected).filter(|it| it.back == Back::Lost).collect();
+        let first = lost.first().map(|it| format!(", the first: {} ({})", it.sign_out.person, it.why));
+        let words = format!("{} lost of {attempts} sign-outs{}", lost.len(), first.unwrap_or_default());
+        Finding { number: Some(lost.len() as f64), words, attempts }
+    }
+
+    /// Only a next login tells, and only where nobody had said that it would be let in.
+    pub(super) fn still_signed_in(&self, expected: &Expectation) -> Finding {
+        let number = |after| self.sign_outs(expected).filter(|it| it.after == after).count();
+        let (still, out) = (number(After::StillSignedIn), number(After::Out));
+        let first = self.sign_outs(expected).find(|it| it.after == After::StillSignedIn);
+        let first = first.map(|it| format!(", the first: {}", it.why)).unwrap_or_default();
+        let said = match number(After::SaidSo) {
+            0 => String::new(),
+            some => format!("; {some} more read who could not be told"),
+        };
+        let attempts = still + out;
+        let words = format!("{still} still signed in of {attempts} who came again{first}{said}");
+        Finding { number: Some(still as f64), words, attempts }
     }
 
     pub(super) fn sessions(&self, expected: &Expectation) -> Finding {

@@ -128,6 +128,14 @@ fn trial(measure: Measure) -> Trial {
         Measure::SessionsLost => {
             usual(none, ("sessions end with a fault", |product| product.forgets_sessions_under_fault = true))
         }
+        Measure::SignOutsLost => Trial {
+            good: Story { sign_outs: true, ..Story::one_root_cut() },
+            ..usual(none, ("leads nobody back", |product| product.loses_who_signs_out = true))
+        },
+        Measure::StillSignedIn => Trial {
+            good: Story { sign_outs: true, ..Story::one_root_cut() },
+            ..usual(none, ("ends no session", |product| product.keeps_who_signs_out = true))
+        },
         Measure::BrowsersAgree => Trial {
             good: Story { twins: true, ..Story::one_root_cut() },
             ..usual(said(true), ("real browsers asked twice", |product| product.asks_browsers_twice = true))

@@ -78,6 +78,8 @@ impl Court<'_, '_> {
             Measure::VouchedBy => self.vouched(expected),
             Measure::TokensRenewed => self.renewed(expected),
             Measure::SessionsLost => self.sessions(expected),
+            Measure::SignOutsLost => self.sign_outs_lost(expected),
+            Measure::StillSignedIn => self.still_signed_in(expected),
             Measure::BrowsersAgree => self.agree(expected),
         };
         if self.busy && is_a_time(expected.measure) && finding.number.take().is_some() {

@@ -27,6 +27,8 @@ pub mod world;
 #[cfg(test)]
 mod every_measure;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod table;
@@ -35,6 +37,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use self::ends::sign_outs::After;
 use self::ends::visits::VisitEnd;
 use self::ends::{End, Ends};
 use self::judge::{Court, Outcome, Ruling};
@@ -121,7 +124,8 @@ impl Verdict<'_> {
     pub fn code(&self) -> u8 {
         let any = |ruling| self.outcomes.iter().any(|outcome| outcome.ruling == ruling);
         let wrong = self.ends.logins.iter().any(|login| login.end == End::Wrong)
-            || self.ends.visits.iter().any(|visit| visit.end == VisitEnd::Wrong);
+            || self.ends.visits.iter().any(|visit| visit.end == VisitEnd::Wrong)
+            || self.ends.sign_outs.iter().any(|sign_out| sign_out.after == After::StillSignedIn);
         if any(Ruling::Fails) && (wrong || !self.probes.doubtful()) {
             1
         } else if any(Ruling::CannotJudge) || self.probes.doubtful() || self.machine.busy() {
@@ -144,6 +148,11 @@ impl Verdict<'_> {
                     if end == End::Apart { "listed apart" } else { end.words() }
                 ));
             }
+        }
+        let still = self.ends.sign_outs.iter().filter(|it| it.after == After::StillSignedIn).count();
+        match self.ends.sign_outs.len() {
+            0 => {}
+            all => parts.push(format!("{all} sign-outs: {still} still signed in")),
         }
         let ruled = |ruling| self.outcomes.iter().filter(|outcome| outcome.ruling == ruling).count();
         let all = self.outcomes.len();

@@ -12,14 +12,14 @@ use crate::history::{
 };
 
 /// A run of 100 seconds in which nothing happens but what is added.
-struct Hand(Vec<Event>);
+pub(super) struct Hand(pub(super) Vec<Event>);
 
 impl Hand {
     fn new() -> Self {
         Self::of(mesh())
     }
 
-    fn of(run: Run) -> Self {
+    pub(super) fn of(run: Run) -> Self {
         let event = |at, what| Event { at, what };
         let run = event(BEGIN - SECOND, What::Run(Box::new(run)));
         Self(vec![run, event(BEGIN, What::Begin), event(BEGIN + 100 * SECOND, What::End)])
@@ -39,7 +39,7 @@ impl Hand {
         self.one_way(second, a, b, PathState::BlackHole).one_way(second, b, a, PathState::BlackHole)
     }
 
-    fn process(self, second: u64, server: &str, state: ProcessState) -> Self {
+    pub(super) fn process(self, second: u64, server: &str, state: ProcessState) -> Self {
         let began = BEGIN + second * SECOND - MILLISECOND;
         self.with(second, What::Process(ProcessChange { server: server.into(), state, began }))
     }
@@ -60,7 +60,7 @@ impl Hand {
     }
 }
 
-fn login(second: u64, seen: Seen) -> Login {
+pub(super) fn login(second: u64, seen: Seen) -> Login {
     Login {
         person: "branch-a-1".into(),
         app: "app-a".into(),
@@ -82,7 +82,7 @@ fn gave_up() -> Seen {
     Seen::GaveUp { trouble: Trouble::Timeout }
 }
 
-fn hop(login: &mut Login, host: &str, after: Micros, took: Micros, answered: bool) {
+pub(super) fn hop(login: &mut Login, host: &str, after: Micros, took: Micros, answered: bool) {
     let error = (!answered).then_some(Trouble::Timeout);
     let url = format!("{host}.mesh.test/x");
     let start = login.start + after;

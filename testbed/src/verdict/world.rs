@@ -311,7 +311,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// A login or visit that no run has left: one that is there twice, for what is counted must not grow by copies; or one with
+/// A login, visit or sign-out that no run has left: one that is there twice, for what is counted must not grow by copies; or one with
 /// times after its end.
 fn impossible(events: &[Event]) -> Option<String> {
     let mut seen = BTreeSet::new();
@@ -319,6 +319,7 @@ fn impossible(events: &[Event]) -> Option<String> {
         let (what, person, start, hops) = match &event.what {
             What::Login(login) => ("login", &login.person, login.start, &login.hops),
             What::Visit(visit) => ("visit", &visit.person, visit.start, &visit.hops),
+            What::SignOut(left) => ("sign-out", &left.person, left.start, &left.hops),
             _ => return None,
         };
         // A real browser tells its hops' times by itself, in other units.

@@ -1,9 +1,11 @@
 //! An application: a strict OIDC relying party with a TLS listener and sessions of its own.
 //!
 //! `GET /` starts a login at its provider, `/callback` ends it, `/me` says whom the application has (401 if nobody),
-//! `/refresh` renews the tokens first. Keeps everything in memory; dies with its region.
+//! `/refresh` renews the tokens first, `/tokens` says whether they work. `/sign-out` ends the session, here and at the provider,
+//! and `/signed-out` is where that leads back to. Keeps everything in memory; dies with its region.
 
 pub mod relying_party;
+pub mod sign_out;
 pub mod token;
 
 use std::collections::HashMap;
@@ -22,7 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -54,6 +56,7 @@ struct Shop {
     party: RelyingParty,
     logins: Mutex<HashMap<String, Started>>,
     sessions: Mutex<HashMap<String, Tokens>>,
+    leaving: sign_out::Leaving,
 }
 
 struct Started {
@@ -87,6 +90,7 @@ impl App {
             party: RelyingParty::new(spec, wire),
             logins: Mutex::default(),
             sessions: Mutex::default(),
+            leaving: sign_out::Leaving::default(),
         };
         Ok(Self { listener, tls: TlsAcceptor::from(Arc::new(config)), shop: Arc::new(shop) })
     }
@@ -127,6 +131,9 @@ impl Shop {
             "/callback" => self.callback(request).await,
             "/me" => self.me(&request.headers),
             "/refresh" => self.refresh(&request.headers).await,
+            "/tokens" => self.tokens(request).await,
+            "/sign-out" => self.sign_out(request).await,
+            sign_out::BACK => self.signed_out(request).await,
             _ => Err(Refusal { status: 404, says: "There is no such page".to_owned() }),
         };
         result.unwrap_or_else(|refusal| page(refusal.status, &refusal.says))
@@ -142,7 +149,7 @@ impl Shop {
             logins.retain(|_, started| at.saturating_sub(started.at) < LOGIN_LIFE);
         }
         logins.insert(pending.state.clone(), Started { pending, browser, at });
-        Ok(redirect(url.as_str(), &cookie))
+        Ok(redirect(url.as_str(), &[cookie]))
     }
 
     async fn callback(&self, request: &Parts) -> Result<Response<Full<Bytes>>, Refusal> {
@@ -171,7 +178,7 @@ impl Shop {
             sessions.clear();
         }
         sessions.insert(session.clone(), tokens);
-        Ok(redirect("/me", &format!("{SESSION}={session}; Path=/; Secure; HttpOnly; SameSite=Lax")))
+        Ok(redirect("/me", &[format!("{SESSION}={session}; Path=/; Secure; HttpOnly; SameSite=Lax")]))
     }
 
     fn session(&self, headers: &HeaderMap) -> Result<(String, Tokens), Refusal> {
@@ -200,6 +207,10 @@ impl Shop {
 fn greeting(tokens: &Tokens) -> Response<Full<Bytes>> {
     let mut body = json!(tokens.who);
     body["can_refresh"] = json!(tokens.refresh.is_some());
+    data(&body)
+}
+
+fn data(body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     set(response.headers_mut(), header::CONTENT_TYPE, "application/json");
     set(response.headers_mut(), header::CACHE_CONTROL, "no-store");
@@ -214,11 +225,13 @@ fn page(status: u16, says: &str) -> Response<Full<Bytes>> {
     response
 }
 
-fn redirect(to: &str, cookie: &str) -> Response<Full<Bytes>> {
+fn redirect(to: &str, cookies: &[String]) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::FOUND;
     set(response.headers_mut(), header::LOCATION, to);
-    set(response.headers_mut(), header::SET_COOKIE, cookie);
+    for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     set(response.headers_mut(), header::CACHE_CONTROL, "no-store");
     response
 }

@@ -8,7 +8,7 @@ use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ use url::{Url, form_urlencoded};
 
 use super::super::browser::authority;
 use super::super::spec::AppSpec;
-use super::super::wire::{Connections, Wire};
+use super::super::wire::{Answer, Connections, Wire};
 use super::token::{Flaw, Keys, Wanted, equal};
 use crate::history::{self, Who};
 
@@ -46,23 +46,24 @@ const OF_THE_PROTOCOL: &[&str] = &[
 
 /// An application's view of its provider.
 pub struct RelyingParty {
-    spec: AppSpec,
+    pub(super) spec: AppSpec,
     wire: Wire,
     known: Mutex<Option<Arc<Provider>>>,
 }
 
-struct Provider {
-    metadata: Metadata,
+pub(super) struct Provider {
+    pub(super) metadata: Metadata,
     keys: Keys,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Metadata {
+pub(super) struct Metadata {
     issuer: String,
     authorization_endpoint: Url,
     token_endpoint: Url,
     jwks_uri: Url,
-    userinfo_endpoint: Option<Url>,
+    pub(super) userinfo_endpoint: Option<Url>,
+    pub(super) end_session_endpoint: Option<Url>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
@@ -85,6 +86,8 @@ pub struct Tokens {
     pub refresh: Option<String>,
     /// For the provider's userinfo endpoint.
     pub access: String,
+    /// For the provider's logout, as a hint of whose session it is.
+    pub id_token: String,
 }
 
 /// Why a login ended at the application.
@@ -96,7 +99,7 @@ pub struct Refusal {
     pub says: String,
 }
 
-fn refuse<T>(status: u16, says: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(status: u16, says: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { status, says: says.into() })
 }
 
@@ -113,10 +116,15 @@ impl RelyingParty {
         Self { spec, wire, known: Mutex::new(None) }
     }
 
-    fn redirect_uri(&self) -> String {
+    /// The URL of a page of the application.
+    pub(super) fn address(&self, path: &str) -> String {
         let port = self.spec.listen.port();
         let port = if port == 443 { String::new() } else { format!(":{port}") };
-        format!("https://{}{port}/callback", self.spec.host)
+        format!("https://{}{port}{path}", self.spec.host)
+    }
+
+    fn redirect_uri(&self) -> String {
+        self.address("/callback")
     }
 
     /// Where to send the browser.
@@ -230,11 +238,11 @@ impl RelyingParty {
             None => Map::new(),
         };
         let who = who(&claims, &info)?;
-        let access = access.to_owned();
-        Ok(Tokens { who, refresh: text("refresh_token").map(str::to_owned), access })
+        let (access, id_token) = (access.to_owned(), id_token.to_owned());
+        Ok(Tokens { who, refresh: text("refresh_token").map(str::to_owned), access, id_token })
     }
 
-    async fn provider(&self) -> Result<Arc<Provider>, Refusal> {
+    pub(super) async fn provider(&self) -> Result<Arc<Provider>, Refusal> {
         let known = self.known.lock().await.clone();
         match known {
             Some(provider) => Ok(provider),
@@ -271,11 +279,12 @@ impl RelyingParty {
         url: &Url,
         bearer: Option<&str>,
     ) -> Result<Map<String, Value>, Refusal> {
-        let mut request = Request::get(path(url)).header(header::HOST, authority(url));
-        if let Some(token) = bearer {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        exchange(connections, url, request.body(Full::default())).await
+        exchange(connections, url, get(url, bearer)).await
+    }
+
+    /// Only whether this access token is taken there.
+    pub(super) async fn ask_with(&self, url: &Url, access: &str) -> Result<StatusCode, Refusal> {
+        Ok(ask(&mut self.wire.connections(), url, get(url, Some(access))).await?.status)
     }
 
     async fn post(
@@ -300,18 +309,35 @@ impl RelyingParty {
     }
 }
 
+fn get(url: &Url, bearer: Option<&str>) -> Result<Request<Full<Bytes>>, http::Error> {
+    let mut request = Request::get(path(url)).header(header::HOST, authority(url));
+    if let Some(token) = bearer {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    request.body(Full::default())
+}
+
+async fn ask(
+    connections: &mut Connections,
+    url: &Url,
+    request: Result<Request<Full<Bytes>>, http::Error>,
+) -> Result<Answer, Refusal> {
+    let place = place(url);
+    let Ok(request) = request else { return refuse(500, format!("{place}: the request cannot be sent")) };
+    match timeout(PATIENCE, connections.send(url, &request)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(trouble)) => refuse(502, format!("{place}: {trouble:?}")),
+        Err(_) => refuse(502, format!("{place}: no answer")),
+    }
+}
+
 async fn exchange(
     connections: &mut Connections,
     url: &Url,
     request: Result<Request<Full<Bytes>>, http::Error>,
 ) -> Result<Map<String, Value>, Refusal> {
-    let place = format!("{}{}", authority(url), url.path());
-    let Ok(request) = request else { return refuse(500, format!("{place}: the request cannot be sent")) };
-    let answer = match timeout(PATIENCE, connections.send(url, &request)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(trouble)) => return refuse(502, format!("{place}: {trouble:?}")),
-        Err(_) => return refuse(502, format!("{place}: no answer")),
-    };
+    let answer = ask(connections, url, request).await?;
+    let place = place(url);
     let body: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
     if !answer.status.is_success() {
         let error =
@@ -320,6 +346,10 @@ async fn exchange(
         return refuse(status, format!("{place}: {} {error}", answer.status.as_u16()));
     }
     body.map_or_else(|| refuse(502, format!("{place}: not a JSON object")), Ok)
+}
+
+fn place(url: &Url) -> String {
+    format!("{}{}", authority(url), url.path())
 }
 
 fn path(url: &Url) -> String {

@@ -24,6 +24,13 @@ const BUTTON: &str = r#"(form, button) => {
     const at = one.getBoundingClientRect();
     return at.width > 0 && at.height > 0 ? [at.x + at.width / 2, at.y + at.height / 2] : null;
 }"#;
+/// Where the middle of link `link` is, if it can be seen.
+const LINK: &str = r#"(link) => {
+    const one = document.querySelectorAll("a[href]")[link];
+    one.scrollIntoView({ block: "center", behavior: "instant" });
+    const at = one.getBoundingClientRect();
+    return at.width > 0 && at.height > 0 ? [at.x + at.width / 2, at.y + at.height / 2] : null;
+}"#;
 /// What is on the page: its source as it is now, or the words of one that is no HTML.
 const SOURCE: &str = r#"() => document.contentType === "text/html" ? document.documentElement.outerHTML : document.body.innerText"#;
 
@@ -88,6 +95,9 @@ impl Window {
             How::Fills { form, typed, button } => {
                 self.fill(*form, typed, *button).await.map_err(|_| Trouble::Garbage)?;
             }
+            How::Follows { link } => {
+                self.press(LINK, &json!([link])).await.map_err(|_| Trouble::Garbage)?;
+            }
         }
         self.arrive(patience).await
     }
@@ -106,9 +116,14 @@ impl Window {
             self.run(FOCUS, &json!([form, name])).await?;
             self.call("Input.insertText", &json!({ "text": value })).await?;
         }
-        let at = self.run(BUTTON, &json!([form, button])).await?;
+        self.press(BUTTON, &json!([form, button])).await
+    }
+
+    /// Presses the mouse where `what` says that something is.
+    async fn press(&self, what: &str, which: &Value) -> Result<(), String> {
+        let at = self.run(what, which).await?;
         let (Some(x), Some(y)) = (at[0].as_f64(), at[1].as_f64()) else {
-            return Err("the button cannot be seen".to_owned());
+            return Err("what is to be pressed cannot be seen".to_owned());
         };
         for kind in ["mousePressed", "mouseReleased"] {
             let click = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });

@@ -22,6 +22,11 @@ impl Provider for Dex {
         vec![(Protocol::Oidc, format!("{}/.well-known/openid-configuration", issuer(name)))]
     }
 
+    /// It has no logout.
+    fn signs_out(&self, _clients: &[Client]) -> bool {
+        false
+    }
+
     fn by_email(&self) -> bool {
         true
     }

@@ -225,7 +225,7 @@ fn oidc_client(client: &Client) -> Value {
         "publicClient": client.secret.is_none(),
         "standardFlowEnabled": true,
         "redirectUris": client.urls,
-        "attributes": { "pkce.code.challenge.method": "S256", "post.logout.redirect.uris": "+" },
+        "attributes": { "pkce.code.challenge.method": "S256", "post.logout.redirect.uris": client.logout_urls.join("##") },
         "protocolMappers": [
             attribute("lab_person"),
             attribute("role"),

@@ -19,12 +19,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use mangrove_config::Connector;
+use url::form_urlencoded;
 
 use super::configs::{Client, Protocol};
 use super::idp::Member;
 use crate::agent::spec::AppSpec;
 use crate::history::{IdpState, Particular};
-use crate::language::{AppKind, IdpKind, Topology};
+use crate::language::{AppKind, IdpKind, Topology, host};
 
 /// What `scripts/foreign` makes: one version of one kind.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +129,11 @@ pub trait Provider: Sync {
         false
     }
 
+    /// Whether it ends its session with a browser that these clients send there to sign out.
+    fn signs_out(&self, _clients: &[Client]) -> bool {
+        true
+    }
+
     /// The file, below its folder, that [`Provider::config`] is written to; secrets expire by writing it again.
     fn config_file(&self) -> &'static str {
         "config.yaml"
@@ -207,6 +213,12 @@ pub fn application(kind: AppKind) -> Option<&'static dyn Application> {
         AppKind::OpenidClient => Some(&openid_client::OpenidClient),
         AppKind::Oauth2Proxy => Some(&oauth2_proxy::Oauth2Proxy),
     }
+}
+
+/// The page of the SimpleSAMLphp `idp` at which people sign out of it and of everybody whom it vouched to, and then go on.
+pub fn sign_out_page(idp: &str, then: &str) -> String {
+    let then: String = form_urlencoded::byte_serialize(then.as_bytes()).collect();
+    format!("https://{}/saml2/idp/initSLO.php?RelayState={then}", host(idp))
 }
 
 /// The foreign programs that a topology needs are there.

@@ -42,7 +42,12 @@ impl Provider for NodeOidcProvider {
         let clients = clients.iter().filter(|client| client.protocol == Protocol::Oidc);
         let clients = clients
             .map(|client| {
-                let mut written = json!({ "id": client.id, "secret": client.secret, "urls": client.urls });
+                let mut written = json!({
+                    "id": client.id,
+                    "secret": client.secret,
+                    "urls": client.urls,
+                    "signedOut": client.logout_urls,
+                });
                 if let Some(keys) = &client.keys {
                     written["jwks"] = keys.clone();
                 }
@@ -118,12 +123,17 @@ mod tests {
             members: &[member],
         };
         let url = "https://root.mesh.test/oidc/spare".to_owned();
-        let root = Client { urls: vec![url.clone()], ..Client::new(Protocol::Oidc, "root", Some("s3cret")) };
+        let out = "https://root.mesh.test/login/signed-out".to_owned();
+        let (urls, logout_urls) = (vec![url.clone()], vec![out.clone()]);
+        let root = Client { urls, logout_urls, ..Client::new(Protocol::Oidc, "root", Some("s3cret")) };
         let config = NodeOidcProvider.config(&site, &[root]).unwrap();
         let config: Value = serde_json::from_str(&config).unwrap();
         assert_eq!(config["users"]["a-01"]["password"], "first");
         assert_eq!(config["users"]["a-01"]["claims"]["lab_person"], "a-01");
-        assert_eq!(config["clients"], json!([{ "id": "root", "secret": "s3cret", "urls": [url] }]));
+        assert_eq!(
+            config["clients"],
+            json!([{ "id": "root", "secret": "s3cret", "urls": [url], "signedOut": [out] }])
+        );
         assert_eq!(
             (&config["host"], &config["port"], &config["keys"]),
             (&json!("10.64.1.10"), &json!(443), &json!("/lab/state/keys.json"))

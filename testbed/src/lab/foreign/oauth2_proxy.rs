@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Application, Launch, Software, in_path, node_missing};
+use crate::agent::app::sign_out;
 use crate::agent::spec::AppSpec;
 use crate::language::AppKind;
 
@@ -67,6 +68,9 @@ fn settings(app: &AppSpec, home: &Path, authority: &Path, socket: &Path) -> Stri
         ("code_challenge_method", text("S256")),
         ("redirect_url", text(&format!("https://{}{}", app.host, AppKind::Oauth2Proxy.callback()))),
         ("skip_provider_button", "true".to_owned()),
+        // The page to which a logout leads back, and where a sign-out may lead: to the node.
+        ("skip_auth_routes", format!("[{}]", text(&format!("GET=^{}$", sign_out::BACK)))),
+        ("whitelist_domains", format!("[{}]", text(app.issuer.trim_start_matches("https://")))),
         ("email_domains", "[\"*\"]".to_owned()),
         ("cookie_secret", text(&seal)),
         ("pass_authorization_header", "true".to_owned()),
@@ -98,6 +102,7 @@ mod tests {
             r#"oidc_issuer_url = "https://edge-a.mesh.test""#,
             r#"redirect_url = "https://app-a.mesh.test/oauth2/callback""#,
             r#"client_secret = "with \"quotes\"""#,
+            r#"whitelist_domains = ["edge-a.mesh.test"]"#,
             r#"https_address = "10.64.4.11:443""#,
             r#"provider_ca_files = ["/lab/ca.pem"]"#,
             r#"upstreams = ["unix:///lab/s"]"#,

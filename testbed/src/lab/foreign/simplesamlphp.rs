@@ -60,6 +60,11 @@ impl Provider for Simplesamlphp {
         false
     }
 
+    /// Only who signs the wish for it is heard, and answered.
+    fn signs_out(&self, clients: &[Client]) -> bool {
+        clients.iter().all(|client| !client.logout_urls.is_empty() && client.certificate.is_some())
+    }
+
     fn config_file(&self) -> &'static str {
         "metadata/saml20-sp-remote.php"
     }
@@ -148,6 +153,7 @@ $config = [
     'certdir' => '{state}/', 'loggingdir' => '{state}/', 'datadir' => '{state}/', 'tempdir' => '{state}/tmp/',
     'metadatadir' => '{metadata}/', 'attributenamemapdir' => '/etc/simplesamlphp/attributemap/',
     'secretsalt' => 'of the lab', 'auth.adminpassword' => 'nobody needs one', 'timezone' => 'UTC',
+    'trusted.url.domains' => null,
     'technicalcontact_name' => 'The lab', 'technicalcontact_email' => 'na@{DOMAIN}', 'admin.checkforupdates' => false,
     'errorreporting' => false, 'logging.handler' => 'stderr', 'logging.level' => SimpleSAML\\Logger::NOTICE,
     'enable.saml20-idp' => true,

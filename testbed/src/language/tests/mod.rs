@@ -1,6 +1,7 @@
 //! Topologies good and bad.
 
 mod ailments;
+mod sign_outs;
 mod ways;
 
 use std::path::Path;

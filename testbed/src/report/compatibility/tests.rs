@@ -70,6 +70,22 @@ fn mixed_up(person: &str) -> What {
     What::Visit(visit)
 }
 
+fn leaves(person: &str, notice: &str, hops: &[&str]) -> What {
+    let hops: Vec<_> = hops.iter().map(|&url| ("GET", url)).collect();
+    let What::Login(walk) = login(person, Seen::SignedIn, &hops) else { unreachable!() };
+    What::SignOut(Box::new(SignOut {
+        person: walk.person,
+        app: walk.app,
+        region: walk.region,
+        began_at: None,
+        start: 0,
+        outcome: SignOutOutcome::Back,
+        notices: Some(notice.to_owned()).filter(|it| !it.is_empty()).into_iter().collect(),
+        still: Vec::new(),
+        hops: walk.hops,
+    }))
+}
+
 fn lines(happened: Vec<What>, code: u8) -> Vec<String> {
     let keycloak = [("OIDC", "root.mesh.test/oidc/kc"), ("SAML", "root.mesh.test/saml/kc")];
     lines_of(foreign("Keycloak", &keycloak), happened, code)
@@ -122,16 +138,20 @@ fn a_login_counts_for_the_protocol_by_which_the_browser_came_back_and_for_its_ap
             login("b", Seen::SignedIn, &by_saml),
             login("c", Seen::SignedIn, &by_page),
             login("d", Seen::Unfinished, &by_oidc),
+            leaves("a", "", &["root.mesh.test/out", "kc.mesh.test/out"]),
+            leaves("a", "", &["root.mesh.test/out", "kc.mesh.test/out"]),
+            leaves("b", "kc could not be told", &["kc.mesh.test/out"]),
+            leaves("c", "", &["root.mesh.test/out"]),
         ],
         0,
     );
     assert_eq!(
         found,
         [
-            "| Keycloak | 1.2 | identity provider | OIDC | 1 |  | 1 | 1 |  |  | holds: two |",
-            "| Keycloak | 1.2 | identity provider | SAML | 1 |  |  |  |  |  | holds: two |",
-            "| slapd | 1.2 | identity provider | LDAP | 1 |  |  |  |  |  | holds: two |",
-            "| proxy | 1.2 | application | OIDC | 3 |  | 1 | 1 |  |  | holds: two |",
+            "| Keycloak | 1.2 | identity provider | OIDC | 1 |  | 1 | 1 | 1 |  |  | holds: two |",
+            "| Keycloak | 1.2 | identity provider | SAML | 1 |  |  |  |  |  |  | holds: two |",
+            "| slapd | 1.2 | identity provider | LDAP | 1 |  |  |  |  |  |  | holds: two |",
+            "| proxy | 1.2 | application | OIDC | 3 |  | 1 | 1 | 3 |  |  | holds: two |",
         ]
     );
 }
@@ -178,7 +198,7 @@ fn what_a_provider_demands_of_one_client_counts_for_logins_of_that_client() {
     ];
     let found = lines_of(keycloak, happened, 0);
     let keys = "announced 1, rolled 1";
-    assert!(found[0].contains(&format!("| OIDC | 1 |  |  |  | {keys} |")), "{}", found[0]);
+    assert!(found[0].contains(&format!("| OIDC | 1 |  |  |  |  | {keys} |")), "{}", found[0]);
     let saml = "| SAML | 1 | begun there 1, encrypted assertions 1, signed requests 1 |";
     assert!(found[1].contains(saml), "{}", found[1]);
 }

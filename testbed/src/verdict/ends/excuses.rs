@@ -1,35 +1,56 @@
 //! Why no node could have said that there is no way: application or edge were out of reach, the browser stood on a dead page, or
 //! only the person's own path was cut.
 
-use crate::history::{Login, MILLISECOND, Micros};
+use crate::history::{Hop, Login, MILLISECOND, Micros};
 use crate::verdict::world::{Span, World};
 
+/// What somebody's browser did, for a login or for a sign-out.
+pub(super) struct Walk<'w> {
+    /// Whose.
+    pub(super) person: &'w str,
+    /// Where they sit.
+    pub(super) region: &'w str,
+    /// Name of the application's server.
+    pub(super) app: &'w str,
+    /// When it began.
+    pub(super) start: Micros,
+    /// Every answer or failure, in order.
+    pub(super) hops: &'w [Hop],
+}
+
+impl<'w> From<&'w Login> for Walk<'w> {
+    fn from(login: &'w Login) -> Self {
+        let Login { person, region, app, start, hops, .. } = login;
+        Self { person, region, app, start: *start, hops }
+    }
+}
+
 /// Why no node could have said that there is no way, if that is so.
-pub(super) fn cut_off(world: &World<'_>, login: &Login, ended: Micros, window: Span) -> Option<String> {
-    let app = world.server(&login.app)?;
-    if !world.used_by(&login.person, &login.region, app, window) {
+pub(super) fn cut_off(world: &World<'_>, walk: &Walk<'_>, ended: Micros, window: Span) -> Option<String> {
+    let app = world.server(walk.app)?;
+    if !world.used_by(walk.person, walk.region, app, window) {
         return Some("the application was out of reach".to_owned());
     }
     let edge = app.upstreams.first().and_then(|name| world.server(name));
     if let Some(edge) = edge
-        && !(world.used_by(&login.person, &login.region, edge, window)
+        && !(world.used_by(walk.person, walk.region, edge, window)
             && world.in_reach(&app.region, edge, window))
     {
         return Some(format!("{} was out of reach", edge.name));
     }
-    dead_page(world, login, ended).or_else(|| only_the_persons_path(world, login))
+    dead_page(world, walk, ended).or_else(|| only_the_persons_path(world, walk))
 }
 
 /// The browser stood on a page, or waited for one, whose server the fault took away.
-fn dead_page(world: &World<'_>, login: &Login, ended: Micros) -> Option<String> {
-    let during = Span { from: login.start, until: ended };
+fn dead_page(world: &World<'_>, walk: &Walk<'_>, ended: Micros) -> Option<String> {
+    let during = Span { from: walk.start, until: ended };
     for change in world.changes.iter().filter(|change| change.meets(during)) {
-        let Some(hop) = login.hops.iter().rfind(|hop| hop.start <= change.until) else { continue };
+        let Some(hop) = walk.hops.iter().rfind(|hop| hop.start <= change.until) else { continue };
         let Some(server) = world.server_at(hop.host()) else { continue };
         let just_before = Span { from: hop.start.min(change.from), until: change.from.saturating_sub(1) };
         let just_after = Span { from: change.until, until: change.until + MILLISECOND };
-        if world.answers_in(&login.region, server, just_before)
-            && !world.answers_in(&login.region, server, just_after)
+        if world.answers_in(walk.region, server, just_before)
+            && !world.answers_in(walk.region, server, just_after)
         {
             return Some(format!("the browser stood at {} when the fault came", server.name));
         }
@@ -38,14 +59,14 @@ fn dead_page(world: &World<'_>, login: &Login, ended: Micros) -> Option<String> 
 }
 
 /// The node that sent the browser on could itself reach where it sent it.
-fn only_the_persons_path(world: &World<'_>, login: &Login) -> Option<String> {
-    let (index, failed) = login.hops.iter().enumerate().rfind(|(_, hop)| hop.error.is_some())?;
+fn only_the_persons_path(world: &World<'_>, walk: &Walk<'_>) -> Option<String> {
+    let (index, failed) = walk.hops.iter().enumerate().rfind(|(_, hop)| hop.error.is_some())?;
     let to = world.server_at(failed.host())?;
-    let sender = login.hops[..index].iter().rev().filter(|hop| hop.status.is_some());
+    let sender = walk.hops[..index].iter().rev().filter(|hop| hop.status.is_some());
     let sender =
         sender.filter_map(|hop| world.server_at(hop.host())).find(|server| server.name != to.name)?;
     let during = Span { from: failed.start, until: failed.start + failed.took };
-    let only = world.in_reach(&sender.region, to, during)
-        && !world.used_by(&login.person, &login.region, to, during);
+    let only =
+        world.in_reach(&sender.region, to, during) && !world.used_by(walk.person, walk.region, to, during);
     only.then(|| format!("{} reached {}, and the person did not", sender.name, to.name))
 }

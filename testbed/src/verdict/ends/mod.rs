@@ -1,15 +1,17 @@
 //! The end of each login, as the testbed's table has them: signed in, told, cut off, lost, wrong.
 //!
 //! Who is *wrong* is a matter of `subjects`, who was *cut off* one of `excuses`; [`visits`] has the same of people with a session,
-//! [`usual`] what logins cost without a fault.
+//! [`sign_outs`] of those who end it, [`usual`] what logins cost without a fault.
 
 mod excuses;
+pub mod sign_outs;
 pub(super) mod subjects;
 pub mod usual;
 pub mod visits;
 
 use std::collections::BTreeMap;
 
+use self::sign_outs::{JudgedSignOut, SignOuts};
 use self::subjects::Subjects;
 use self::usual::{LEAST_WINDOW, Usual, answered};
 use self::visits::JudgedVisit;
@@ -91,16 +93,18 @@ pub struct Ends<'a> {
     pub logins: Vec<Judged<'a>>,
     /// Visits in the order of their ends.
     pub visits: Vec<JudgedVisit<'a>>,
+    /// Sign-outs in the order of their ends.
+    pub sign_outs: Vec<JudgedSignOut<'a>>,
     /// What logins cost without a fault, by region.
     pub usual: BTreeMap<&'a str, Usual>,
 }
 
 impl<'a> Ends<'a> {
-    /// Judges every login and visit of the history.
+    /// Judges every login, visit and sign-out of the history.
     pub fn judge(world: &World<'a>, events: &'a [Event]) -> Self {
         let usual = usual::usual(world, events);
-        let mut ends = Self { logins: Vec::new(), visits: Vec::new(), usual };
-        let mut subjects = Subjects::default();
+        let mut ends = Self { logins: Vec::new(), visits: Vec::new(), sign_outs: Vec::new(), usual };
+        let (mut subjects, mut leaving) = (Subjects::default(), SignOuts::default());
         let mut since: BTreeMap<&str, Micros> = BTreeMap::new();
         for event in events {
             match &event.what {
@@ -109,15 +113,20 @@ impl<'a> Ends<'a> {
                     if judged.end == End::SignedIn {
                         since.insert(&login.person, event.at);
                     }
+                    leaving.comes(world, login, &judged.by);
                     ends.logins.push(judged);
                 }
                 What::Visit(visit) => {
                     let began = since.get(visit.person.as_str()).copied().unwrap_or(visit.start);
                     ends.visits.push(visits::judge(world, &mut subjects, visit, event.at, began));
+                    leaving.visits(world, visit);
                 }
+                What::SignOut(sign_out) => leaving.leaves(world, sign_out, event.at),
+                What::Round(_) => leaving.begins_anew(),
                 _ => {}
             }
         }
+        ends.sign_outs = leaving.judged;
         ends
     }
 
@@ -166,7 +175,7 @@ fn end(
         }
         _ => {}
     }
-    match excuses::cut_off(world, login, ended, window) {
+    match excuses::cut_off(world, &login.into(), ended, window) {
         Some(why) => (End::CutOff, format!("{seen}; {why}")),
         None => (End::Lost, format!("{seen}; there was no live path, and who could have said so did not")),
     }

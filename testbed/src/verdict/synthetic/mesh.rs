@@ -66,6 +66,7 @@ pub(crate) fn mesh() -> Run {
         upstreams: upstreams.iter().map(|name| (*name).to_owned()).collect(),
         vouches: kind == ServerKind::Idp,
         by_browser: true,
+        signs_out: true,
         knows: None,
         connectors: upstreams.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect(),
         probing,

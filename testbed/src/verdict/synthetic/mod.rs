@@ -41,6 +41,8 @@ pub(crate) struct Story {
     pub(crate) rounds: u64,
     /// Whether everybody in branch B has a real browser, and a simulated twin.
     pub(crate) twins: bool,
+    /// Whether those who keep a session sign out, and come again.
+    pub(crate) sign_outs: bool,
     /// Between two arrivals in a branch.
     pub(crate) gap: Micros,
     /// Whether the network really did what the supervisor asked for.
@@ -59,6 +61,7 @@ impl Story {
             lasts: 100,
             rounds: 0,
             twins: false,
+            sign_outs: false,
             gap: 400 * MILLISECOND,
             cuts_are_real: true,
             late: 2,

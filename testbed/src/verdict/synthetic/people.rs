@@ -4,8 +4,8 @@ use super::mesh::{ROOTS, app, dead_hop, edge, hop, host};
 use super::{BASE, BEGIN, Story};
 use crate::agent::chance::Chance;
 use crate::history::{
-    Acts, Event, Login, MILLISECOND, Micros, PasswordRefused, SECOND, Seen, Trouble, Visit, VisitKind,
-    VisitOutcome, What, Who,
+    Acts, Event, Login, MILLISECOND, Micros, PasswordRefused, SECOND, Seen, SignOut, SignOutOutcome, Trouble,
+    Visit, VisitKind, VisitOutcome, What, Who,
 };
 
 impl Story {
@@ -14,7 +14,8 @@ impl Story {
         let (mut start, mut number) = (from + 100 * MILLISECOND, 0);
         while start < from + self.stretch() * SECOND - 3 * SECOND.min(self.stretch() * SECOND / 2) {
             let late = chance.below(40 * MILLISECOND);
-            let login = self.login(branch, number, start + late, chance);
+            let person = format!("{branch}-{}", number % 20);
+            let login = self.login(branch, person, number, start + late, chance);
             if self.twins && branch == "branch-b" {
                 events.push(twin(&login));
             }
@@ -25,6 +26,8 @@ impl Story {
             events.push(login);
             if number.is_multiple_of(2) {
                 events.push(self.visit(branch, number, start));
+            } else if self.sign_outs {
+                events.extend(self.sign_out(branch, number, start, chance));
             }
             number += 1;
             start += self.gap;
@@ -61,10 +64,9 @@ impl Story {
         Err(())
     }
 
-    fn login(&self, branch: &str, number: u64, start: Micros, chance: &mut Chance) -> Event {
-        let person = format!("{}-{}", branch, number % 20);
+    fn login(&self, branch: &str, person: String, number: u64, start: Micros, chance: &mut Chance) -> Event {
         let mut login = Login {
-            person: person.clone(),
+            person,
             app: app(branch),
             region: branch.into(),
             start,
@@ -168,6 +170,37 @@ impl Story {
             claims: [("email".to_owned(), email.into())].into(),
             ..Who::default()
         }
+    }
+
+    /// Somebody signs out, and signs in again with the same browser.
+    fn sign_out(&self, branch: &str, number: u64, start: Micros, chance: &mut Chance) -> [Event; 2] {
+        let person = format!("{branch}-{}", 20 + number % 3);
+        let mut hops = Vec::new();
+        let mut at = start;
+        for (server, path) in
+            [(app(branch), "sign-out"), (edge(branch), "oauth2/logout"), (app(branch), "signed-out")]
+        {
+            at = hop(&mut hops, at, "GET", format!("{}/{path}", host(&server)), 20);
+        }
+        let lost = self.product.loses_who_signs_out;
+        let outcome =
+            if lost { SignOutOutcome::NoAnswer { trouble: Trouble::Timeout } } else { SignOutOutcome::Back };
+        let left = SignOut {
+            person: person.clone(),
+            app: app(branch),
+            region: branch.into(),
+            began_at: None,
+            start,
+            outcome,
+            notices: Vec::new(),
+            still: Vec::new(),
+            hops,
+        };
+        let mut again = self.login(branch, person, number, at + 10 * MILLISECOND, chance);
+        if let What::Login(login) = &mut again.what {
+            login.acts.passwords -= u32::from(self.product.keeps_who_signs_out);
+        }
+        [Event { at, what: What::SignOut(Box::new(left)) }, again]
     }
 
     fn visit(&self, branch: &str, number: u64, start: Micros) -> Event {

@@ -20,6 +20,10 @@ pub(crate) struct Product {
     pub(crate) mixes_people_up: bool,
     pub(crate) asks_twice_under_fault: bool,
     pub(crate) forgets_sessions_under_fault: bool,
+    /// Leaves its session with a browser as it is when somebody signs out.
+    pub(crate) keeps_who_signs_out: bool,
+    /// Sends who signs out to a page that never comes.
+    pub(crate) loses_who_signs_out: bool,
     /// Maps the e-mail address of who comes under a fault to something else.
     pub(crate) other_email_under_fault: bool,
     /// Tries a password at the next provider as well when a fault takes the first.
@@ -48,6 +52,8 @@ impl Product {
             mixes_people_up: false,
             asks_twice_under_fault: false,
             forgets_sessions_under_fault: false,
+            keeps_who_signs_out: false,
+            loses_who_signs_out: false,
             other_email_under_fault: false,
             sends_passwords_on: false,
             slower_under_fault: 0,

@@ -1,9 +1,7 @@
-//! People and an application of this room with a stand-in for the provider between them: what they do when it works,
-//! when it says no, when it hangs, and when it lies.
+//! A stand-in for the provider: one page, one session cookie, one key, and a manner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -19,35 +17,35 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use url::form_urlencoded;
 
-use super::spec::{Account, AppSpec, PersonSpec, Spec};
-use crate::history::{Event, Login, Seen, VisitKind, VisitOutcome, What, unix_now};
+use crate::agent::app;
+use crate::history::unix_now;
 
 /// How the stand-in behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     Honest,
     SaysNo,
     HangsAtFirst,
     HangsAfterThePassword,
     Confuses,
     RenewsNothing,
-    NobodyAtThePortal,
+    /// Leaves everything as it is when somebody signs out.
+    KeepsPeople,
 }
 
-struct Lab {
-    ca_pem: String,
-    certificate_pem: String,
-    key_pem: String,
+pub(super) struct Lab {
+    pub(super) ca_pem: String,
+    pub(super) certificate_pem: String,
+    pub(super) key_pem: String,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(vec![]).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -74,16 +72,18 @@ impl Lab {
 }
 
 /// A provider with one page, one session cookie and one key.
-struct StandIn {
+pub(super) struct StandIn {
     manner: Manner,
     issuer: String,
     key: EcdsaKeyPair,
     codes: Mutex<HashMap<String, (String, String)>>,
     asked: AtomicU32,
+    /// Whose tokens work no more.
+    out: Mutex<HashSet<String>>,
 }
 
 impl StandIn {
-    async fn start(manner: Manner, lab: &Lab, tasks: &mut JoinSet<()>) -> String {
+    pub(super) async fn start(manner: Manner, lab: &Lab, tasks: &mut JoinSet<()>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
@@ -93,6 +93,7 @@ impl StandIn {
             key,
             codes: Mutex::default(),
             asked: AtomicU32::new(0),
+            out: Mutex::default(),
         });
         let tls = lab.acceptor();
         tasks.spawn(async move {
@@ -137,6 +138,15 @@ impl StandIn {
                 self.sign_in(&query, &body)
             }
             "/token" => self.token(&body),
+            "/end" => response(
+                200,
+                "text/html",
+                &format!(
+                    "<h1>Sign out?</h1><form method=post action=\"/out?{}\"><button>Yes</button></form>",
+                    query.replace('&', "&amp;")
+                ),
+            ),
+            "/out" => self.out(&query, cookie.as_deref().unwrap_or_default()),
             "/userinfo" => {
                 self.userinfo(&parts.headers["authorization"].to_str().unwrap()["Bearer ".len()..])
             }
@@ -151,6 +161,7 @@ impl StandIn {
             "application/json",
             &json!({"issuer": self.issuer, "authorization_endpoint": at("/auth"), "token_endpoint": at("/token"),
                 "jwks_uri": at("/keys"), "userinfo_endpoint": at("/userinfo"),
+                "end_session_endpoint": at("/end"),
                 "authorization_response_iss_parameter_supported": true})
             .to_string(),
         )
@@ -167,7 +178,7 @@ impl StandIn {
         if self.manner == Manner::SaysNo {
             return response(503, "text/html", "<h1>Nobody can sign you in now</h1>");
         }
-        if let Some(person) = cookie.and_then(|cookie| cookie.strip_prefix("idp=")) {
+        if let Some(person) = cookie.and_then(signed_in) {
             return self.back(query, person);
         }
         let action = format!("/sign-in?{query}").replace('&', "&amp;");
@@ -182,15 +193,16 @@ impl StandIn {
         if fields["pass"] != format!("{}-secret", fields["user"]) {
             return response(401, "text/html", "<form><input type=password name=pass></form>");
         }
+        self.out.lock().unwrap().remove(&fields["user"]);
         let mut back = self.back(query, &fields["user"]);
-        let cookie = format!("idp={}; Path=/auth; Secure; HttpOnly; SameSite=None", fields["user"]);
+        let cookie = format!("idp={}; Path=/; Secure; HttpOnly; SameSite=None", fields["user"]);
         back.headers_mut().insert("set-cookie", cookie.parse().unwrap());
         back
     }
 
     fn back(&self, query: &str, person: &str) -> Response<Full<Bytes>> {
         let asked: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let code = super::app::relying_party::random_token();
+        let code = app::relying_party::random_token();
         self.codes.lock().unwrap().insert(code.clone(), (person.to_owned(), asked["nonce"].clone()));
         let pairs = [("code", &code), ("state", &asked["state"]), ("iss", &self.issuer)];
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
@@ -212,206 +224,42 @@ impl StandIn {
         let signed = format!("{}.{}", part(&json!({"alg": "ES256", "kid": "k"})), part(&claims));
         let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         let id_token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()));
-        let once = super::app::relying_party::random_token();
+        let once = app::relying_party::random_token();
         let access =
             format!("{person}~{}", if self.manner == Manner::RenewsNothing { "same" } else { &once });
         let tokens = json!({"access_token": access, "token_type": "Bearer", "id_token": id_token, "refresh_token": person});
         response(200, "application/json", &tokens.to_string())
     }
 
+    fn out(&self, query: &str, cookie: &str) -> Response<Full<Bytes>> {
+        let asked: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        assert!(asked["id_token_hint"].split('.').count() == 3 && asked["client_id"] == "branch-app");
+        let mut response = response(303, "text/plain", "");
+        let location = format!("{}?state={}", asked["post_logout_redirect_uri"], asked["state"]);
+        response.headers_mut().insert("location", location.parse().unwrap());
+        if let Some(person) = signed_in(cookie).filter(|_| self.manner != Manner::KeepsPeople) {
+            self.out.lock().unwrap().insert(person.to_owned());
+            response.headers_mut().insert("set-cookie", "idp=; Path=/; Secure; Max-Age=0".parse().unwrap());
+        }
+        response
+    }
+
     fn userinfo(&self, access: &str) -> Response<Full<Bytes>> {
         let person = access.split('~').next().unwrap();
+        if self.out.lock().unwrap().contains(person) {
+            return response(401, "text/html", "nobody");
+        }
         let person = if self.manner == Manner::Confuses { "somebody-else" } else { person };
         response(200, "application/json", &json!({ "sub": format!("s-{person}") }).to_string())
     }
 }
 
+/// Whom a browser's cookies say it has.
+fn signed_in(cookies: &str) -> Option<&str> {
+    cookies.split("; ").find_map(|cookie| cookie.strip_prefix("idp="))
+}
+
 fn response(status: u16, kind: &str, body: &str) -> Response<Full<Bytes>> {
     let body = Full::new(Bytes::from(body.to_owned()));
     Response::builder().status(status).header("content-type", kind).body(body).unwrap()
-}
-
-async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
-async fn spec(lab: &Lab, issuer: &str, keep_session: bool) -> Spec {
-    let listen = free_port().await;
-    let app = AppSpec {
-        name: "branch-app".into(),
-        host: "localhost".into(),
-        listen,
-        certificate_pem: lab.certificate_pem.clone(),
-        key_pem: lab.key_pem.clone(),
-        issuer: issuer.to_owned(),
-        client_id: "branch-app".into(),
-        client_secret: None,
-        has_a_key: false,
-        scope: "openid".into(),
-    };
-    let account =
-        Account { host: "localhost".into(), of: None, username: "a-1".into(), password: "a-1-secret".into() };
-    let person = PersonSpec {
-        name: "a-1".into(),
-        accounts: vec![account],
-        app: "branch-app".into(),
-        url: format!("https://localhost:{}/", listen.port()),
-        begins: None,
-        every_us: 50_000,
-        keep_session,
-        chromium: false,
-        twin_of: None,
-    };
-    Spec {
-        region: "branch-a".into(),
-        ca_pem: lab.ca_pem.clone(),
-        apps: vec![app],
-        people: vec![person],
-        chromium: None,
-        probes: vec![],
-        probe_interval_us: 1_000_000,
-        patience_us: 400_000,
-        restarts: 2,
-        seed: 1,
-    }
-}
-
-/// Lives until `enough` events of people came, then stops as told.
-async fn run(manner: Manner, keep_session: bool, enough: usize) -> Vec<Event> {
-    in_rounds(manner, keep_session, enough, 1).await
-}
-
-/// Begins anew each time that `enough` events of people came, and stops after so many rounds.
-async fn in_rounds(manner: Manner, keep_session: bool, enough: usize, rounds: usize) -> Vec<Event> {
-    let mut tasks = JoinSet::new();
-    let lab = Lab::new();
-    let issuer = StandIn::start(manner, &lab, &mut tasks).await;
-    let mut spec = spec(&lab, &issuer, keep_session).await;
-    if manner == Manner::NobodyAtThePortal {
-        spec.people[0].begins = Some(format!("https://localhost:{}/portal", free_port().await.port()));
-    }
-    let (mut commands, input) = tokio::io::duplex(1 << 16);
-    let (output, events) = tokio::io::duplex(1 << 20);
-    tasks.spawn(async move { super::live(input, output).await.unwrap() });
-    let begin = serde_json::to_string(&spec).unwrap() + "\n{\"begin\":true}\n";
-    commands.write_all(begin.as_bytes()).await.unwrap();
-    let mut lines = BufReader::new(events).lines();
-    let mut seen: Vec<Event> = Vec::new();
-    let mut told = 0;
-    while let Some(line) = lines.next_line().await.unwrap() {
-        seen.push(serde_json::from_str(&line).unwrap());
-        let of_people =
-            seen.iter().filter(|event| matches!(event.what, What::Login(_) | What::Visit(_))).count();
-        if told < rounds && of_people >= enough * (told + 1) {
-            told += 1;
-            let order: &[u8] = if told == rounds { b"{\"stop\":true}\n" } else { b"{\"begin\":true}\n" };
-            commands.write_all(order).await.unwrap();
-        }
-    }
-    seen
-}
-
-fn logins(events: &[Event]) -> Vec<&Login> {
-    events
-        .iter()
-        .filter_map(|event| if let What::Login(login) = &event.what { Some(&**login) } else { None })
-        .collect()
-}
-
-#[tokio::test]
-async fn a_person_signs_in_and_the_application_knows_who_it_is() {
-    let events = run(Manner::Honest, false, 3).await;
-    let logins = logins(&events);
-    assert!(logins.len() >= 3);
-    for login in logins {
-        assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
-        let who = login.who.as_ref().unwrap();
-        assert_eq!((who.sub.as_str(), who.lab_person.as_deref()), ("s-a-1", Some("a-1")));
-        assert_eq!((login.acts.passwords, login.acts.reloads, login.acts.restarts), (1, 0, 0));
-        let paths: Vec<&str> = login.hops.iter().map(|hop| hop.url.split_once('/').unwrap().1).collect();
-        assert_eq!(paths, ["", "auth", "sign-in", "callback", "me"]);
-    }
-}
-
-#[tokio::test]
-async fn a_clear_no_ends_the_login_at_once() {
-    let events = run(Manner::SaysNo, false, 1).await;
-    let Seen::Refused { status, says, waited } = &logins(&events)[0].seen else { panic!("{events:?}") };
-    assert_eq!((*status, says.as_str()), (503, "Nobody can sign you in now"));
-    assert!(*waited < 400_000);
-}
-
-#[tokio::test]
-async fn whose_first_page_hangs_types_the_address_again() {
-    let events = run(Manner::HangsAtFirst, true, 1).await;
-    let login = logins(&events)[0];
-    assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
-    assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (0, 1, 1));
-    assert!(login.hops[1].error.is_some() && login.hops[2].url == login.hops[0].url, "{login:?}");
-}
-
-#[tokio::test]
-async fn who_waits_in_vain_behind_a_form_reloads_the_form() {
-    let events = run(Manner::HangsAfterThePassword, true, 1).await;
-    let login = logins(&events)[0];
-    assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
-    assert_eq!((login.acts.reloads, login.acts.restarts, login.acts.passwords), (1, 0, 2));
-    assert!(login.hops[2].path() == "/sign-in" && login.hops[2].error.is_some(), "{login:?}");
-    assert!(login.hops[3].method == "GET" && login.hops[3].url == login.hops[1].url, "{login:?}");
-}
-
-#[tokio::test]
-async fn who_begins_where_nobody_is_opens_the_application() {
-    let events = run(Manner::NobodyAtThePortal, true, 1).await;
-    let login = logins(&events)[0];
-    assert_eq!(login.seen, Seen::SignedIn, "{login:?}");
-    assert_eq!((login.acts.restarts, login.acts.passwords), (1, 1));
-    assert!(login.hops[0].path() == "/portal" && login.hops[0].error.is_some(), "{login:?}");
-}
-
-#[tokio::test]
-async fn a_provider_that_confuses_people_signs_nobody_in() {
-    let events = run(Manner::Confuses, false, 1).await;
-    let login = logins(&events)[0];
-    assert!(login.who.is_none());
-    assert!(matches!(login.seen, Seen::Refused { .. }), "{login:?}");
-    assert!(login.hops.iter().any(|hop| hop.status == Some(500)), "{login:?}");
-}
-
-#[tokio::test]
-async fn a_person_with_a_session_comes_back_without_a_password() {
-    let events = run(Manner::Honest, true, 6).await;
-    let visits: Vec<_> = events
-        .iter()
-        .filter_map(|event| {
-            if let What::Visit(visit) = &event.what { Some((visit.kind, &visit.outcome)) } else { None }
-        })
-        .collect();
-    assert_eq!(logins(&events).len(), 1);
-    let kinds: Vec<VisitKind> = visits.iter().take(4).map(|(kind, _)| *kind).collect();
-    assert_eq!(kinds[0], VisitKind::Page);
-    assert!(kinds.contains(&VisitKind::Refresh) && kinds.contains(&VisitKind::SingleSignOn), "{kinds:?}");
-    assert!(visits.iter().all(|(_, outcome)| **outcome == VisitOutcome::Kept), "{visits:?}");
-}
-
-#[tokio::test]
-async fn tokens_that_are_the_old_ones_are_not_renewed() {
-    let events = run(Manner::RenewsNothing, true, 4).await;
-    let renewal = events.iter().find_map(|event| match &event.what {
-        What::Visit(visit) if visit.kind == VisitKind::Refresh => Some(&visit.outcome),
-        _ => None,
-    });
-    assert!(
-        matches!(renewal, Some(VisitOutcome::Lost { says }) if says.contains("the old one")),
-        "{renewal:?}"
-    );
-}
-
-#[tokio::test]
-async fn in_each_round_people_begin_anew_with_empty_browsers() {
-    let events = in_rounds(Manner::Honest, true, 4, 3).await;
-    assert_eq!(logins(&events).len(), 3, "one sign-in a round, and visits after it");
-    for login in logins(&events) {
-        assert_eq!((&login.seen, login.acts.passwords), (&Seen::SignedIn, 1), "{login:?}");
-    }
 }
