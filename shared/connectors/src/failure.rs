@@ -2,6 +2,8 @@
 
 use mangrove_continuity::Blame;
 
+use crate::{Ask, Prompt};
+
 /// What a person reads whose user name or password is wrong, whichever it is: which names exist is nobody's business.
 pub const WRONG_PASSWORD: &str = "This user name and password do not belong together. Try again.";
 
@@ -19,12 +21,37 @@ pub struct Failure {
     /// `Misconfigured` until somebody acts: the provider does not know this node, or is not who it should be. Without it a
     /// `Misconfigured` is that login's only, such as a token whose times are wrong.
     pub keeps_out: bool,
+    /// What the answer lacks may be had for the asking: the same member may be asked once more, in this way.
+    pub again: Option<Again>,
     /// The OAuth error code the upstream gave, if it gave one.
     pub oauth_error: Option<String>,
     /// One sentence for the person.
     pub outside: String,
     /// One sentence for the operator.
     pub log: String,
+}
+
+/// How a member is asked once more in the same login. Each time something more is given up, so that this ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Again {
+    /// The person has to prove who they are anew.
+    pub forced: bool,
+    /// Any class of proof will do.
+    pub any_class: bool,
+}
+
+impl Again {
+    /// What the application asked, changed so.
+    pub fn ask(self, ask: &Ask) -> Ask {
+        let mut ask = ask.clone();
+        if self.forced {
+            ask.prompt = Some(Prompt::Login);
+        }
+        if self.any_class {
+            ask.acr_values = None;
+        }
+        ask
+    }
 }
 
 impl Failure {
@@ -66,6 +93,7 @@ impl Failure {
             no_answer: false,
             busy: false,
             keeps_out: false,
+            again: None,
             oauth_error: None,
             outside: outside.into(),
             log: log.into(),

@@ -28,7 +28,7 @@ mod turns;
 
 pub use connector::{BuildError, Connector, Parts};
 pub use dns::services::{Host, Services};
-pub use failure::Failure;
+pub use failure::{Again, Failure};
 pub use farewell::{Carried, Farewell, Heard, Sending, Wish};
 pub use finder::Finder;
 pub use front::Door;

@@ -124,6 +124,9 @@ pub struct Pending {
     /// The provider was told to make the person prove who they are again.
     #[serde(default)]
     pub(crate) forced: bool,
+    /// The provider was told which classes of proof are wanted.
+    #[serde(default)]
+    pub(crate) classes: bool,
 }
 
 impl Pending {
@@ -200,6 +203,7 @@ mod tests {
             began: 0,
             max_age: None,
             forced: false,
+            classes: false,
         };
         assert!(!format!("{pending:?}").contains("s3cret"));
     }

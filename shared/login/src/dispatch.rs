@@ -4,8 +4,8 @@
 //! [`Login::authenticate`] asks the browser's session first. If that is not good enough it opens a [`Flow`] and takes its
 //! steps ([`crate::steps`]): choose and look ([`crate::leaving`]), begin, and off the browser goes. A member whose beginning
 //! fails because it cannot be used, or does not know this node, is passed over at once; one that says no, or sends garbage,
-//! ends the login. Each member is asked at most once in a round. Callbacks, the sign-in page and the retry page all come
-//! back to [`Login::show`].
+//! ends the login. Each member has one turn in a round, in which it may be asked once more for what its answer lacked. Callbacks,
+//! the sign-in page and the retry page all come back to [`Login::show`].
 
 use http::StatusCode;
 use mangrove_connectors::{Ask, Prompt};

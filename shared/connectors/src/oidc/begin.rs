@@ -27,6 +27,7 @@ impl Oidc {
             began: ambient::unix_now(),
             max_age: ask.max_age,
             forced: false,
+            classes: false,
         };
         let url = self.authorization_url(&known.metadata, ask, &pending);
         Ok(Begin::Redirect { url, pending })

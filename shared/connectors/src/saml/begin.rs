@@ -39,17 +39,11 @@ impl Saml {
         let asked = Asked {
             id: fresh_id(),
             issued: ambient::unix_now(),
-            // SAML cannot say how old a proof may be, only that it must be new.
-            force: !passive
-                && (matches!(ask.prompt, Some(Prompt::Login | Prompt::SelectAccount))
-                    || ask.max_age.is_some()),
+            // SAML cannot say how old a proof may be, only that it must be new: whoever's is too old is asked once more.
+            force: matches!(ask.prompt, Some(Prompt::Login | Prompt::SelectAccount))
+                || (!passive && ask.max_age == Some(0)),
             passive,
-            classes: ask
-                .acr_values
-                .iter()
-                .flat_map(|all| all.split_ascii_whitespace())
-                .map(str::to_owned)
-                .collect(),
+            classes: classes(ask),
             relay_state: ambient::token(),
         };
         let pending = Pending {
@@ -61,6 +55,7 @@ impl Saml {
             began: asked.issued,
             max_age: ask.max_age,
             forced: asked.force,
+            classes: !asked.classes.is_empty(),
         };
         let Some((binding, to)) = known.sign_on_by(&self.settings.bindings).cloned() else {
             return Err(Failure::misconfigured(self.said("the metadata names nowhere to send a request to")));
@@ -84,6 +79,12 @@ impl Saml {
         let written = written.map_err(|undone| work::failure(undone, self.name()))?;
         written.map_err(|why| Failure::misconfigured(self.said(format_args!("the request: {why}"))))
     }
+}
+
+/// Classes of proof that SAML can ask for, which are URIs (SAML Core 2.7.2.2). Other values mean something to OpenID providers only.
+fn classes(ask: &Ask) -> Vec<String> {
+    let wanted = ask.acr_values.iter().flat_map(|all| all.split_ascii_whitespace());
+    wanted.filter(|class| Url::parse(class).is_ok()).map(str::to_owned).collect()
 }
 
 /// 256 bits; an XML name must not begin with a digit.

@@ -18,7 +18,7 @@ use super::work;
 use super::{Saml, claims, logout};
 use crate::failure::printable;
 use crate::identity::Once;
-use crate::{Answer, Failure, Identity, Network, Pending};
+use crate::{Again, Answer, Failure, Identity, Network, Pending};
 
 /// How old a response may be that nobody asked for, in seconds.
 const ON_ITS_WAY: u64 = 300;
@@ -77,7 +77,7 @@ impl Saml {
                 let (vouched, claims) = *person;
                 Ok(self.identity(known.entity_id.clone(), vouched, claims))
             }
-            Ok(Judged::No(status, signed)) => Err(self.no(&status, signed)),
+            Ok(Judged::No(status, signed)) => Err(self.no(&status, signed, pending)),
             Err(why) => Err(self.unbelieved(&why, pending)),
         }
     }
@@ -207,7 +207,7 @@ impl Saml {
 
     /// What a status other than success means (SAML Core 3.2.2.2). An unsigned one is what a browser says: it ends or moves
     /// that login, and blames nobody's settings.
-    fn no(&self, status: &Status, signed: bool) -> Failure {
+    fn no(&self, status: &Status, signed: bool, pending: &Pending) -> Failure {
         let code = status.code();
         let by = if signed { "the provider" } else { "the browser, unsigned," };
         let log = self.said(format_args!("{by} says {}", printable(code)));
@@ -219,11 +219,15 @@ impl Saml {
             }
             "RequestDenied" => Failure::rejected("The sign-in was cancelled or denied.", log)
                 .with_oauth_error("access_denied"),
-            "NoAuthnContext" => Failure::rejected(
-                "The sign-in service cannot check who you are as strongly as the application requires.",
-                log,
-            )
-            .with_oauth_error("unmet_authentication_requirements"),
+            // An application's wish for a class is voluntary (OpenID Connect Core 3.1.2.1); what it gets is in the token.
+            "NoAuthnContext" => Failure {
+                again: pending.classes.then_some(Again { forced: pending.forced, any_class: true }),
+                ..Failure::rejected(
+                    "The sign-in service cannot check who you are as strongly as the application requires.",
+                    log,
+                )
+                .with_oauth_error("unmet_authentication_requirements")
+            },
             "Responder" | "NoAvailableIDP" | "NoSupportedIDP" | "PartialLogout" => Failure::unavailable(log),
             _ if signed => Failure::misconfigured(log),
             _ => Failure::rejected("The sign-in service refused.", log),
@@ -234,10 +238,11 @@ impl Saml {
         let log = self.said(why);
         match why {
             Unbelieved::Unopened(_) | Unbelieved::Refusal(Refusal::Clock(_)) => Failure::misconfigured(log),
-            // Nobody could ask the person again: no page may be shown.
-            Unbelieved::Refusal(Refusal::TooOld) if !pending.forced => {
-                Failure::rejected("Nobody signed in recently enough.", log).with_oauth_error("login_required")
-            }
+            Unbelieved::Refusal(Refusal::TooOld) if !pending.forced => Failure {
+                again: Some(Again { forced: true, any_class: false }),
+                ..Failure::rejected("Nobody signed in recently enough.", log)
+                    .with_oauth_error("login_required")
+            },
             _ => Failure::protocol(log),
         }
     }

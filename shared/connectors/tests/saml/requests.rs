@@ -41,8 +41,17 @@ async fn a_request_says_what_the_application_asked() {
     );
     let forced = asked(Ask { prompt: Some(Prompt::Login), ..Ask::default() }).await;
     assert!(forced.xml.contains("ForceAuthn=\"true\""));
-    let fresh = asked(Ask { max_age: Some(60), ..Ask::default() }).await;
-    assert!(fresh.xml.contains("ForceAuthn=\"true\""));
+    let not_new = asked(Ask { max_age: Some(60), ..Ask::default() }).await;
+    assert!(!not_new.xml.contains("ForceAuthn"), "whoever signed in a moment ago need not do so again");
+    let new = asked(Ask { max_age: Some(0), ..Ask::default() }).await;
+    assert!(new.xml.contains("ForceAuthn=\"true\""));
+    let mixed = asked(Ask { acr_values: Some("phr 1 urn:a".into()), ..Ask::default() }).await;
+    assert_eq!(
+        mixed.xml.matches("ClassRef>").count(),
+        2,
+        "what is no URI is no class of SAML: {}",
+        mixed.xml
+    );
     let silent = asked(Ask { prompt: Some(Prompt::None), max_age: Some(60), ..Ask::default() }).await;
     assert!(silent.xml.contains("IsPassive=\"true\"") && !silent.xml.contains("ForceAuthn"));
 }

@@ -1,6 +1,6 @@
 //! What is compared in a response that the provider signed.
 
-use mangrove_connectors::{Ask, Blame, Prompt};
+use mangrove_connectors::{Again, Ask, Blame, Prompt};
 use mangrove_saml::uris;
 use serde_json::json;
 
@@ -221,7 +221,8 @@ async fn a_no_is_told_as_what_it_is() {
     assert_eq!(failure.oauth_error.as_deref(), Some("login_required"));
     blamed(no("Responder", Some("AuthnFailed")).await, Blame::Rejected, "AuthnFailed");
     blamed(no("Requester", Some("RequestDenied")).await, Blame::Rejected, "RequestDenied");
-    blamed(no("Responder", Some("NoAuthnContext")).await, Blame::Rejected, "NoAuthnContext");
+    let failure = blamed(no("Responder", Some("NoAuthnContext")).await, Blame::Rejected, "NoAuthnContext");
+    assert_eq!(failure.again, None, "no class was asked for");
     blamed(no("Responder", None).await, Blame::Unavailable, "Responder");
     blamed(no("Requester", Some("InvalidNameIDPolicy")).await, Blame::Misconfigured, "InvalidNameIDPolicy");
     blamed(no("Requester", None).await, Blame::Misconfigured, "Requester");
@@ -245,7 +246,10 @@ async fn a_person_who_had_to_prove_it_again_and_did_not_is_refused() {
     let ask = |prompt, max_age| Ask { prompt, max_age, ..Ask::default() };
     login(&idp, &connector, &ask(None, None)).await.unwrap();
     refused(login(&idp, &connector, &ask(Some(Prompt::Login), None)).await, "too long ago");
-    refused(login(&idp, &connector, &ask(None, Some(3600))).await, "too long ago");
+    login(&idp, &connector, &ask(None, Some(3600))).await.unwrap();
+    let old = blamed(login(&idp, &connector, &ask(None, Some(300))).await, Blame::Rejected, "too long ago");
+    assert_eq!(old.again, Some(Again { forced: true, any_class: false }), "it has to be asked for a new one");
+    refused(login(&idp, &connector, &ask(None, Some(0))).await, "too long ago");
     login(&idp, &connector, &ask(Some(Prompt::None), Some(3600))).await.unwrap();
     let silent = login(&idp, &connector, &ask(Some(Prompt::None), Some(300))).await;
     let failure = blamed(silent, Blame::Rejected, "too long ago");

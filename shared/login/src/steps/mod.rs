@@ -11,7 +11,7 @@ mod lessons;
 mod world;
 
 use mangrove_cache::CacheError;
-use mangrove_connectors::{Answer, Ask, Begin, Failure, Identity};
+use mangrove_connectors::{Again, Answer, Ask, Begin, Failure, Identity};
 use mangrove_continuity::{Blame, Sample};
 use url::Url;
 
@@ -216,11 +216,43 @@ async fn vouched<W: World>(
     Ok(if closed { Step::Vouched(flow, identity, person) } else { Step::Astray(Astray::Closed) })
 }
 
-/// Goes on with the next member, or ends the login, by blame. A silent login was asked of one member only.
+/// Asks the member once more, goes on with the next one, or ends the login, by blame. A silent login was asked of one member only.
 ///
 /// # Errors
 /// The cache fails.
-async fn failed<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
+async fn failed<W: World>(world: &W, flow: Flow, failed: Failed) -> Result<Step, CacheError> {
+    match failed.failure.again {
+        // Nobody may be asked to prove anything where no page may be shown.
+        Some(again) if !(again.forced && flow.silent()) => once_more(world, flow, failed, again).await,
+        _ => leaves(world, flow, failed).await,
+    }
+}
+
+/// Asks the same member once more, for what its answer lacked.
+///
+/// # Errors
+/// The cache fails.
+async fn once_more<W: World>(
+    world: &W,
+    flow: Flow,
+    Failed { member, failure }: Failed,
+    again: Again,
+) -> Result<Step, CacheError> {
+    let what = What::Failed { member: member.clone(), blame: failure.blame, why: failure.log };
+    world.record(&flow, what);
+    let elsewhere = leaving::has_another(world, &flow, &member);
+    let ask = Ask { elsewhere, ..again.ask(&flow.request.ask) };
+    match world.begin(&flow, &member, &ask).await {
+        Ok(begin) => send_off(world, flow, member, begin).await,
+        Err(failure) => leaves(world, flow, Failed { member, failure }).await,
+    }
+}
+
+/// Goes on with the next member, or ends the login.
+///
+/// # Errors
+/// The cache fails.
+async fn leaves<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<Step, CacheError> {
     if flow.silent() || !goes_on(world, &flow, &failed) {
         return ended_by(world, flow, failed).await;
     }

@@ -19,6 +19,7 @@ mod passive;
 mod password;
 mod passwords_under_way;
 mod saml;
+mod saml_again;
 mod sign_in;
 mod simulated;
 mod unanswered;

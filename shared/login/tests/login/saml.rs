@@ -23,7 +23,7 @@ pub(crate) fn saml(name: &str, idp: &SamlIdp) -> Value {
 }
 
 /// A SAML member first, an OpenID member behind it.
-async fn mesh() -> (SamlIdp, Idp, Node) {
+pub(crate) async fn mesh() -> (SamlIdp, Idp, Node) {
     let (first, second) = (SamlIdp::start().await, Idp::start().await);
     let node = Node::new(json!([
         saml("first", &first),
@@ -46,7 +46,7 @@ pub(crate) async fn brings(person: &mut Person, node: &Node, idp: &SamlIdp, aske
     person.posts(node, &answer.path, &form).await
 }
 
-async fn signs_in(person: &mut Person, node: &Node, idp: &SamlIdp, ask: Ask) -> Page {
+pub(crate) async fn signs_in(person: &mut Person, node: &Node, idp: &SamlIdp, ask: Ask) -> Page {
     let page = person.is_shown(node, asks("group", ask)).await;
     brings(person, node, idp, &request(&page)).await
 }
