@@ -241,5 +241,12 @@ mod tests {
         assert_eq!(by(&["dir", "other"], &typed), [""; 0], "either of two: nobody can tell");
         let by_saml = [("GET", "app-a/"), ("POST", "corp/login"), ("POST", "edge-a/saml/callback")];
         assert_eq!(by(&["dir"], &by_saml), ["corp"]);
+        let begun_there = [
+            ("POST", "corp/login"),
+            ("POST", "edge-a/saml/callback"),
+            ("GET", "app-a/"),
+            ("GET", "app-a/callback"),
+        ];
+        assert_eq!(by(&["dir"], &begun_there), ["corp"]);
     }
 }
