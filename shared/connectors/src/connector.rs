@@ -199,6 +199,11 @@ impl Connector {
         }
     }
 
+    /// Whether [`finish`](Self::finish) asks nobody about an answer: it can be called with the same one again, and has changed nothing.
+    pub fn judges_alone(&self) -> bool {
+        matches!(self, Self::Saml(_))
+    }
+
     /// Whether answers are taken that nobody asked for.
     pub fn allows_unasked(&self) -> bool {
         matches!(self, Self::Saml(c) if c.allows_unasked())

@@ -142,6 +142,10 @@ impl World for AtNode<'_> {
         self.seat(flow, member).is_some_and(|seat| seat.connector.redirect_path() == Some(path))
     }
 
+    fn can_look_again(&self, member: &str) -> bool {
+        self.watched(member).is_some_and(|member| member.connector.judges_alone())
+    }
+
     async fn decided(&self, flow: &mut Flow, way: Onward) {
         self.login.decided(self.browser, flow, way).await;
     }

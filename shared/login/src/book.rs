@@ -227,14 +227,9 @@ impl<R: Records> Book<R> {
         Ok(self.cache.take(TICKETS, &ticket_key(state, secret)).await?.is_some())
     }
 
-    /// Gives an attempt back that was used up for nothing, for another 15 minutes.
-    pub(crate) async fn give_back(
-        &self,
-        state: &str,
-        secret: &str,
-        ticket: &Ticket,
-    ) -> Result<(), CacheError> {
-        self.put(TICKETS, &ticket_key(state, secret), ticket).await
+    /// Keeps an attempt for another 15 minutes; false if it was used up meanwhile.
+    pub(crate) async fn renew(&self, state: &str, secret: &str, ticket: &Ticket) -> Result<bool, CacheError> {
+        self.cache.replace(TICKETS, &ticket_key(state, secret), json(ticket), LIFE).await
     }
 
     /// Uses up what `issuer` signed and a browser carried here; true for the one who did. It is remembered until it is good
@@ -282,6 +277,12 @@ fn flow_key(id: &str) -> String {
 
 fn mark_key(flow: &str, member: &str) -> String {
     digest::text("mark", &[flow.as_bytes(), member.as_bytes()])
+}
+
+/// Where an attempt lies.
+#[cfg(test)]
+pub(crate) fn place_of_an_attempt(state: &str, secret: &str) -> (&'static str, String) {
+    (TICKETS.0, ticket_key(state, secret))
 }
 
 fn ticket_key(state: &str, secret: &str) -> String {

@@ -64,7 +64,10 @@ impl Login {
             Step::Sent(sent) => self.send_off(browser, &sent),
             Step::Waits(flow, seconds) => self.ask_to_wait(browser, &flow, seconds),
             Step::BringsAgain(flow, answer) => {
-                pages::bring_again(self.frame(flow.reference()), &flow.request.app, &answer)
+                let page = pages::bring_again(self.frame(flow.reference()), &flow.request.app, &answer);
+                let suffix = answer.param("RelayState").map(|state| self.cookies.suffix(state));
+                let renewed = suffix.and_then(|suffix| self.cookies.renew_login(browser, &suffix));
+                with_crumbs(page, renewed.into_iter().collect())
             }
             Step::Vouched(flow, identity, person) => self.sign_in(browser, &flow, identity, person).await,
             Step::Ended(flow, ending) => {

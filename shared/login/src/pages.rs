@@ -72,8 +72,10 @@ pub(crate) fn nobody_left(frame: Frame<'_>, app: &str, again: &str, seconds: u64
 
 /// This node had no time to look at an answer: the browser keeps it and brings it again, by itself where scripts run.
 pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Response {
-    // Not all at the same moment.
-    const SOON: &str = "setTimeout(function(){document.forms[0].submit()},3e3+4e3*Math.random())";
+    // Not all at the same moment, and not beside somebody who presses the button; a field may be called `submit`.
+    const SOON: &str = "(function(){var f=document.forms[0],t=setTimeout(function(){\
+        HTMLFormElement.prototype.submit.call(f)},3e3+4e3*Math.random());\
+        addEventListener('submit',function(){clearTimeout(t)})})()";
     let heading = "Many people are signing in right now";
     let body = html! {
         h1 { (heading) }
@@ -234,6 +236,8 @@ mod tests {
         assert!(page.contains("action=\"/corp/acs\"") && page.contains("<button"), "without scripts: {page}");
         assert!(page.contains("name=\"SAMLResponse\" value=\"PHg+\""), "{page}");
         assert_eq!(page.matches("<script>").count(), 1, "{page}");
+        assert!(page.contains("clearTimeout(t)"), "who presses the button sends it once: {page}");
+        assert!(!page.contains(".submit()"), "a field called `submit` would be called instead: {page}");
         assert!(!page.contains("<b>"), "{page}");
     }
 

@@ -30,6 +30,8 @@ pub(crate) enum Action {
     Delivers(Who, Answered),
     /// The attacker put an answer together, and this browser delivers it.
     Forges(Who, Answered),
+    /// A browser goes while its answer waits to be looked at: stopped, loaded anew, or cut off.
+    Goes(String),
     /// A request's wait ends.
     GoesOn(String),
     /// An application presents a code of this node.
@@ -86,6 +88,10 @@ pub(crate) fn possible(mesh: &Mesh) -> Vec<Action> {
     }
     all.extend((left.crashes > 0).then_some(Action::Crashes));
     all.extend((left.floods > 0).then_some(Action::Floods));
+    if left.goes > 0 {
+        let waiting = mesh.runs.iter().filter(|(_, run)| run.waits_for_a_look);
+        all.extend(waiting.map(|(name, _)| Action::Goes(name.clone())));
+    }
     if left.redeems > 0 {
         all.extend(mesh.seen.own_codes.iter().cloned().map(Action::Redeems));
     }
@@ -156,6 +162,14 @@ pub(crate) fn after<P: Parts>(mesh: &Mesh, action: Action) -> Mesh {
             mesh.left.redeems -= 1;
             asks::<P>(mesh, Who::Mallory, Asks::Redeem(code))
         }
+        Action::Goes(name) => {
+            mesh.left.goes -= 1;
+            let run = mesh.runs.remove(&name).expect("a request under way");
+            if let Asks::Answer(answer) = run.asks {
+                mesh.answers.insert((run.who, answer), 0);
+            }
+            mesh
+        }
         Action::GoesOn(name) => goes_on::<P>(mesh, &name),
         Action::Dies(name) => {
             mesh.left.faults -= 1;
@@ -224,7 +238,7 @@ fn asks_with<P: Parts>(mut mesh: Mesh, who: Who, asks: Asks, planted: Option<(St
         names.into_iter().find(|name| !mesh.runs.contains_key(name)).expect("there are numbers enough");
     let mut cookies = mesh.browsers[&who].cookies.clone();
     cookies.extend(planted.filter(|(name, _)| !cookies.iter().any(|(known, _)| known == name)));
-    let run = Run { who, asks, cookies, told: Vec::new() };
+    let run = Run { who, asks, cookies, told: Vec::new(), waits_for_a_look: false };
     mesh.runs.insert(name.clone(), run);
     goes_on::<P>(mesh, &name)
 }
@@ -244,10 +258,10 @@ fn goes_on<P: Parts>(mut mesh: Mesh, name: &str) -> Mesh {
         Asks::Answer(answer) => steps::answered(&world, &brought(answer)).map(step).now_or_never(),
         Asks::Redeem(code) => redeem(world.desk(), code).map(Came::Spent).now_or_never(),
     };
-    let (mut mesh, told) = desk.close();
+    let (mut mesh, told, waits_for_a_look) = desk.close();
     match ended {
         None => {
-            mesh.runs.insert(name.to_owned(), Run { told, ..run });
+            mesh.runs.insert(name.to_owned(), Run { told, waits_for_a_look, ..run });
         }
         Some(Came::Step(step)) => arrives(&mut mesh, name, &run, *step),
         Some(Came::Spent(spent)) => {

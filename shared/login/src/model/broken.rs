@@ -57,6 +57,16 @@ impl Parts for BelievesBrowsers {
     }
 }
 
+/// Uses an attempt up before there is time to look at its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct UsesUpFirst;
+
+impl Parts for UsesUpFirst {
+    fn looks_first() -> bool {
+        false
+    }
+}
+
 /// Ends logins without a word.
 #[derive(Debug, Clone)]
 pub(crate) struct KeepsSilent;

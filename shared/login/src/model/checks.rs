@@ -7,10 +7,11 @@ use stateright::{Checker, HasDiscoveries, Model, Path};
 
 use super::actions::Action;
 use super::broken::{
-    BelievesBrowsers, KeepsSilent, OpensAgain, WithoutNonceAndPkce, WithoutTakeOnce, WithoutTheStateCheck,
+    BelievesBrowsers, KeepsSilent, OpensAgain, UsesUpFirst, WithoutNonceAndPkce, WithoutTakeOnce,
+    WithoutTheStateCheck,
 };
 use super::mesh::{Left, Mesh, Possible};
-use super::properties::{APART, BLAMED, Checked, ONCE, ONESELF, VOUCHED};
+use super::properties::{APART, BLAMED, Checked, KEPT, ONCE, ONESELF, VOUCHED};
 use super::{Parts, Whole, actions};
 
 /// An attacker with a login of their own, beside a person's.
@@ -52,7 +53,14 @@ fn over_a_node() -> Mesh {
 
 /// A node that has no time to look at answers for a while, while a person has two attempts of one login open.
 fn flooded() -> Mesh {
-    Mesh::new(Left { starts_of_alice: 1, agains: 1, floods: 2, ..Left::default() })
+    let left = Left { starts_of_alice: 1, agains: 1, floods: 2, ..Left::default() };
+    Mesh { vouched_by_hand: true, ..Mesh::new(left) }
+}
+
+/// The same node, while a person brings an answer twice at once, and goes while it waits to be looked at.
+fn flooded_and_stopped() -> Mesh {
+    let left = Left { starts_of_alice: 1, floods: 2, repeats: 1, goes: 1, ..Left::default() };
+    Mesh { vouched_by_hand: true, ..Mesh::new(left) }
 }
 
 /// A code of this node lies ready, and is shown again and again.
@@ -145,6 +153,12 @@ fn an_answer_for_which_the_node_had_no_time_is_brought_again_and_accepted_once()
 }
 
 #[test]
+fn whose_browser_goes_while_an_answer_waits_or_brings_it_twice_loses_nothing() {
+    let possible = &[Possible::SignedIn, Possible::BringsAgain, Possible::TurnedAway];
+    holds(flooded_and_stopped(), possible, 500);
+}
+
+#[test]
 fn a_code_of_this_node_is_accepted_once() {
     holds(redeeming(), &[Possible::CodeRedeemed], 400);
 }
@@ -165,6 +179,9 @@ fn in_wider_meshes_nothing_breaks() {
     holds(Mesh::new(Left { forgeries: 1, faults: 2, repeats: 1, ..alone }), &[Possible::TurnedAway], 20_000);
     let impatient = Left { agains: 1, faults: 2, repeats: 1, ..alone };
     holds(Mesh::new(impatient), &[Possible::SignedInAfterFailover, Possible::Waits], 100_000);
+    let mut flooded = flooded_and_stopped();
+    flooded.left.agains = 1;
+    holds(flooded, &[Possible::SignedIn, Possible::BringsAgain, Possible::TurnedAway], 100_000);
 }
 
 #[test]
@@ -191,6 +208,11 @@ fn without_nonce_and_pkce_a_stolen_code_signs_the_attacker_in() {
 #[test]
 fn a_node_that_believes_browsers_can_be_made_to_doubt_a_member() {
     breaks::<BelievesBrowsers>(attacked(), APART);
+}
+
+#[test]
+fn a_node_that_uses_an_attempt_up_before_it_looks_at_the_answer_loses_the_login_of_whoever_goes() {
+    breaks::<UsesUpFirst>(flooded_and_stopped(), KEPT);
 }
 
 #[test]

@@ -48,19 +48,34 @@ struct Inner {
     /// Waits that may still end.
     may: u8,
     tokens: u32,
+    /// What it waits for is that its answer is looked at.
+    waits_for_a_look: bool,
 }
 
 impl<P: Parts> Desk<P> {
     /// A request that was told this so far, and may be told the end of one more wait.
     pub(crate) fn new(mesh: Mesh, told: Vec<Entry>) -> Self {
-        let inner = Inner { mesh, told, at: 0, may: 1, tokens: 0 };
+        let inner = Inner { mesh, told, at: 0, may: 1, tokens: 0, waits_for_a_look: false };
         Self { inner: Arc::new(Mutex::new(inner)), parts: std::marker::PhantomData }
     }
 
-    /// The mesh afterwards, and what the request was told.
-    pub(crate) fn close(self) -> (Mesh, Vec<Entry>) {
+    /// The mesh afterwards, what the request was told, and whether it waits for its answer to be looked at.
+    pub(crate) fn close(self) -> (Mesh, Vec<Entry>, bool) {
         let mut inner = self.inner();
-        (std::mem::take(&mut inner.mesh), std::mem::take(&mut inner.told))
+        (std::mem::take(&mut inner.mesh), std::mem::take(&mut inner.told), inner.waits_for_a_look)
+    }
+
+    /// Whether members vouch by what the browser carries.
+    pub(crate) fn vouched_by_hand(&self) -> bool {
+        self.inner().mesh.vouched_by_hand
+    }
+
+    /// A look at an answer, for which there has to be time.
+    pub(crate) async fn looks_at_an_answer(&self, does: impl FnOnce(&mut Mesh) -> Entry + Send) -> Entry {
+        self.inner().waits_for_a_look = true;
+        let entry = self.waits(does).await;
+        self.inner().waits_for_a_look = false;
+        entry
     }
 
     /// The number of the next one-time value of this request.

@@ -109,6 +109,8 @@ pub(crate) struct Run {
     /// The cookies that came with it.
     pub(crate) cookies: Vec<(String, String)>,
     pub(crate) told: Vec<Entry>,
+    /// It waits for its answer to be looked at.
+    pub(crate) waits_for_a_look: bool,
 }
 
 /// How often what may still happen.
@@ -125,6 +127,8 @@ pub(crate) struct Left {
     pub(crate) crashes: u8,
     /// The node gets too busy to look at answers, or has time again.
     pub(crate) floods: u8,
+    /// A browser goes while its answer waits to be looked at.
+    pub(crate) goes: u8,
     /// An answer is delivered again, to its own browser.
     pub(crate) repeats: u8,
     /// The attacker puts an answer together and has a browser of their choice deliver it.
@@ -196,6 +200,8 @@ pub(crate) struct Mesh {
     pub(crate) runs: BTreeMap<String, Run>,
     /// Browsers come over another node, which knows members of its own.
     pub(crate) over_a_node: bool,
+    /// Members vouch by what the browser carries, as with SAML: nobody is asked about it.
+    pub(crate) vouched_by_hand: bool,
     /// The node has no time to look at answers.
     pub(crate) busy: bool,
     pub(crate) left: Left,

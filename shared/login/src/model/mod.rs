@@ -48,6 +48,11 @@ pub(crate) trait Parts: Clone + std::fmt::Debug + Send + Sync + 'static {
         judged
     }
 
+    /// Whether an answer is looked at before its attempt is used up, where it can be looked at again.
+    fn looks_first() -> bool {
+        true
+    }
+
     /// Whether the decision is written down.
     fn records(_what: &crate::What) -> bool {
         true

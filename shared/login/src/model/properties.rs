@@ -5,6 +5,7 @@ use stateright::{Model, Property};
 use super::Parts;
 use super::actions::{self, Action};
 use super::mesh::{Mesh, Possible};
+use crate::book;
 
 /// Accepted once.
 pub(crate) const ONCE: &str = "a code is accepted once, and a login ends once";
@@ -16,6 +17,9 @@ pub(crate) const ONESELF: &str = "whoever is signed in in a browser typed their 
 pub(crate) const APART: &str = "what does not depend on a fault, or on an attacker, does not change";
 /// Blamed.
 pub(crate) const BLAMED: &str = "every refused login says who was to blame";
+/// Kept.
+pub(crate) const KEPT: &str =
+    "whose answer was not looked at can bring it again, whether they were told to or went meanwhile";
 
 /// The mesh, from one beginning on.
 #[derive(Debug, Clone)]
@@ -59,6 +63,7 @@ impl<P: Parts> Model for Checked<P> {
                 mesh.seen.false_sample.is_none() && !mesh.seen.sent_astray
             }),
             Property::always(BLAMED, |_, mesh: &Mesh| mesh.seen.blame.is_none()),
+            Property::always(KEPT, |_, mesh| every_answer_is_good_for_something(mesh)),
         ];
         all.extend(self.possible.iter().map(|possible| example_of(*possible)));
         all
@@ -77,6 +82,19 @@ fn everybody_is_vouched_for(mesh: &Mesh) -> bool {
             })
         })
     })
+}
+
+/// While a login is open and nothing is under way, each answer that a browser has finds its attempt. Asked where members vouch by
+/// what browsers carry, and nothing else befalls anybody.
+fn every_answer_is_good_for_something(mesh: &Mesh) -> bool {
+    let rests = mesh.vouched_by_hand && mesh.runs.is_empty() && mesh.seen.ended.is_empty();
+    !rests
+        || mesh.answers.keys().all(|(who, answer)| {
+            let secret = mesh.browsers[who].secret(&answer.state);
+            secret.is_some_and(|secret| {
+                mesh.cache.contains_key(&book::place_of_an_attempt(&answer.state, &secret))
+            })
+        })
 }
 
 fn example_of<P: Parts>(possible: Possible) -> Property<Checked<P>> {

@@ -1,5 +1,5 @@
 //! Which attempt an answer belongs to. It is found by the answer's `state` and the browser's cookie together, and used up before
-//! anything is made of the answer.
+//! anything comes of the answer.
 
 use mangrove_cache::CacheError;
 use mangrove_connectors::{Answer, Pending};
@@ -10,7 +10,7 @@ use crate::book::{Flow, How, Ticket};
 /// Longest `state` that is looked for.
 const LONGEST_STATE: usize = 512;
 
-/// An attempt that was used up for an answer.
+/// An attempt that an answer belongs to.
 pub(super) struct Attempt {
     /// Whose answer it waits for.
     pub(super) member: String,
@@ -20,8 +20,8 @@ pub(super) struct Attempt {
     secret: String,
 }
 
-/// Finds the attempt that an answer belongs to, and uses it up.
-pub(super) async fn claim<W: World>(
+/// Finds the attempt that an answer belongs to.
+pub(super) async fn find<W: World>(
     world: &W,
     answer: &Answer,
 ) -> Result<Result<(Flow, Attempt), Astray>, CacheError> {
@@ -35,20 +35,27 @@ pub(super) async fn claim<W: World>(
     if !world.owns(&flow, &member, &answer.path) {
         return Ok(Err(Astray::OtherPath));
     }
-    if !book.take(state, &secret).await? {
-        return Ok(Err(Astray::Spent));
-    }
     Ok(Ok((flow, Attempt { member, pending, state: state.to_owned(), secret })))
 }
 
-/// Gives an attempt back to its browser, as if the answer had not come.
-///
-/// # Errors
-/// The cache fails.
-pub(super) async fn give_back<W: World>(world: &W, flow: &Flow, attempt: Attempt) -> Result<(), CacheError> {
-    let Attempt { member, pending, state, secret } = attempt;
-    let ticket = Ticket { flow: flow.id.clone(), member, how: How::Redirect(pending) };
-    world.book().give_back(&state, &secret, &ticket).await
+impl Attempt {
+    /// Uses it up; true for the one who did.
+    ///
+    /// # Errors
+    /// The cache fails.
+    pub(super) async fn use_up<W: World>(&self, world: &W) -> Result<bool, CacheError> {
+        world.book().take(&self.state, &self.secret).await
+    }
+
+    /// Keeps it for as long as one that begins now; false if it was used up meanwhile.
+    ///
+    /// # Errors
+    /// The cache fails.
+    pub(super) async fn renew<W: World>(self, world: &W, flow: &Flow) -> Result<bool, CacheError> {
+        let Self { member, pending, state, secret } = self;
+        let ticket = Ticket { flow: flow.id.clone(), member, how: How::Redirect(pending) };
+        world.book().renew(&state, &secret, &ticket).await
+    }
 }
 
 /// The one `state` of an answer, by whichever name its protocol calls it.

@@ -15,7 +15,7 @@ use mangrove_connectors::{Again, Answer, Ask, Begin, Failure, Identity};
 use mangrove_continuity::{Blame, Sample};
 use url::Url;
 
-use self::claim::{Attempt, claim};
+use self::claim::Attempt;
 pub(crate) use self::world::World;
 use crate::book::{Flow, How, Ticket};
 use crate::decisions::{self, Fault, What};
@@ -130,18 +130,28 @@ pub(crate) async fn again<W: World>(world: &W, login: &str, way: Onward) -> Resu
 /// # Errors
 /// The cache fails: nothing is known about the login, and nothing was done to it.
 pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Step, CacheError> {
-    let (mut flow, attempt) = match claim(world, answer).await? {
-        Ok(claimed) => claimed,
+    let (mut flow, attempt) = match claim::find(world, answer).await? {
+        Ok(found) => found,
         Err(astray) => return Ok(Step::Astray(astray)),
     };
+    // Where the member is asked, its code is used up by that, and the attempt first. Where nobody is, nothing comes of an answer
+    // until it was looked at: a browser that goes meanwhile, or has to come again, has lost nothing.
+    let looked_at_first = world.can_look_again(&attempt.member);
+    if !looked_at_first && !attempt.use_up(world).await? {
+        return Ok(Step::Astray(Astray::Spent));
+    }
     flow.away.take_if(|away| away.member == attempt.member);
     world.answered_by(&flow, &attempt.member).await;
-    match world.finish(&flow, &attempt.member, &attempt.pending, answer).await {
-        Err(failure) if failure.busy && !flow.silent() => {
-            not_looked_at(world, flow, attempt, failure, answer).await
+    let outcome = match world.finish(&flow, &attempt.member, &attempt.pending, answer).await {
+        Err(failure) if failure.busy && looked_at_first && !flow.silent() => {
+            return not_looked_at(world, flow, attempt, failure, answer).await;
         }
-        outcome => came_of(world, flow, attempt.member, outcome).await,
+        outcome => outcome,
+    };
+    if looked_at_first && !attempt.use_up(world).await? {
+        return Ok(Step::Astray(Astray::Spent));
     }
+    came_of(world, flow, attempt.member, outcome).await
 }
 
 /// This node had no time for an answer: it is as if it had not come yet. To send the person on would cost them a second sign-in,
@@ -161,8 +171,8 @@ async fn not_looked_at<W: World>(
         Ok(flow) => flow,
         Err(step) => return Ok(step),
     };
-    claim::give_back(world, &flow, attempt).await?;
-    Ok(Step::BringsAgain(flow, answer.clone()))
+    let is_open = attempt.renew(world, &flow).await?;
+    Ok(if is_open { Step::BringsAgain(flow, answer.clone()) } else { Step::Astray(Astray::Spent) })
 }
 
 /// What came of a member on the back channel, an attempt being used up: somebody vouched, or the login goes on or ends.

@@ -58,6 +58,9 @@ pub(crate) trait World {
     async fn begin(&self, flow: &Flow, member: &str, ask: &Ask) -> Result<Begin, Failure>;
     /// Whether an answer of this member comes to this path.
     fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool;
+    /// Whether this node judges the member's answers by itself: nobody is asked by whom an answer is taken once, so that it can be
+    /// looked at again.
+    fn can_look_again(&self, member: &str) -> bool;
     /// The person was asked which way to go on, and chose; or was not asked.
     async fn decided(&self, flow: &mut Flow, way: Onward);
     /// A member answered this browser.

@@ -93,6 +93,30 @@ fn an_answer_for_which_there_is_no_time_is_brought_again_and_good_once() {
 }
 
 #[test]
+fn whose_browser_goes_while_an_answer_waits_brings_it_again_and_is_signed_in() {
+    with_one_thread_for_work(async {
+        let idp = SamlIdp::start().await;
+        let node = Node::new(json!([saml("first", &idp), group("group", &["first"])]));
+        let mut alice = Person::new();
+        let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+        let answer = idp.signs_in(&request(&page));
+        let form: Vec<_> = answer.params.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let mut stopped = alice.clone();
+        {
+            let first = std::pin::pin!(stopped.posts(&node, &answer.path, &form));
+            assert!(futures::poll!(first).is_pending(), "it waits to be looked at");
+        }
+        drop(let_go);
+        stuck.await.unwrap();
+        assert_eq!(alice.posts(&node, &answer.path, &form).await.told()["sub"], "e-1");
+        let again = stopped.posts(&node, &answer.path, &form).await;
+        assert_eq!(again.status, StatusCode::BAD_REQUEST, "and good once: {}", again.body);
+    });
+}
+
+#[test]
 fn a_silent_login_for_which_there_is_no_time_is_told_to_the_application() {
     with_one_thread_for_work(async {
         let (_idp, node, Brought { page, .. }) = one_too_many(OFFICE, silently()).await;
