@@ -26,7 +26,7 @@ use crate::browser::Site;
 use crate::decisions::Fault;
 use crate::layout;
 use crate::login::{Login, with_crumbs};
-use crate::pages::{self, Way};
+use crate::pages::{self, Kept, Way};
 use crate::sessions::Session;
 use crate::{Browser, SessionHandle, digest};
 
@@ -264,11 +264,16 @@ impl Login {
         let Some(connector) = self.exits.doors.get(path) else {
             return pages::signed_out(self.frame(browser.reference()), false, &[], None);
         };
-        match (connector.hears(carried, browser.address.into()).await, self.cookies.logout(browser)) {
+        match (connector.hears(carried.clone(), browser.address.into()).await, self.cookies.logout(browser)) {
             (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish).await,
             (Ok(Heard::Answer { to, well }), Some(id)) => self.goes_on(browser, id, Some((to, well))).await,
             (Ok(Heard::Answer { .. }), None) => {
                 pages::signed_out(self.frame(browser.reference()), false, &[], None)
+            }
+            (Err(failure), _) if failure.busy => {
+                let (connector, why, blame) = (connector.name(), &failure.log, Fault::Node.word());
+                tracing::warn!(connector, address = %browser.address, why, blame, "a message about a logout was not looked at; the browser brings it again");
+                self.has_it_said_again(browser, path, &carried)
             }
             (Err(failure), under_way) => {
                 let (connector, why, blame) = (connector.name(), &failure.log, Fault::Answer.word());
@@ -277,6 +282,18 @@ impl Login {
                     Some(id) => self.goes_on(browser, id, None).await,
                     None => self.not_signed_out(browser),
                 }
+            }
+        }
+    }
+
+    /// This node had no time to look at a message: it is as if it had not come yet.
+    fn has_it_said_again(&self, browser: &Browser, path: &str, carried: &Carried) -> Response {
+        let frame = self.frame(browser.reference());
+        match carried {
+            Carried::Query(query) => pages::say_again(frame, &Kept::Address(&format!("{path}?{query}"))),
+            Carried::Form(form) => {
+                let fields: Vec<_> = form_urlencoded::parse(form).into_owned().collect();
+                pages::say_again(frame, &Kept::Form(path, &fields))
             }
         }
     }

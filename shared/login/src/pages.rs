@@ -70,27 +70,63 @@ pub(crate) fn nobody_left(frame: Frame<'_>, app: &str, again: &str, seconds: u64
     response
 }
 
-/// This node had no time to look at an answer: the browser keeps it and brings it again, by itself where scripts run.
+/// What a browser keeps and brings again, because this node had no time to look at it.
+#[derive(Debug)]
+pub(crate) enum Kept<'a> {
+    /// What it posted to this path.
+    Form(&'a str, &'a [(String, String)]),
+    /// An address as it was: a signature may cover its octets.
+    Address(&'a str),
+}
+
+/// This node had no time to look at an answer.
 pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Response {
-    // Not all at the same moment, and not beside somebody who presses the button; a field may be called `submit`.
-    const SOON: &str = "(function(){var f=document.forms[0],t=setTimeout(function(){\
-        HTMLFormElement.prototype.submit.call(f)},3e3+4e3*Math.random());\
-        addEventListener('submit',function(){clearTimeout(t)})})()";
-    let heading = "Many people are signing in right now";
-    let body = html! {
-        h1 { (heading) }
+    let words = html! {
         p role="status" {
             "Your sign-in service has answered, and its answer waits to be checked here. Nothing is lost, and you need not sign in again."
         }
         p { "Leave this page open: it tries again within a few seconds, and goes on to " strong { (app) } ". If nothing happens, press the button." }
-        form method="post" action=(answer.path) {
-            @for (name, value) in &answer.params { input type="hidden" name=(name) value=(value); }
-            button type="submit" { "Try again now" }
+    };
+    let kept = Kept::Form(&answer.path, &answer.params);
+    later(frame, "Many people are signing in right now", &words, &kept)
+}
+
+/// This node had no time to look at what a sign-in service says of a logout.
+pub(crate) fn say_again(frame: Frame<'_>, kept: &Kept<'_>) -> Response {
+    let words = html! {
+        p role="status" {
+            "Your sign-in service wants you to be signed out here, and that waits to be checked. You are still signed in at " (frame.node) "."
+        }
+        p { "Leave this page open: it tries again within a few seconds. If nothing happens, press the button." }
+    };
+    later(frame, "You are not signed out yet", &words, kept)
+}
+
+/// A page that brings again what the browser keeps: by itself, a form only where scripts run.
+fn later(frame: Frame<'_>, heading: &str, words: &Markup, kept: &Kept<'_>) -> Response {
+    // Not all at the same moment, and not beside somebody who presses the button; a field may be called `submit`.
+    const SOON: &str = "(function(){var f=document.forms[0],t=setTimeout(function(){\
+        HTMLFormElement.prototype.submit.call(f)},3e3+4e3*Math.random());\
+        addEventListener('submit',function(){clearTimeout(t)})})()";
+    const AGAIN: &str = "Try again now";
+    let (way, refresh, script) = match kept {
+        Kept::Form(path, fields) => {
+            let form = html! {
+                form method="post" action=(path) {
+                    @for (name, value) in *fields { input type="hidden" name=(name) value=(value); }
+                    button type="submit" { (AGAIN) }
+                }
+            };
+            (form, None, Some(SOON))
+        }
+        Kept::Address(to) => {
+            (html! { p { a class="act" href=(to) { (AGAIN) } } }, Some(format!("5;url={to}")), None)
         }
     };
+    let body = html! { h1 { (heading) } (words) (way) };
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response =
-        Page { frame, status, title: heading, refresh: None, script: Some(SOON), body: &body }.respond();
+    let refresh = refresh.as_deref();
+    let mut response = Page { frame, status, title: heading, refresh, script, body: &body }.respond();
     retry_after(&mut response, 5);
     response
 }

@@ -81,6 +81,8 @@ impl Login {
         let identity = match connector.unasked(answer).await {
             Ok(identity) => identity,
             Err(failure) if failure.busy => {
+                let (connector, why, blame) = (connector.name(), &failure.log, Fault::Node.word());
+                tracing::warn!(connector, address = %browser.address, why, blame, "an answer that nobody asked for was not looked at; the browser brings it again");
                 let frame = self.frame(browser.reference());
                 return Some(pages::bring_again(frame, "your application", answer));
             }

@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
-use mangrove_connectors::Ask;
+use mangrove_connectors::{Ask, Carried};
 use serde_json::json;
 use tokio::runtime::Builder;
 
-use crate::saml::{brings, request, saml};
+use crate::saml::{brings, door, is_signed_in, request, saml, with_a_door};
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
-use crate::support::saml_idp::Idp as SamlIdp;
+use crate::support::saml_idp::{Farewell, Idp as SamlIdp};
 
 /// Answers that are looked at, at a time, and that wait for it, at most.
 const ROOM: usize = 4 + 128;
@@ -134,5 +134,54 @@ fn where_one_office_takes_all_the_room_somebody_from_elsewhere_is_signed_in_all_
         let (_idp, _node, Brought { who, page }) = one_too_many(elsewhere, Ask::default()).await;
         assert_eq!(who.address, OFFICE, "one of the office waits longer");
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    });
+}
+
+/// Messages about logouts that wait to be looked at from one network, at most, and the one that is.
+const ROOM_AT_THE_DOOR: usize = 1 + 128;
+
+#[test]
+fn a_flood_keeps_nobody_signed_in_whom_their_provider_wants_signed_out() {
+    with_one_thread_for_work(async {
+        for in_a_form in [false, true] {
+            let (idp, node, alice, _dir) = with_a_door().await;
+            let wish = Farewell::request(&idp.entity_id(), &door(), "alice-1", Some("s1"));
+            let Carried::Query(query) = wish.in_query(&idp) else { panic!("a form") };
+            let Carried::Form(form) = wish.in_form(&idp) else { panic!("a query") };
+            let to = format!("/first/slo?{query}");
+            let form: Vec<_> = url::form_urlencoded::parse(&form).into_owned().collect();
+            let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let (let_go, held) = std::sync::mpsc::channel::<()>();
+            let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+            let mut flood: Vec<_> = (0..ROOM_AT_THE_DOOR)
+                .map(|_| Box::pin(async { Person::new().opens(&node, "/first/slo?SAMLRequest=junk").await }))
+                .collect();
+            for message in &mut flood {
+                assert!(futures::poll!(message).is_pending());
+            }
+            let mut frame = Person::new();
+            let page = match in_a_form {
+                true => frame.posts(&node, "/first/slo", &form).await,
+                false => frame.opens(&node, &to).await,
+            };
+            assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+            assert!(page.headers.contains_key("retry-after"));
+            assert!(page.body.contains("not signed out yet"), "{}", page.body);
+            assert!(is_signed_in(&alice, &node).await);
+            drop(let_go);
+            stuck.await.unwrap();
+            drop(flood);
+            let page = if in_a_form {
+                assert!(page.body.contains("action=\"/first/slo\""), "{}", page.body);
+                frame.posts(&node, "/first/slo", &[("SAMLRequest", &page.hidden("SAMLRequest"))]).await
+            } else {
+                let again = page.again().replace("&amp;", "&");
+                assert_eq!(again, to, "the signature covers its octets");
+                assert!(page.body.contains("http-equiv=\"refresh\""), "{}", page.body);
+                frame.opens(&node, &again).await
+            };
+            assert!(page.leads_to().starts_with(&format!("{}/slo?SAMLResponse=", idp.origin)));
+            assert!(!is_signed_in(&alice, &node).await);
+        }
     });
 }

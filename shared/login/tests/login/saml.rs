@@ -289,7 +289,7 @@ async fn this_nodes_metadata_is_there_for_providers() {
 }
 
 /// A node with a key and a door for logouts, as the provider knows it, and Alice signed in there.
-async fn with_a_door() -> (SamlIdp, Node, Person, tempfile::TempDir) {
+pub(crate) async fn with_a_door() -> (SamlIdp, Node, Person, tempfile::TempDir) {
     let idp = SamlIdp::start().await;
     let dir = tempfile::tempdir().unwrap();
     let mut written = saml("first", &idp);
@@ -308,7 +308,7 @@ async fn with_a_door() -> (SamlIdp, Node, Person, tempfile::TempDir) {
     (idp, node, alice, dir)
 }
 
-fn door() -> String {
+pub(crate) fn door() -> String {
     format!("{ORIGIN}/first/slo")
 }
 
@@ -317,7 +317,7 @@ async fn says(person: &mut Person, node: &Node, carried: mangrove_connectors::Ca
     person.opens(node, &format!("/first/slo?{query}")).await
 }
 
-async fn is_signed_in(person: &Person, node: &Node) -> bool {
+pub(crate) async fn is_signed_in(person: &Person, node: &Node) -> bool {
     person.clone().starts(node, asks("group", Ask::default())).await.is_ok()
 }
 
