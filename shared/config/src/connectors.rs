@@ -119,6 +119,10 @@ pub struct ClientProof {
     /// generated once and kept in the state directory. `client-keys` prints the public half.
     #[schemars(extend("x-file" = "key"))]
     pub key_path: Option<String>,
+    /// PEM file with a certificate around that key, for providers that find the key by it, as Entra ID does: each proof then
+    /// carries its thumbprints (`x5t`, `x5t#S256`) instead of the key's `kid`. Needs `keyPath`.
+    #[schemars(extend("x-file" = "certificates"))]
+    pub cert_path: Option<String>,
     /// What the key signs with. Defaults to RS256, ES256, ES384 or EdDSA, by the kind of key.
     pub algorithm: Option<String>,
     /// Whom the proof is for. Defaults to `issuer`.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::error::{KeyError, VerifyError};
 use crate::jwk::{Public, Verifier};
 use crate::kept::kept;
 use crate::private::Private;
+use crate::secret::sha256_base64url;
 
 /// Where a signing key comes from: PEM, as PKCS#8, PKCS#1 or SEC 1.
 #[derive(Clone)]
@@ -129,16 +131,27 @@ impl KeyRing {
         claims: &impl Serialize,
     ) -> Result<String, KeyError> {
         let key = self.signer(algorithm)?;
-        let header = format!("{}{}}}", key.header, Value::from(typ));
-        let claims = serde_json::to_vec(claims)?;
-        let mut token = String::with_capacity((header.len() + claims.len() + 512) * 4 / 3 + 4);
-        BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut token);
-        token.push('.');
-        BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = key.private.sign(key.verifier.algorithm, token.as_bytes())?;
-        token.push('.');
-        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(token)
+        key.sign(&format!("{}{}}}", key.header, Value::from(typ)), claims)
+    }
+
+    /// The same by the first key, for a reader who finds it by a certificate around it: in place of the `kid`, which such a reader
+    /// does not know, the header has the thumbprints of that certificate (in DER), `x5t` and `x5t#S256` (RFC 7515 sections 4.1.7
+    /// and 4.1.8). That it belongs to the key is the caller's to see to.
+    ///
+    /// # Errors
+    /// Claims that are not JSON.
+    pub fn sign_certified(
+        &self,
+        certificate: &[u8],
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, KeyError> {
+        let key = self.signer(None)?;
+        let sha1 = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate));
+        let header = json!({
+            "alg": key.verifier.algorithm.name(), "typ": typ, "x5t": sha1, "x5t#S256": sha256_base64url(certificate),
+        });
+        key.sign(&header.to_string(), claims)
     }
 
     /// The claims of a token that this ring signed as `typ`. Issuer, audience and times are the caller's to check.
@@ -229,6 +242,18 @@ impl SigningKey {
         let kid = public.thumbprint();
         let header = format!(r#"{{"alg":"{algorithm}","kid":"{kid}","typ":"#);
         Ok(Self { name: name.to_owned(), kid, private, public, verifier, header })
+    }
+
+    fn sign(&self, header: &str, claims: &impl Serialize) -> Result<String, KeyError> {
+        let claims = serde_json::to_vec(claims)?;
+        let mut token = String::with_capacity((header.len() + claims.len() + 512) * 4 / 3 + 4);
+        BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut token);
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = self.private.sign(self.verifier.algorithm, token.as_bytes())?;
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
     }
 
     fn jwk(&self) -> Value {

@@ -115,6 +115,12 @@ pub(super) fn connectors_prove_in_one_way(context: &Context<'_>, findings: &mut 
                 )
                 .hint("remove `oauthClientSecret`, or `oauthClientAuth`");
         }
+        if proof.cert_path.is_some() && proof.key_path.is_none() {
+            let message = format!("`{}` has a certificate and no key of its own: whose is it?", oidc.name);
+            findings
+                .at(Problem, context.tree, &at.then("certPath"), message)
+                .hint("add `keyPath`, the key in that certificate");
+        }
         if let Some(algorithm) = proof.algorithm.as_ref().filter(|known| !ACCEPTED.contains(&known.as_str()))
         {
             findings

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mangrove_config::Config;
 use mangrove_connectors::{Blame, Connector, HttpClient, Look, Parts, ProbeResult};
 use mangrove_keys::{Algorithm, KeyRing};
@@ -131,4 +133,60 @@ async fn a_proof_in_two_ways_and_a_key_that_cannot_sign_are_configuration_errors
             json!({ "method": "private_key_jwt", "algorithm": "PS256" }))
         .contains("keyPath")
     );
+}
+
+/// A certificate around the key in the folder, and its thumbprints as certificate tools show them.
+fn certificate(dir: &TempDir, algorithm: Algorithm) -> (std::path::PathBuf, [String; 2]) {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    let key = std::fs::read_to_string(
+        dir.path().join(format!("client-{}.pem", algorithm.name().to_ascii_lowercase())),
+    );
+    let pair = rcgen::KeyPair::from_pem(&key.unwrap()).unwrap();
+    let made = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap();
+    let path = dir.path().join("client.crt");
+    std::fs::write(&path, made.pem()).unwrap();
+    let thumbprint = |how| BASE64_URL_SAFE_NO_PAD.encode(digest(how, made.der()));
+    (path, [thumbprint(&SHA1_FOR_LEGACY_USE_ONLY), thumbprint(&SHA256)])
+}
+
+#[tokio::test]
+async fn a_proof_with_a_certificate_names_its_thumbprints_and_no_kid() {
+    for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
+        let (idp, dir) = provider(algorithm, str::to_owned).await;
+        let (path, [sha1, sha256]) = certificate(&dir, algorithm);
+        let connector = connector(&idp, |written| {
+            with_key(&dir, algorithm)(written);
+            written["oauthClientAuth"]["certPath"] = path.display().to_string().into();
+        });
+        assert_eq!(login(&idp, &connector).await.unwrap().subject, "alice-1", "{algorithm}");
+        let expected = json!({ "alg": algorithm.name(), "typ": "JWT", "x5t": sha1, "x5t#S256": sha256 });
+        assert_eq!(idp.last_proof(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_key_or_none_is_a_configuration_error() {
+    let (idp, dir) = provider(Algorithm::Es256, str::to_owned).await;
+    let said = |change: &dyn Fn(&mut Value)| {
+        let changed = |written: &mut Value| {
+            with_key(&dir, Algorithm::Es256)(written);
+            change(&mut written["oauthClientAuth"]);
+        };
+        build(&idp, changed).unwrap_err()
+    };
+    let (path, _) = certificate(&dir, Algorithm::Es256);
+    let own = |written: &mut Value| written["certPath"] = path.display().to_string().into();
+    let foreign = dir.path().join("foreign.crt");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let made = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap();
+    std::fs::write(&foreign, made.pem()).unwrap();
+    let foreign = |written: &mut Value| written["certPath"] = foreign.display().to_string().into();
+    assert!(said(&foreign).contains("belongs to another key"), "{}", said(&foreign));
+    assert!(said(&|written| written["certPath"] = "/nonexistent".into()).contains("/nonexistent"));
+    assert!(said(&|written| written["certPath"] = written["keyPath"].clone()).contains("no certificate"));
+    let no_key = |written: &mut Value| {
+        own(written);
+        written.as_object_mut().unwrap().remove("keyPath");
+    };
+    assert!(said(&no_key).contains("certPath needs keyPath"), "{}", said(&no_key));
 }

@@ -71,11 +71,18 @@ pub(crate) struct House {
     ring: Mutex<KeyRing>,
     codes: Mutex<HashMap<String, BTreeMap<String, String>>>,
     hits: Mutex<HashMap<String, usize>>,
-    /// Ids of assertions that were used.
-    used: Mutex<Vec<String>>,
+    /// Assertions that were used: their ids, and themselves.
+    used: Mutex<Vec<(String, String)>>,
 }
 
 impl Idp {
+    /// The header of the last assertion by which the client proved who it is.
+    pub(crate) fn last_proof(&self) -> Value {
+        let used = self.house.used.lock().unwrap();
+        let header = used.last().unwrap().1.split('.').next().unwrap().to_owned();
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+    }
+
     pub(crate) async fn start() -> Self {
         Self::start_with(None, "http", "127.0.0.1").await
     }
@@ -212,8 +219,8 @@ impl House {
         let Ok(proof) = keys.verify_jws(token, &Algorithm::ALL) else { return false };
         let id = proof.claims["jti"].as_str().unwrap().to_owned();
         let mut used = self.used.lock().unwrap();
-        let first = !used.contains(&id);
-        used.push(id);
+        let first = used.iter().all(|(earlier, _)| *earlier != id);
+        used.push((id, token.clone()));
         let life = proof.claims["exp"].as_u64().unwrap() - ambient::unix_now();
         first
             && form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
