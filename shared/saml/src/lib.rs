@@ -33,7 +33,7 @@ pub mod write;
 pub use encryption::DecryptionKeys;
 pub use gate::{Opened, Root};
 pub use refused::Refused;
-pub use signature::{Certificates, Signed, SigningKey, Verified, certificate, sign};
+pub use signature::{Certificates, Signed, SigningKey, Skipped, Verified, certificate, sign};
 
 /// The parser of everything here, for those who read documents.
 pub use roxmltree;

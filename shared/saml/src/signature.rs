@@ -11,7 +11,7 @@ mod key;
 mod sign;
 mod verify;
 
-pub use certificates::{Certificates, certificate};
+pub use certificates::{Certificates, Skipped, certificate};
 pub use key::SigningKey;
 pub use sign::sign;
 pub use verify::{Signed, Verified};

@@ -8,7 +8,7 @@
 //! means, is the [`Source`]'s.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt::{Debug, Display};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -41,11 +41,12 @@ pub(crate) trait Source: Debug + Send + Sync + 'static {
     /// Why nothing was fetched.
     type Why: Debug + Display + Clone + Send;
 
-    /// Fetches. `last`: what the last good fetch brought, however long ago.
+    /// Fetches. `last`: what the last good fetch brought, however long ago; `unix`: now, in seconds since 1970.
     fn fetch(
         &self,
         last: Option<&Self::Answer>,
         limits: &Limits,
+        unix: u64,
     ) -> impl Future<Output = Result<Self::Answer, Self::Why>> + Send;
 
     /// What it comes to when a fetch that is under way is waited for no longer.
@@ -241,7 +242,7 @@ impl<S: Source> Kept<S> {
     /// # Errors
     /// Why the fetch came to nothing.
     pub(crate) async fn first(&self, limits: &Limits) -> Result<(), S::Why> {
-        let fetched = self.source.fetch(self.last_good().as_deref(), limits).await?;
+        let fetched = self.source.fetch(self.last_good().as_deref(), limits, self.source.unix_now()).await?;
         if self.known().is_none() {
             self.take(fetched);
         }
@@ -249,7 +250,7 @@ impl<S: Source> Kept<S> {
     }
 
     async fn fetch(&self, flight: &mut Flight<S::Why>, limits: &Limits) -> Result<Arc<S::Answer>, S::Why> {
-        let fetched = self.source.fetch(self.last_good().as_deref(), limits).await;
+        let fetched = self.source.fetch(self.last_good().as_deref(), limits, self.source.unix_now()).await;
         flight.failed = fetched.as_ref().err().map(|why| (self.source.now(), why.clone()));
         fetched.map(|answer| self.take(answer))
     }

@@ -54,7 +54,7 @@ impl Source for Arc<Numbers> {
     type Answer = u32;
     type Why = &'static str;
 
-    async fn fetch(&self, _: Option<&u32>, _: &Limits) -> Result<u32, &'static str> {
+    async fn fetch(&self, _: Option<&u32>, _: &Limits, _: u64) -> Result<u32, &'static str> {
         drop(self.lets_go.acquire().await);
         let came = *locked(&self.publishes);
         locked(&self.fetches).push((self.now(), came));
@@ -67,6 +67,63 @@ impl Source for Arc<Numbers> {
 
     fn now(&self) -> Moment {
         Moment::default() + Duration::from_millis(self.clock.load(Ordering::Relaxed))
+    }
+}
+
+/// Any source, on clocks that the test puts forward, with its fetches counted.
+#[derive(Debug)]
+pub(crate) struct Ahead<S> {
+    source: S,
+    seconds: AtomicU64,
+    fetches: AtomicU64,
+}
+
+impl<S> Ahead<S> {
+    pub(crate) fn of(source: S) -> Self {
+        Self { source, seconds: AtomicU64::new(0), fetches: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn passes(&self, seconds: u64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Fetches so far.
+    pub(crate) fn fetches(&self) -> u64 {
+        self.fetches.load(Ordering::Relaxed)
+    }
+}
+
+impl<S: Source> Source for Ahead<S> {
+    type Answer = S::Answer;
+    type Why = S::Why;
+
+    async fn fetch(&self, last: Option<&S::Answer>, limits: &Limits, unix: u64) -> Result<S::Answer, S::Why> {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        self.source.fetch(last, limits, unix).await
+    }
+
+    fn unanswered() -> S::Why {
+        S::unanswered()
+    }
+
+    fn news(&self, last: Option<&S::Answer>, new: &S::Answer) {
+        self.source.news(last, new);
+    }
+
+    fn refresh(&self, answer: &S::Answer) -> Duration {
+        self.source.refresh(answer)
+    }
+
+    fn end(&self, answer: &S::Answer) -> Option<u64> {
+        self.source.end(answer)
+    }
+
+    fn now(&self) -> Moment {
+        self.source.now() + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+    }
+
+    fn unix_now(&self) -> u64 {
+        self.source.unix_now() + self.seconds.load(Ordering::Relaxed)
     }
 }
 

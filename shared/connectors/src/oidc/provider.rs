@@ -64,7 +64,12 @@ impl Source for Discovery {
     type Why = FetchError;
 
     /// Both documents, at once if it is known where the keys are.
-    async fn fetch(&self, last: Option<&Published>, limits: &Limits) -> Result<Published, FetchError> {
+    async fn fetch(
+        &self,
+        last: Option<&Published>,
+        limits: &Limits,
+        _: u64,
+    ) -> Result<Published, FetchError> {
         let known = last.map(|good| &good.metadata.jwks_uri);
         let guess = async {
             match known {

@@ -22,6 +22,10 @@ use super::work;
 use crate::farewell::{Carried, Farewell, Heard, Sending, Wish};
 use crate::{Failure, Identity, Network, Once};
 
+/// Longest `RelayState` of a provider, in bytes: it is taken back in the answer. The standard allows 80 (SAML Bindings 3.4.3 and
+/// 3.5.3), and some providers write more; what this node writes for itself has 43.
+const LONGEST_RELAY_STATE: usize = 1024;
+
 /// A name id, as it is kept with a session.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -192,6 +196,9 @@ fn hear(carried: &Carried, known: &Published, expected: &Expected<'_>, now: u64)
         let document = document.ok_or(Refused::Unsigned)?;
         let Wanted { id, until, name_id, sessions } = Wanted::read(document.root_element(), expected, now)?;
         let NameId { value: name, qualifier, sp_qualifier, .. } = name_id;
+        if relay_state.is_some_and(|state| state.len() > LONGEST_RELAY_STATE) {
+            return Err(Unheard::Form("its RelayState is longer than 1024 bytes"));
+        }
         let relay_state = relay_state.map(str::to_owned);
         let once = Once { id, until };
         Ok(Heard::Wish(Wish { once, relay_state, name, qualifier, sp_qualifier, sessions }))

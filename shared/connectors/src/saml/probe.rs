@@ -13,7 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use super::Saml;
 use super::begin::{Asked, Outgoing, fresh_id};
-use super::provider::Published;
+use super::provider::{FetchError, Published};
 use crate::http::{HttpError, Limits, NoAnswer};
 use crate::{Failure, ProbeResult};
 use mangrove_saml::metadata::Binding;
@@ -46,14 +46,14 @@ impl Saml {
         let (fetched, early) = futures::join!(self.provider.look(&of_metadata), early);
         let known = match (fetched, self.provider.known()) {
             (Ok(fresh), _) => fresh,
-            (Err(why), Some(known)) => {
+            (Err(why), Some(known)) if !matches!(why, FetchError::SomebodyElse { .. }) => {
                 tracing::warn!(connector = self.name(), %why, "metadata of the last good fetch is used");
                 known
             }
-            (Err(why), None) if why.is_for_an_operator() => {
+            (Err(why), _) if why.is_for_an_operator() => {
                 return ProbeResult::Misconfigured { why: self.said(why) };
             }
-            (Err(why), None) => {
+            (Err(why), _) => {
                 return ProbeResult::Failed { why: why.to_string(), no_answer: why.is_no_answer() };
             }
         };

@@ -1,6 +1,8 @@
 //! What the provider publishes: its metadata. For how long it is believed is said by [`Kept`], and by the metadata itself.
 //!
 //! A certificate is taken as a box around a key: who issued it and until when plays no part, only that it stands in the metadata.
+//! Metadata that names another provider than the last is not taken: whoever answers at that address now is somebody else until an
+//! operator, who can start the node again, says otherwise.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,13 +11,14 @@ use std::time::Duration;
 use http::{Request, header};
 use mangrove_keys::ambient;
 use mangrove_saml::metadata::{Binding, Endpoint, IdentityProvider, MetadataError};
-use mangrove_saml::{Certificates, Refused};
+use mangrove_saml::{Certificates, Refused, Skipped};
 use url::Url;
 
 use super::settings::{Settings, Source as From};
 use super::work::{self, Benches};
 use crate::Failure;
 use crate::bench::Undone;
+use crate::failure::printable;
 use crate::http::{HttpBuildError, HttpClient, HttpError, Limits, NoAnswer, is_acceptable};
 use crate::kept::{Kept, REFRESH, Source};
 
@@ -84,6 +87,10 @@ pub(super) enum FetchError {
     PlainHttp,
     #[error("the provider takes signed requests only: add samlSPCertPath and samlSPKeyPath")]
     WantsSigned,
+    #[error(
+        "the metadata was {was}'s and is {is}'s now: that of {was} is kept; if the provider has a new entityID, start this node again"
+    )]
+    SomebodyElse { was: String, is: String },
     #[error("metadata: {0}")]
     Undone(Undone),
 }
@@ -97,7 +104,11 @@ impl FetchError {
     pub(super) fn is_for_an_operator(&self) -> bool {
         match self {
             Self::Metadata(why) => !matches!(why, MetadataError::Refused(_)),
-            Self::Certificates(_) | Self::PlainHttp | Self::WantsSigned | Self::File(_) => true,
+            Self::Certificates(_)
+            | Self::PlainHttp
+            | Self::WantsSigned
+            | Self::File(_)
+            | Self::SomebodyElse { .. } => true,
             Self::Http(_) | Self::Undone(_) => false,
         }
     }
@@ -154,8 +165,13 @@ impl Source for Metadata {
     type Answer = Published;
     type Why = FetchError;
 
-    async fn fetch(&self, _last: Option<&Published>, limits: &Limits) -> Result<Published, FetchError> {
-        let (signs, now) = (self.signs, ambient::unix_now());
+    async fn fetch(
+        &self,
+        last: Option<&Published>,
+        limits: &Limits,
+        now: u64,
+    ) -> Result<Published, FetchError> {
+        let signs = self.signs;
         let read = match &self.from {
             From::Web(url) => {
                 let document = self.download(url, limits).await.map_err(FetchError::Http)?;
@@ -166,13 +182,21 @@ impl Source for Metadata {
                 self.benches.watch.run(move || Published::read(&read_file(&path)?, signs, now)).await
             }
         };
-        read.map_err(FetchError::Undone)?
+        let new = read.map_err(FetchError::Undone)??;
+        match last {
+            Some(last) if last.entity_id != new.entity_id => Err(FetchError::SomebodyElse {
+                was: printable(&last.entity_id),
+                is: printable(&new.entity_id),
+            }),
+            _ => Ok(new),
+        }
     }
 
     fn unanswered() -> FetchError {
         FetchError::Http(HttpError::NoAnswer(NoAnswer::Timeout))
     }
 
+    /// An operator hears once of a certificate that cannot be used: what it signs is refused.
     fn news(&self, last: Option<&Published>, new: &Published) {
         let (connector, now) = (self.connector.as_str(), ambient::unix_now());
         let ends_soon = |published: &Published| published.metadata.ends_soon(now);
@@ -190,8 +214,12 @@ impl Source for Metadata {
                 "certificates behind the first of their X509Data are no signing keys of the provider"
             );
         }
-        for why in new.certificates.skipped() {
-            tracing::debug!(connector = self.connector, %why, "a certificate of the provider is not used");
+        let known = |one: &Skipped| {
+            let before = last.map_or(&[][..], |last| last.certificates.skipped());
+            before.iter().any(|old| old.fingerprint == one.fingerprint && old.why == one.why)
+        };
+        for skipped in new.certificates.skipped().iter().filter(|one| !known(one)) {
+            tracing::warn!(connector, %skipped, "a certificate in the provider's metadata is not used");
         }
     }
 
@@ -246,5 +274,88 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FetchError> {
     match document.len() as u64 > LARGEST {
         true => Err(FetchError::File("it is larger than 1 MiB".into())),
         false => Ok(document),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kept::tests::Ahead;
+
+    /// Metadata in a file, and what is kept of it.
+    struct Shelf {
+        file: tempfile::NamedTempFile,
+        kept: Arc<Kept<Ahead<Metadata>>>,
+    }
+
+    fn shelf() -> Shelf {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let metadata = Metadata {
+            connector: "idp".into(),
+            from: From::File(file.path().to_owned()),
+            signs: false,
+            http: HttpClient::new().unwrap(),
+            benches: Arc::default(),
+        };
+        let kept = Kept::new("idp", Ahead::of(metadata), Duration::from_secs(24 * 3600), None);
+        Shelf { file, kept }
+    }
+
+    impl Shelf {
+        /// Publishes metadata whose provider says this of its times.
+        fn publishes(&self, times: &str) {
+            let certificate = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert;
+            let pem = certificate.pem();
+            let lines = pem.lines().filter(|line| !line.starts_with("---"));
+            let xml = format!(
+                "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" entityID=\"https://idp.example\" {times}>\
+                 <md:IDPSSODescriptor protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\"><md:KeyDescriptor>\
+                 <ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data><ds:X509Certificate>{}\
+                 </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor><md:SingleSignOnService \
+                 Location=\"https://idp.example/sso\" Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\"/>\
+                 </md:IDPSSODescriptor></md:EntityDescriptor>",
+                lines.collect::<String>()
+            );
+            std::fs::write(self.file.path(), xml).unwrap();
+        }
+
+        async fn fetches_after(&self, seconds: u64) -> u64 {
+            self.kept.source().passes(seconds);
+            self.kept.published().await.unwrap();
+            self.kept.source().fetches()
+        }
+    }
+
+    #[tokio::test]
+    async fn metadata_is_fetched_again_when_it_says_within_a_minute_and_an_hour() {
+        let says = [
+            ("cacheDuration=\"PT5M\"", 300),
+            ("cacheDuration=\"PT1S\"", 60),
+            ("cacheDuration=\"P7D\"", 3600),
+            ("", 3600),
+        ];
+        for (times, after) in says {
+            let shelf = shelf();
+            shelf.publishes(times);
+            assert_eq!(shelf.fetches_after(0).await, 1);
+            assert_eq!(shelf.fetches_after(after - 2).await, 1, "{times}: too early");
+            assert_eq!(shelf.fetches_after(2).await, 2, "{times}: too late");
+        }
+    }
+
+    #[tokio::test]
+    async fn metadata_is_fetched_again_when_its_time_is_over_and_refused_if_it_is_the_same() {
+        let shelf = shelf();
+        let times = |until| format!("validUntil=\"{}\"", mangrove_saml::time::written(until));
+        let end = ambient::unix_now() + 600;
+        shelf.publishes(&times(end));
+        assert_eq!(shelf.fetches_after(0).await, 1);
+        assert_eq!(shelf.fetches_after(595).await, 1);
+        shelf.kept.source().passes(10);
+        let refused = shelf.kept.published().await.unwrap_err();
+        assert_eq!(refused, FetchError::Metadata(MetadataError::Expired(end)));
+        assert!(refused.is_for_an_operator() && shelf.kept.known().is_none());
+        shelf.publishes(&times(end + 3600));
+        assert_eq!(shelf.fetches_after(0).await, 3, "new metadata heals it");
     }
 }

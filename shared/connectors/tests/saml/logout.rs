@@ -143,6 +143,15 @@ async fn a_wish_signed_by_a_key_that_was_rolled_just_now_is_believed() {
     assert!(wishes(&signed, |_| ()).await.is_ok());
 }
 
+/// The standard allows 80 bytes; providers write more, and this node carries what they wrote.
+#[tokio::test]
+async fn a_relay_state_of_a_kibibyte_is_taken_back_and_a_longer_one_is_refused() {
+    let signed = signed_in().await;
+    wishes(&signed, |wish| wish.relay_state = "x".repeat(1024)).await.unwrap();
+    let failure = wishes(&signed, |wish| wish.relay_state = "x".repeat(1025)).await.unwrap_err();
+    assert!(failure.blame == Blame::Protocol && failure.log.contains("RelayState"), "{failure}");
+}
+
 #[tokio::test]
 async fn a_wish_is_answered_with_its_relay_state() {
     let signed = signed_in().await;

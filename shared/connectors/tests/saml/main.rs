@@ -6,6 +6,7 @@ mod lying_idp;
 
 mod corpus;
 mod health;
+mod logged;
 mod logout;
 mod metadata;
 mod requests;

@@ -15,6 +15,7 @@ async fn a_request_goes_by_post_unless_only_a_redirect_is_offered_or_wanted() {
     let Begin::Post { url, fields, pending } = begun else { panic!("{begun:?}") };
     assert_eq!(url.as_str(), format!("{}/sso", idp.origin));
     assert!(fields.iter().any(|(name, value)| *name == "RelayState" && value == pending.state()));
+    assert!(pending.state().len() <= 80, "SAML Bindings 3.4.3 and 3.5.3");
     let wanted = connector(&idp, |written| written["samlRequestBinding"] = "redirect".into());
     assert!(matches!(wanted.begin(&Ask::default()).await.unwrap(), Begin::Redirect { .. }));
     idp.lies(|lies| lies.bindings = Some(vec![uris::REDIRECT]));

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::UnparsedPublicKey;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,7 +21,19 @@ use crate::signature::algorithm::Curve;
 #[derive(Clone)]
 pub struct Certificates {
     keys: Vec<PublicKey>,
-    skipped: Vec<Refused>,
+    skipped: Vec<Skipped>,
+}
+
+/// A certificate that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("signing certificate {place} (SHA-256 fingerprint {fingerprint}): {why}")]
+pub struct Skipped {
+    /// Its place among the different ones of the issuer, counted from 1.
+    pub place: usize,
+    /// SHA-256 of its octets, in pairs of hexadecimal digits, as certificate tools write it.
+    pub fingerprint: String,
+    /// The reason.
+    pub why: Refused,
 }
 
 impl Certificates {
@@ -33,23 +46,24 @@ impl Certificates {
         let mut keys = Vec::new();
         let mut skipped = Vec::new();
         for (at, certificate) in certificates.into_iter().enumerate() {
+            let skip = |why| Skipped { place: at + 1, fingerprint: fingerprint(certificate.as_ref()), why };
             match PublicKey::of(certificate.as_ref()) {
                 _ if at >= MOST_CERTIFICATES => {
-                    skipped.push(Refused::Certificate("there are too many of them"));
+                    skipped.push(skip(Refused::Certificate("there are too many of them")));
                 }
                 Ok(key) if keys.contains(&key) => {}
                 Ok(key) => keys.push(key),
-                Err(refused) => skipped.push(refused),
+                Err(refused) => skipped.push(skip(refused)),
             }
         }
         if keys.is_empty() {
-            return Err(skipped.into_iter().next().unwrap_or(Refused::NoCertificate));
+            return Err(skipped.into_iter().next().map_or(Refused::NoCertificate, |first| first.why));
         }
         Ok(Self { keys, skipped })
     }
 
-    /// Why certificates were skipped, for the log.
-    pub fn skipped(&self) -> &[Refused] {
+    /// The certificates that are not used, for the log.
+    pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
@@ -123,6 +137,11 @@ impl PublicKey {
             }),
         }
     }
+}
+
+fn fingerprint(certificate: &[u8]) -> String {
+    let digest = digest(&SHA256, certificate);
+    digest.as_ref().iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
 }
 
 fn subject_public_key(certificate: &[u8]) -> Option<&[u8]> {

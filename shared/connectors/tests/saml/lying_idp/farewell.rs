@@ -22,6 +22,7 @@ pub(crate) struct Farewell {
     pub(crate) status: Vec<String>,
     pub(crate) signed: bool,
     pub(crate) answers: Option<String>,
+    pub(crate) relay_state: String,
 }
 
 impl Farewell {
@@ -36,6 +37,7 @@ impl Farewell {
             status: vec![code("Success")],
             signed: true,
             answers: None,
+            relay_state: "the provider's own".to_owned(),
         }
     }
 
@@ -47,14 +49,14 @@ impl Farewell {
         let (parameter, _, xml) = self.written();
         let key = idp.signs_now();
         let key = self.signed.then_some(&key);
-        Carried::Query(redirect::encode(parameter, &xml, Some("the provider's own"), key).unwrap())
+        Carried::Query(redirect::encode(parameter, &xml, Some(&self.relay_state), key).unwrap())
     }
 
     pub(crate) fn in_form(&self, idp: &Idp) -> Carried {
         let (parameter, root, xml) = self.written();
         let xml = if self.signed { sign(&xml, root, &idp.signs_now()).unwrap() } else { xml };
-        let form = Serializer::new(String::new()).append_pair(parameter.name(), &post::encode(&xml)).finish();
-        Carried::Form(form.into_bytes())
+        let pairs = [(parameter.name(), post::encode(&xml)), ("RelayState", self.relay_state.clone())];
+        Carried::Form(Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes())
     }
 
     fn written(&self) -> (Parameter, Root, String) {

@@ -47,6 +47,15 @@ impl Keys {
         Self::of(&KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
     }
 
+    /// A key whose certificate expired a quarter of a century ago.
+    pub(crate) fn expired() -> Self {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = CertificateParams::new(vec!["saml.example".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        Self { pem: pair.serialize_pem(), der: params.self_signed(&pair).unwrap().der().to_vec() }
+    }
+
     fn of(pair: &KeyPair) -> Self {
         let made =
             CertificateParams::new(vec!["saml.example".to_owned()]).unwrap().self_signed(pair).unwrap();
