@@ -96,7 +96,7 @@ async function refresh(request, response) {
   const who = await told(config, tokens);
   if (who.sub !== session.who.sub) return refuse(response, 500, "the renewed tokens are somebody else's");
   if (tokens.access_token === session.access) return refuse(response, 502, 'the renewed access token is the old one');
-  Object.assign(session, { who, access: tokens.access_token, refresh: tokens.refresh_token ?? session.refresh });
+  Object.assign(session, { who, access: tokens.access_token, refresh: tokens.refresh_token ?? session.refresh, idToken: tokens.id_token ?? session.idToken });
   me(request, response);
 }
 
