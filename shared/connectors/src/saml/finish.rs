@@ -239,7 +239,7 @@ impl Saml {
         match why {
             Unbelieved::Unopened(_) | Unbelieved::Refusal(Refusal::Clock(_)) => Failure::misconfigured(log),
             Unbelieved::Refusal(Refusal::TooOld) if !pending.forced => Failure {
-                again: Some(Again { forced: true, any_class: false }),
+                again: Some(Again { forced: true, any_class: !pending.classes }),
                 ..Failure::rejected("Nobody signed in recently enough.", log)
                     .with_oauth_error("login_required")
             },

@@ -248,7 +248,10 @@ async fn a_person_who_had_to_prove_it_again_and_did_not_is_refused() {
     refused(login(&idp, &connector, &ask(Some(Prompt::Login), None)).await, "too long ago");
     login(&idp, &connector, &ask(None, Some(3600))).await.unwrap();
     let old = blamed(login(&idp, &connector, &ask(None, Some(300))).await, Blame::Rejected, "too long ago");
-    assert_eq!(old.again, Some(Again { forced: true, any_class: false }), "it has to be asked for a new one");
+    assert_eq!(old.again, Some(Again { forced: true, any_class: true }), "it has to be asked for a new one");
+    let classes = Ask { acr_values: Some("urn:a".into()), ..ask(None, Some(300)) };
+    let old = blamed(login(&idp, &connector, &classes).await, Blame::Rejected, "too long ago");
+    assert_eq!(old.again, Some(Again { forced: true, any_class: false }), "of a class that it was asked for");
     refused(login(&idp, &connector, &ask(None, Some(0))).await, "too long ago");
     login(&idp, &connector, &ask(Some(Prompt::None), Some(3600))).await.unwrap();
     let silent = login(&idp, &connector, &ask(Some(Prompt::None), Some(300))).await;
