@@ -6,7 +6,7 @@ use crate::names::{SAML, SAMLP};
 use crate::response::{NameId, SKEW};
 use crate::time;
 use crate::uris::{STATUS, SUCCESS};
-use crate::write::Element;
+use crate::write::{Element, message};
 
 /// How long a request for a logout may be on its way, in seconds, where it does not say so itself.
 const ON_ITS_WAY: u64 = 300;
@@ -31,15 +31,8 @@ pub struct LogoutRequest<'a> {
 impl LogoutRequest<'_> {
     /// The document; its elements in the schema's order.
     pub fn write(&self) -> String {
-        Element::new("samlp:LogoutRequest")
-            .namespace("samlp", SAMLP)
-            .namespace("saml", SAML)
-            .attribute("ID", self.id)
-            .attribute("Version", "2.0")
-            .attribute("IssueInstant", &time::written(self.issued))
-            .attribute("Destination", self.destination)
+        message("samlp:LogoutRequest", self.id, self.issued, self.destination, self.issuer)
             .attribute("NotOnOrAfter", &time::written(self.issued + ON_ITS_WAY))
-            .child(&Element::new("saml:Issuer").text(self.issuer))
             .child(&self.name_id.element())
             .children(&self.session.map(|session| Element::new("samlp:SessionIndex").text(session)))
             .to_xml()
@@ -69,15 +62,8 @@ impl LogoutResponse<'_> {
         let (first, second) = self.status;
         let code = |value: &str| Element::new("samlp:StatusCode").attribute("Value", value);
         let code = code(first).children(&second.map(code));
-        Element::new("samlp:LogoutResponse")
-            .namespace("samlp", SAMLP)
-            .namespace("saml", SAML)
-            .attribute("ID", self.id)
+        message("samlp:LogoutResponse", self.id, self.issued, self.destination, self.issuer)
             .attribute("InResponseTo", self.in_response_to)
-            .attribute("Version", "2.0")
-            .attribute("IssueInstant", &time::written(self.issued))
-            .attribute("Destination", self.destination)
-            .child(&Element::new("saml:Issuer").text(self.issuer))
             .child(&Element::new("samlp:Status").child(&code))
             .to_xml()
     }

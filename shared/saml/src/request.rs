@@ -1,9 +1,7 @@
 //! The request for a login (SAML Core 3.4.1, SAML Profiles 4.1.4.1).
 
-use crate::names::{SAML, SAMLP};
-use crate::time;
 use crate::uris::POST;
-use crate::write::Element;
+use crate::write::{Element, message};
 
 /// An `AuthnRequest`.
 #[derive(Debug, Clone, Copy)]
@@ -38,18 +36,11 @@ impl AuthnRequest<'_> {
         let classes = self.classes.iter().map(|class| Element::new("saml:AuthnContextClassRef").text(class));
         let context = Element::new("samlp:RequestedAuthnContext").attribute("Comparison", "exact");
         let context = (!self.classes.is_empty()).then(|| classes.fold(context, |all, one| all.child(&one)));
-        Element::new("samlp:AuthnRequest")
-            .namespace("samlp", SAMLP)
-            .namespace("saml", SAML)
-            .attribute("ID", self.id)
-            .attribute("Version", "2.0")
-            .attribute("IssueInstant", &time::written(self.issued))
-            .attribute("Destination", self.destination)
+        message("samlp:AuthnRequest", self.id, self.issued, self.destination, self.issuer)
             .attribute("AssertionConsumerServiceURL", self.consumer)
             .attribute("ProtocolBinding", POST)
             .maybe("ForceAuthn", flag(self.force))
             .maybe("IsPassive", flag(self.passive))
-            .child(&Element::new("saml:Issuer").text(self.issuer))
             .children(&policy)
             .children(&context)
             .to_xml()
@@ -59,6 +50,7 @@ impl AuthnRequest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::SAMLP;
 
     #[test]
     fn a_request_says_what_was_asked_and_nothing_that_was_asked_becomes_markup() {

@@ -1,6 +1,8 @@
 //! Writing XML: elements, attributes, texts; escaped always, so that no value becomes structure.
 
 use crate::c14n::{ATTRIBUTE, TEXT, escape};
+use crate::names::{SAML, SAMLP};
+use crate::time;
 
 /// An element that is being written.
 #[derive(Debug, Clone)]
@@ -93,6 +95,18 @@ impl Element {
         out.push_str(self.name);
         out.push('>');
     }
+}
+
+/// How every message of ours begins (SAML Core 3.2.1 and 3.2.2); what a kind of message has besides is added to it.
+pub(crate) fn message(name: &'static str, id: &str, issued: u64, destination: &str, issuer: &str) -> Element {
+    Element::new(name)
+        .namespace("samlp", SAMLP)
+        .namespace("saml", SAML)
+        .attribute("ID", id)
+        .attribute("Version", "2.0")
+        .attribute("IssueInstant", &time::written(issued))
+        .attribute("Destination", destination)
+        .child(&Element::new("saml:Issuer").text(issuer))
 }
 
 /// Characters that XML 1.0 does not know cannot be escaped either: they become U+FFFD.
