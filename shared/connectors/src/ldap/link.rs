@@ -44,6 +44,15 @@ pub(super) enum Trouble {
     /// What came is no answer.
     #[error("not a usable answer: {0}")]
     Malformed(String),
+    /// One server sent what is no answer, and the others could not be asked: no word about the directory, because whose name is
+    /// typed may decide what a server sends.
+    #[error("{garbage}; from another server: {other}")]
+    Unsure {
+        /// What the one sent.
+        garbage: Box<Trouble>,
+        /// Why the last of the others did not answer.
+        other: Box<Trouble>,
+    },
     /// The server answered with a result that ends it.
     #[error("{act}: {said}")]
     Refused {

@@ -252,7 +252,7 @@ impl Ldap {
     fn failure(&self, why: &Trouble) -> Failure {
         match why {
             Trouble::NoAnswer(_) => Failure::no_answer(self.said(why)),
-            Trouble::Tls(_) => Failure::unavailable(self.said(why)),
+            Trouble::Tls(_) | Trouble::Unsure { .. } => Failure::unavailable(self.said(why)),
             Trouble::Malformed(_) => Failure::protocol(self.said(why)),
             Trouble::Refused { act, said } => refused(&self.settings.name, act, said),
         }

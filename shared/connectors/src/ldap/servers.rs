@@ -80,7 +80,7 @@ impl Servers {
         let until = ambient::now() + patience;
         let mut order: Vec<&Server> = self.servers.iter().collect();
         order.sort_by_key(|server| server.is_doubted(ambient::now()));
-        let mut last = None;
+        let (mut garbage, mut last) = (None, None);
         for (i, server) in order.iter().enumerate() {
             let left = until.since(ambient::now());
             let share = if i + 1 == order.len() { left } else { left.min(NOT_THE_LAST) };
@@ -88,12 +88,15 @@ impl Servers {
                 break;
             }
             match server.within(sleep(share), work(server)).await {
-                Err(Trouble::Malformed(_)) if last.is_some() => {}
+                Err(why @ Trouble::Malformed(_)) => garbage = Some(why),
                 Err(why) if why.is_the_servers() => last = Some(why),
                 done => return done,
             }
         }
-        Err(last.unwrap_or(Trouble::NoAnswer(NoAnswer::Timeout)))
+        Err(match (garbage, last) {
+            (Some(garbage), Some(other)) => Trouble::Unsure { garbage: garbage.into(), other: other.into() },
+            (garbage, last) => garbage.or(last).unwrap_or(Trouble::NoAnswer(NoAnswer::Timeout)),
+        })
     }
 
     /// Connects to every server and binds as the service account; how long the quickest took. Once that one has let the account
@@ -257,7 +260,7 @@ impl Trouble {
     /// Another server of the same directory may do better.
     fn is_the_servers(&self) -> bool {
         match self {
-            Self::NoAnswer(_) | Self::Tls(_) | Self::Malformed(_) => true,
+            Self::NoAnswer(_) | Self::Tls(_) | Self::Malformed(_) | Self::Unsure { .. } => true,
             // A new password of the service account reaches one server before the other.
             Self::Refused { said, .. } => said.passes() || self.is_the_accounts(),
         }

@@ -89,5 +89,9 @@ async fn only_a_directory_whose_servers_all_answer_garbage_ends_the_login() {
             .await;
         let failure = failure.unwrap_err();
         assert_eq!(failure.blame, Blame::Unavailable, "another directory may take over: {failure}");
+        assert!(
+            !failure.no_answer,
+            "but what one name brings about is no word about the directory: {failure}"
+        );
     }
 }
