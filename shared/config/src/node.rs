@@ -127,8 +127,9 @@ pub struct SessionStore {
     /// Where sessions are kept; `cluster` is refused at start. Defaults to `local`.
     #[serde(rename = "type")]
     pub kind: SessionStoreKind,
-    /// Most sessions kept at once; the least recently used goes first. One person has at most a fiftieth of them, but 20 in
-    /// any case. A session that keeps more than 16 KiB about a person counts once for each 16 KiB. Defaults to 50000.
+    /// Most sessions kept at once; the least recently used goes first. A session that keeps more than 16 KiB about a person
+    /// counts once for each 16 KiB begun. One person has at most a fiftieth of them, but 20 in any case, however large. Defaults
+    /// to 50000.
     pub capacity: usize,
     /// The cluster of `type: cluster`; not built yet.
     pub cluster: Option<ClusterName>,

@@ -7,7 +7,7 @@
 use mangrove_connectors::Identity;
 use serde_json::{Map, Value};
 
-use super::Vouched;
+use super::{Session, Vouched};
 
 /// Most that one identity's attributes may take, in bytes of memory.
 pub(crate) const MOST: usize = 256 * 1024;
@@ -45,14 +45,30 @@ pub(crate) fn trim(identity: &mut Identity) -> bool {
     identity.logout_hint.take_if(|hint| hint.len() > LONGEST_HINT).is_some()
 }
 
-impl Vouched {
-    /// As how many sessions it counts: one for each [`ONE`] begun.
+impl Session {
+    /// As how many sessions it counts: one for each [`ONE`] begun, of what it keeps of all its identities together.
     pub(super) fn weight(&self) -> usize {
+        weight(self.identities.values().map(|vouched| vouched.size()).sum())
+    }
+}
+
+impl Vouched {
+    /// As how many sessions it counts for the person that it speaks of.
+    pub(super) fn weight(&self) -> usize {
+        weight(self.size())
+    }
+
+    /// About how many bytes of memory it takes.
+    fn size(&self) -> usize {
         let Identity { subject, amr, acr, path, logout_hint, upstream_sid, .. } = &self.identity;
         let texts = [acr, logout_hint, upstream_sid].into_iter().flatten().chain(amr).chain(path);
         let attributes: usize = self.attributes.iter().map(|(name, value)| name.len() + size(value)).sum();
-        (attributes + subject.len() + texts.map(|text| VALUE + text.len()).sum::<usize>()) / ONE + 1
+        attributes + subject.len() + texts.map(|text| VALUE + text.len()).sum::<usize>()
     }
+}
+
+fn weight(size: usize) -> usize {
+    size.div_ceil(ONE).max(1)
 }
 
 /// About how many bytes of memory a value takes.

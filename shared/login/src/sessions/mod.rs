@@ -36,9 +36,9 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Most sessions of one person, by weight: a fiftieth of all, but 20 in any case.
+    /// Most sessions of one person, by weight: a fiftieth of all.
     fn of_one_person(self) -> usize {
-        (self.capacity / 50).max(20)
+        self.capacity / 50
     }
 }
 

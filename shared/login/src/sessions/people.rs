@@ -5,9 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Session;
+use super::{Session, Vouched};
 
 const SHARDS: usize = 16;
+/// So many sessions may anybody have, however large they are: somebody with a long list of groups has a telephone, too. At most
+/// some 6 MiB of memory.
+const IN_ANY_CASE: usize = 20;
 
 /// Ids of sessions by person, the one entered first in front.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ struct Own {
 }
 
 impl People {
-    /// Nobody, and at most so many sessions for each, by weight.
+    /// Nobody, and at most so many sessions for each, by weight, or [`IN_ANY_CASE`].
     pub(super) fn new(most: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { most, hasher: RandomState::new(), shards }
@@ -36,7 +39,7 @@ impl People {
     pub(super) fn add(&self, session: &Session) -> (Vec<u64>, Vec<Arc<str>>) {
         let (mut of, mut too_many) = (Vec::new(), Vec::new());
         for vouched in session.identities.values() {
-            let person = self.hasher.hash_one((&vouched.via, &vouched.sub));
+            let person = self.person(vouched);
             of.push(person);
             let mut shard = self.shard(person);
             let own = shard.entry(person).or_default();
@@ -44,7 +47,7 @@ impl People {
             own.sids.push_back((Arc::clone(&session.sid), weight));
             own.weight += weight;
             while own.weight > self.most
-                && own.sids.len() > 1
+                && own.sids.len() > IN_ANY_CASE
                 && let Some((oldest, weight)) = own.sids.pop_front()
             {
                 own.weight -= weight;
@@ -54,7 +57,12 @@ impl People {
         (of, too_many)
     }
 
-    /// A session ended.
+    /// As whose session one with this identity counts.
+    pub(super) fn person(&self, vouched: &Vouched) -> u64 {
+        self.hasher.hash_one((&vouched.via, &vouched.sub))
+    }
+
+    /// A session ended, or is no longer of these people.
     pub(super) fn forget(&self, sid: &str, of: &[u64]) {
         for person in of {
             let mut shard = self.shard(*person);

@@ -96,17 +96,24 @@ impl Sessions {
     /// The session behind an id, if it lives; using it keeps it from being idle.
     pub(crate) fn by_sid(&self, sid: &str, now: Moment) -> Option<Session> {
         let tick = self.tick();
-        let mut shard = self.shard(sid);
-        let entry = shard.entries.get_mut(sid)?;
-        entry.forget_old(self.limits, now);
-        if entry.is_dead(self.limits, now) {
-            return None; // swept by `expire`, which tells those who have to know
-        }
-        let (before, sid) = (entry.used, entry.session.sid.clone());
-        entry.used = (now, tick);
-        let session = entry.session.clone();
-        shard.order.remove(&before);
-        shard.order.insert((now, tick), sid);
+        let (session, lighter, gone) = {
+            let mut shard = self.shard(sid);
+            let entry = shard.entries.get_mut(sid)?;
+            if entry.is_dead(self.limits, now) {
+                return None; // swept by `expire`, which tells those who have to know
+            }
+            let (old, lighter) = entry.take_old(self.limits, now);
+            let gone: Vec<u64> = old.iter().map(|vouched| self.people.person(vouched)).collect();
+            entry.of.retain(|person| !gone.contains(person));
+            let (before, sid) = (entry.used, entry.session.sid.clone());
+            entry.used = (now, tick);
+            let session = entry.session.clone();
+            shard.order.remove(&before);
+            shard.order.insert((now, tick), sid);
+            (session, lighter, gone)
+        };
+        self.weight.fetch_sub(lighter, Ordering::Relaxed);
+        self.people.forget(sid, &gone);
         Some(session)
     }
 
@@ -192,18 +199,19 @@ impl Sessions {
     fn insert(&self, cookie: &str, session: Session, now: Moment) -> Vec<Arc<str>> {
         let (hash, sid) = (cookie_hash(cookie), session.sid.clone());
         let used = (now, self.tick());
-        let weight = session.identities.values().map(|vouched| vouched.weight()).sum();
+        let weight = session.weight();
         let (of, too_many) = self.people.add(&session);
         self.cookie_shard(&hash).insert(hash, sid.clone());
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         let replaced = {
             let mut shard = self.shard(&sid);
             shard.order.insert(used, sid.clone());
             shard.entries.insert(sid, Entry { cookie: hash, used, session, of, weight })
         };
-        self.weight.fetch_add(weight, Ordering::Relaxed);
-        match replaced {
-            None => drop(self.count.fetch_add(1, Ordering::Relaxed)),
-            Some(old) => drop(self.weight.fetch_sub(old.weight, Ordering::Relaxed)),
+        if let Some(old) = replaced {
+            self.weight.fetch_sub(old.weight, Ordering::Relaxed);
+            self.count.fetch_sub(1, Ordering::Relaxed);
         }
         too_many
     }
@@ -230,11 +238,17 @@ impl Sessions {
 }
 
 impl Entry {
-    /// Takes out identities that are older than the maximum while others live on.
-    fn forget_old(&mut self, limits: Limits, now: Moment) {
-        if self.session.identities.len() > 1 {
-            self.session.identities.retain(|_, vouched| now.since(vouched.since) < limits.maximum);
+    /// Takes out identities that are older than the maximum; in a session that is not dead, others live on. They, and by how
+    /// much the session is lighter.
+    fn take_old(&mut self, limits: Limits, now: Moment) -> (Vec<Arc<Vouched>>, usize) {
+        let is_old = |_: &String, vouched: &mut Arc<Vouched>| now.since(vouched.since) >= limits.maximum;
+        let old: Vec<_> =
+            self.session.identities.extract_if(.., is_old).map(|(_, vouched)| vouched).collect();
+        let before = self.weight;
+        if !old.is_empty() {
+            self.weight = self.session.weight();
         }
+        (old, before - self.weight)
     }
 
     fn is_dead(&self, limits: Limits, now: Moment) -> bool {

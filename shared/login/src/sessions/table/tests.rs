@@ -110,6 +110,35 @@ fn an_older_identity_leaves_a_session_that_a_newer_one_keeps() {
     let session = table.by_cookie("two", at(70)).unwrap();
     assert!(session.signed_in("group").is_none());
     assert!(session.signed_in("other").is_some());
+    assert_eq!(counts(&table), (1, 1, 1), "it is alice's no longer");
+}
+
+#[test]
+fn an_identity_that_left_its_session_counts_no_more_and_the_others_go_on_counting() {
+    let table = Sessions::new(Limits { idle: None, maximum: 60 * SECOND, capacity: 100 });
+    enter_large(&table, 0, 100);
+    let fresh = Fresh { cookie: "1", sid: "unused".into() };
+    table.enter(Some("0"), vouched("other", "alice@b", at(50)), "b", fresh, at(50));
+    assert_eq!(counts(&table), (1, 7, 2));
+    table.by_cookie("1", at(70));
+    assert_eq!(counts(&table), (1, 1, 1));
+    table.end_all(|_| true);
+    assert_eq!(counts(&table), (0, 0, 0));
+}
+
+#[test]
+fn a_session_whose_identities_are_all_too_old_ends_with_each_of_them() {
+    let table = Sessions::new(Limits { idle: None, maximum: 60 * SECOND, capacity: 100 });
+    enter(&table, None, "alice", "one", at(0));
+    let fresh = Fresh { cookie: "two", sid: "unused".into() };
+    table.enter(Some("one"), vouched("other", "alice@b", at(1)), "b", fresh, at(1));
+    assert!(table.by_cookie("two", at(70)).is_none());
+    let ended = table.expire(at(70));
+    assert_eq!(
+        ended.iter().map(|session| session.identities.len()).collect::<Vec<_>>(),
+        [2],
+        "modes are told of both"
+    );
 }
 
 #[test]
@@ -144,23 +173,58 @@ fn a_person_with_too_many_sessions_loses_the_oldest_of_their_own_and_nobody_else
 
 #[test]
 fn a_large_session_counts_as_several_and_nobody_is_alone_with_more_than_a_fiftieth() {
-    let table = table(1_000);
-    let large = |number: usize| {
-        let mut vouched = vouched("group", "alice", at(1));
-        vouched.attributes.insert("groups".into(), "x".repeat(100 * 1024).into());
-        let cookie = number.to_string();
-        table.enter(None, vouched, "app", Fresh { cookie: &cookie, sid: format!("sid of {cookie}") }, at(1))
-    };
+    let table = table(10_000);
     enter(&table, None, "bob", "bob's", at(0));
     for number in 0..100 {
-        large(number);
+        enter_large(&table, number, 100);
     }
-    assert_eq!(table.len(), 1 + 20 / 7, "each weighs seven, and she may have twenty");
+    assert_eq!(table.len(), 1 + 10_000 / 50 / 7, "each weighs seven");
     assert!(table.by_cookie("99", at(2)).is_some() && table.by_cookie("bob's", at(2)).is_some());
-    for sid in ["sid of 98", "sid of 99", "sid of bob's"] {
-        table.end(sid);
+    table.end_all(|_| true);
+    assert_eq!(counts(&table), (0, 0, 0));
+}
+
+/// A session of alice's with so many KiB of attributes.
+fn enter_large(table: &Sessions, number: usize, kib: usize) -> Entered {
+    let cookie = number.to_string();
+    let fresh = Fresh { cookie: &cookie, sid: format!("sid of {cookie}") };
+    table.enter(None, vouched_with("group", kib), "app", fresh, at(1))
+}
+
+fn vouched_with(via: &str, kib: usize) -> Vouched {
+    let mut vouched = vouched(via, "alice", at(1));
+    vouched.attributes.insert("groups".into(), "x".repeat(kib * 1024).into());
+    vouched
+}
+
+/// How many sessions there are, as how many they count, and of how many people they are.
+fn counts(table: &Sessions) -> (usize, usize, usize) {
+    (table.len(), table.weight.load(Ordering::Relaxed), table.people.len())
+}
+
+#[test]
+fn anybody_has_twenty_sessions_however_large_and_however_small_the_table() {
+    let table = table(1_000);
+    for number in 0..20 {
+        assert!(enter_large(&table, number, 250).ended.is_empty(), "at number {number}");
     }
-    assert_eq!((table.len(), table.weight.load(Ordering::Relaxed), table.people.len()), (0, 0, 0));
+    let ended = enter_large(&table, 20, 250).ended;
+    assert_eq!(ended.iter().map(|session| &*session.sid).collect::<Vec<_>>(), ["sid of 0"]);
+}
+
+#[test]
+fn a_session_counts_once_for_each_16_kib_begun_of_all_its_identities_together() {
+    for (kib, weight) in
+        [(vec![0], 1), (vec![0, 0, 0], 1), (vec![7, 7], 1), (vec![9, 9], 2), (vec![30, 9], 3)]
+    {
+        let table = table(100);
+        for (number, kib) in kib.iter().enumerate() {
+            let (before, cookie) = (number.wrapping_sub(1).to_string(), number.to_string());
+            let fresh = Fresh { cookie: &cookie, sid: cookie.clone() };
+            table.enter(Some(&before), vouched_with(&number.to_string(), *kib), "app", fresh, at(1));
+        }
+        assert_eq!(counts(&table), (1, weight, kib.len()), "{kib:?}");
+    }
 }
 
 #[test]
