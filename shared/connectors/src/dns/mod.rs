@@ -16,6 +16,7 @@ pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -151,11 +152,19 @@ impl Names {
         }
         let (names, name) = (Arc::clone(self), host.to_owned());
         let flight = async move {
-            let found = timeout(LOOKUP, sources.ask(&name)).await.unwrap_or(Err(NoAddress::Silent));
-            match &found {
-                Ok(addresses) => names.learn(&name, addresses.clone(), now()),
-                Err(why) => names.distrust(&name, why, now()),
-            }
+            let lookup = async {
+                let found = timeout(LOOKUP, sources.ask(&name)).await.unwrap_or(Err(NoAddress::Silent));
+                match &found {
+                    Ok(addresses) => names.learn(&name, addresses.clone(), now()),
+                    Err(why) => names.distrust(&name, why, now()),
+                }
+                found
+            };
+            // A panic ends this lookup: the next one asks anew.
+            let found = AssertUnwindSafe(lookup).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(host = name, "an answer about the name made this node fail inside");
+                Err(NoAddress::Silent)
+            });
             names.flights().remove(&name);
             found
         };
@@ -213,16 +222,25 @@ impl Names {
 
     /// Reads the files again if they changed; blocks.
     fn read_again(&self) {
+        let _look = Look(&self.files_next);
         if let Some(files) = &self.files
             && self.sources.load().stamps != files.stamps()
         {
             self.sources.store(Arc::new(Sources::read(files)));
         }
-        self.files_next.store((ambient::now() + FILES_EVERY).0, Ordering::Relaxed);
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<String, Flight>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look at the files, after which the next one has its time, also where this one panicked.
+struct Look<'a>(&'a AtomicU64);
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.store((ambient::now() + FILES_EVERY).0, Ordering::Relaxed);
     }
 }
 

@@ -241,6 +241,29 @@ async fn name_servers_that_fail_deny_or_answer_something_else_take_no_known_name
 }
 
 #[tokio::test]
+async fn a_lookup_that_fails_inside_ends_as_silence_and_the_next_one_asks_anew() {
+    let server = Server::start(HONEST).await;
+    let calls = AtomicU64::new(0);
+    let breaks = move || match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Moment(1),
+        _ => panic!("while what was found is learned"),
+    };
+    assert_eq!(server.names.addresses_at("idp.example", breaks).await, Err(NoAddress::Silent));
+    assert_eq!(server.says(1).await, Ok(known()));
+}
+
+#[test]
+fn a_look_at_the_files_that_fails_inside_is_followed_by_another() {
+    let next = AtomicU64::new(UNDER_WAY);
+    let fails = AssertUnwindSafe(|| {
+        let _look = Look(&next);
+        panic!("while files are read");
+    });
+    assert!(std::panic::catch_unwind(fails).is_err());
+    assert!(next.into_inner() < UNDER_WAY);
+}
+
+#[tokio::test]
 async fn an_answer_to_another_question_is_none() {
     let server = Server::start(Manner::Confused).await;
     assert!(server.says(1).await.is_err());

@@ -38,8 +38,9 @@ const UNACKNOWLEDGED: Duration = Duration::from_millis(1_500);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long a proxy may take for its answer: it has to find and reach the machine itself.
 const TUNNEL: Duration = Duration::from_secs(3);
-/// Longest head of a proxy's answer.
+/// Longest head of a proxy's answer, and how it ends.
 const PROXY_HEAD: usize = 8 * 1024;
+const END: &[u8] = b"\r\n\r\n";
 
 /// Opens connections for one client.
 #[derive(Clone)]
@@ -186,7 +187,8 @@ impl Proxy {
         Ok(Self { host, port: url.port_or_known_default().unwrap_or(80), authorization })
     }
 
-    /// `CONNECT` (RFC 9110 section 9.3.6), within [`TUNNEL`]. The head is read byte by byte: what follows it belongs to the tunnel.
+    /// `CONNECT` (RFC 9110 section 9.3.6: any 2xx opens the tunnel), within [`TUNNEL`]. The head is read byte by byte: what
+    /// follows it belongs to the tunnel.
     async fn tunnel(&self, mut tcp: TcpStream, host: &str, port: u16) -> Result<TcpStream, HttpError> {
         let exchange = async {
             let authorization =
@@ -195,16 +197,19 @@ impl Proxy {
             let ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n");
             tcp.write_all(ask.as_bytes()).await?;
             let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") && head.len() < PROXY_HEAD {
+            while !head.ends_with(END) && head.len() < PROXY_HEAD {
                 head.push(tcp.read_u8().await?);
             }
             io::Result::Ok(head)
         };
         let head = timeout(TUNNEL, exchange).await.map_err(|_| HttpError::NoAnswer(NoAnswer::Timeout))?;
         let head = head.map_err(|why| HttpError::from_io(&why))?;
-        let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        if !head.ends_with(END) {
+            return Err(HttpError::Proxy(format!("with more than {PROXY_HEAD} bytes of headers")));
+        }
+        let status = head.split(u8::is_ascii_whitespace).nth(1).unwrap_or_default();
         match status {
-            b"200" => Ok(tcp),
+            [b'2', b'0'..=b'9', b'0'..=b'9'] => Ok(tcp),
             other => Err(HttpError::Proxy(crate::failure::printable(&String::from_utf8_lossy(other)))),
         }
     }

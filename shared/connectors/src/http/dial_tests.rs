@@ -98,7 +98,7 @@ async fn nobody_is_believed_at_an_address_who_never_proved_to_be_there() {
 }
 
 /// Whether a connection opens through a proxy that answers so, if at all; and what it was asked.
-async fn opens_through(credentials: &str, answer: Option<&'static str>) -> (bool, String) {
+async fn opens_through(credentials: &str, answer: Option<&str>) -> (bool, String) {
     let proxy = TcpListener::bind((RIGHT, 0)).await.unwrap();
     let url = format!("http://{credentials}127.0.0.1:{}", proxy.local_addr().unwrap().port());
     let client = HttpClient::new().unwrap().share(None, Some(&url.parse().unwrap())).unwrap();
@@ -132,4 +132,19 @@ async fn a_proxy_that_says_no_or_nothing_opens_nothing_and_is_not_waited_for_for
     assert!(!opens && !asked.contains("Authorization"), "{asked}");
     let (opens, _) = opens_through("", None).await;
     assert!(!opens);
+}
+
+#[tokio::test]
+async fn a_proxy_opens_with_any_status_of_success_and_a_whole_head() {
+    for (answer, is_success) in [
+        ("HTTP/1.1 200 OK\r\n\r\n".to_owned(), true),
+        ("HTTP/1.0 204\r\n\r\n".to_owned(), true),
+        ("HTTP/1.1 299 Fine\r\nVia: 1.1 proxy\r\n\r\n".to_owned(), true),
+        ("HTTP/1.1 302 Found\r\n\r\n".to_owned(), false),
+        ("HTTP/1.1 2000 OK\r\n\r\n".to_owned(), false),
+        (format!("HTTP/1.1 200 OK\r\nVia: {}\r\n\r\n", "x".repeat(8 * 1024)), false),
+    ] {
+        let (opens, _) = opens_through("", Some(&answer)).await;
+        assert_eq!(opens, is_success, "{:?}", answer.lines().next());
+    }
 }

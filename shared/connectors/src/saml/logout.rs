@@ -141,9 +141,10 @@ impl Saml {
         let same = |said: &Option<String>, known: &Option<String>| {
             said == known || said.is_none() || known.is_none()
         };
-        let Some(known) = kept(identity).filter(|_| identity.connector == self.settings.name) else {
+        if identity.connector != self.settings.name {
             return false;
-        };
+        }
+        let Some(known) = kept(identity) else { return false };
         let session = wish.sessions.is_empty()
             || identity.upstream_sid.as_ref().is_none_or(|session| wish.sessions.contains(session));
         known.value == wish.name
