@@ -15,7 +15,7 @@ mod texts;
 #[path = "../../../saml/tests/corpus/wrapping.rs"]
 mod wrapping;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -33,7 +33,8 @@ use crate::built;
 /// The service provider that the corpus is aimed at.
 struct Target {
     connector: Arc<Connector>,
-    runtime: Runtime,
+    /// One message at a time: none is to wait for the others' until the connector is too busy for it.
+    runtime: Mutex<Runtime>,
     _files: TempDir,
 }
 
@@ -65,7 +66,7 @@ fn target() -> &'static Target {
             "samlSPCertPath": file("sp.crt", pem(&other_rsa().der)),
             "samlSPKeyPath": file("sp.key", other_rsa().pem.clone()),
         }));
-        Target { connector: connector.unwrap(), runtime: Runtime::new().unwrap(), _files: files }
+        Target { connector: connector.unwrap(), runtime: Mutex::new(Runtime::new().unwrap()), _files: files }
     })
 }
 
@@ -83,7 +84,7 @@ fn brought(message: &[u8]) -> Result<Identity, Failure> {
         ..Answer::default()
     };
     let Target { connector, runtime, .. } = target();
-    runtime.block_on(connector.finish(&pending, &answer))
+    runtime.lock().unwrap_or_else(PoisonError::into_inner).block_on(connector.finish(&pending, &answer))
 }
 
 /// Why a message is refused, after the connector has refused it as well.
