@@ -54,9 +54,11 @@ impl Path {
         &self.text
     }
 
-    /// Whether [`Path::find`] would go by a claim of this name, if there were one.
-    pub fn may_enter(&self, claim: &str) -> bool {
-        self.text.strip_prefix(claim).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    /// Names of claims that [`Path::find`] would go by, if there were one of such a name: all of the path, and each beginning
+    /// of it that ends before `.` or `[`.
+    pub fn entrances(&self) -> impl Iterator<Item = &str> {
+        let ends = self.text.match_indices(['.', '[']).map(|(at, _)| at);
+        ends.chain([self.text.len()]).map(|end| &self.text[..end])
     }
 
     /// The value it leads to; `null` counts as nothing.

@@ -2,7 +2,7 @@
 //!
 //! They go into the ID token and userinfo and never into an access token, which other parties read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mangrove_config::Config;
 use mangrove_config::apps::OidcApp;
@@ -76,11 +76,6 @@ impl Mapping {
         self.0.iter().map(|mapped| mapped.claim.as_str())
     }
 
-    /// Whether it reads the attribute `name` of those who came through `via`, or what lies within it.
-    pub(super) fn reads(&self, via: &str, name: &str) -> bool {
-        self.0.iter().any(|mapped| mapped.source == via && mapped.path.may_enter(name))
-    }
-
     /// The claims about a person: what `scopes` ask for, from what came through `via`, then the mapped ones.
     pub(super) fn claims(&self, scopes: &Scopes, attributes: &Attributes, via: &str) -> Map<String, Value> {
         let told = self.told(scopes, attributes, via).into_iter();
@@ -121,6 +116,32 @@ impl Mapping {
                 || scopes.claims().any(|asked| asked == name)
         });
         claims
+    }
+}
+
+/// Which attributes applications may be told, gathered once: it is asked for each attribute of each login.
+#[derive(Debug)]
+pub(super) struct Readable {
+    /// By scope, of whomever.
+    standard: HashSet<&'static str>,
+    /// By mapping, of those who came through a connector or group.
+    mapped: HashMap<String, HashSet<String>>,
+}
+
+impl Readable {
+    /// What the scopes stand for, and what these mappings read.
+    pub(super) fn by<'a>(mappings: impl Iterator<Item = &'a Mapping>) -> Self {
+        let standard = STANDARD.iter().flat_map(|scope| scope.claims).copied().collect();
+        let mut mapped: HashMap<String, HashSet<String>> = HashMap::new();
+        for Mapped { source, path, .. } in mappings.flat_map(|mapping| &mapping.0) {
+            mapped.entry(source.clone()).or_default().extend(path.entrances().map(str::to_owned));
+        }
+        Self { standard, mapped }
+    }
+
+    /// Whether an application may be told the attribute `name` of those who came through `via`, or what lies within it.
+    pub(super) fn has(&self, via: &str, name: &str) -> bool {
+        self.standard.contains(name) || self.mapped.get(via).is_some_and(|names| names.contains(name))
     }
 }
 
@@ -249,15 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_reads_each_attribute_that_its_path_may_begin_with_and_no_other() {
-        let mapping = mapping(&[("roles", "group.a.urn:x.1.roles[0]")]).unwrap();
-        for name in ["urn:x", "urn:x.1", "urn:x.1.roles", "urn:x.1.roles[0]"] {
-            assert!(mapping.reads("group.a", name), "{name}");
-            assert!(!mapping.reads("group", name), "{name}");
+    fn applications_read_each_attribute_that_a_path_of_any_of_them_may_begin_with_and_no_other() {
+        let one = mapping(&[("roles", "group.a.urn:x.1.roles[0]"), ("tel", "group.tel")]).unwrap();
+        let other = mapping(&[("office", "group.a.office")]).unwrap();
+        let readable = Readable::by([one, other].iter());
+        for name in ["urn:x", "urn:x.1", "urn:x.1.roles", "urn:x.1.roles[0]", "office"] {
+            assert!(readable.has("group.a", name), "{name}");
+            assert!(!readable.has("group", name), "{name}");
         }
-        for name in ["urn", "urn:x.1.role", "urn:x.1.roles[0].more", "email"] {
-            assert!(!mapping.reads("group.a", name), "{name}");
+        for name in ["urn", "urn:x.1.role", "urn:x.1.roles[0].more", "tel", ""] {
+            assert!(!readable.has("group.a", name), "{name}");
         }
+        assert!(readable.has("group", "tel") && readable.has("another", "email"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use mangrove_keys::{Algorithm, ForeignKeys, KeyRing};
 use serde_json::{Value, json};
 
 use super::access::Format;
-use super::claims::Mapping;
+use super::claims::{Mapping, Readable};
 use super::redirect_uri::RedirectUri;
 use super::scope::{OFFLINE_ACCESS, STANDARD};
 use super::token::{GRANTS, GrantType, REFRESH_TOKEN};
@@ -47,6 +47,8 @@ pub(super) struct Clients {
     by_id: HashMap<String, Arc<Client>>,
     /// The most secrets that one client has: so many comparisons does every authentication cost.
     pub(super) most_secrets: usize,
+    /// What any of them may be told of a person.
+    pub(super) readable: Readable,
 }
 
 impl Clients {
@@ -75,7 +77,8 @@ impl Clients {
         }
         let most_secrets =
             by_id.values().map(|client: &Arc<Client>| client.secrets.len()).max().unwrap_or(0).max(1);
-        Ok(Self { by_id, most_secrets })
+        let readable = Readable::by(by_id.values().map(|client| &client.mapping));
+        Ok(Self { by_id, most_secrets, readable })
     }
 
     pub(super) fn find(&self, id: &str) -> Option<&Arc<Client>> {

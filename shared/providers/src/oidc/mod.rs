@@ -62,7 +62,6 @@ use client::Clients;
 use discovery::Documents;
 use endpoints::Endpoints;
 use health::Questions;
-use scope::STANDARD;
 use store::Store;
 
 /// Name of this protocol among a login's modes.
@@ -176,8 +175,7 @@ impl Mode for OidcProvider {
     }
 
     fn tells(&self, via: &str, name: &str) -> bool {
-        STANDARD.iter().any(|scope| scope.claims.contains(&name))
-            || self.clients.iter().any(|client| client.mapping.reads(via, name))
+        self.clients.readable.has(via, name)
     }
 
     fn resume<'a>(&'a self, data: &'a [u8], outcome: Result<SignedIn, Refused>) -> BoxFuture<'a, Response> {
