@@ -205,6 +205,13 @@ fn a_sign_out_at_the_provider_is_for_its_session_and_for_those_whom_it_vouched_t
         After::Unknown,
         "the edge did not ask corp"
     );
+    let mut gone = at_corp(vec![Remains::Tokens]);
+    gone.outcome = SignOutOutcome::NoAnswer { trouble: Trouble::Refused };
+    let dead = |hand: Hand| {
+        hand.process(5, "corp", ProcessState::Stopped).process(11, "corp", ProcessState::Running)
+    };
+    let (back, after, _) = judged(mesh(), dead, story(gone, &ALL[..1]));
+    assert_eq!((back, after), (Back::CutOff, After::SaidSo), "where nobody is, nothing begins");
     let tokens = at_corp(vec![Remains::Tokens]);
     assert_eq!(judged(mesh(), quiet, story(tokens, &[])).1, After::Unknown, "nor are they corp's to end");
 }

@@ -195,7 +195,7 @@ fn itself(site: &Site<'_>) -> String {
         "<?php
 $metadata['{entity}'] = [
     'host' => '__DEFAULT__', 'privatekey' => 'idp.key', 'certificate' => 'idp.pem', 'auth' => 'people',
-    'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+    'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256', 'sign.logout' => true,
     'SingleSignOnServiceBinding' => ['{BINDING}:HTTP-POST', '{BINDING}:HTTP-Redirect'],
     'NameIDFormat' => '{EMAIL}',
     'authproc' => [3 => ['class' => 'saml:AttributeNameID', 'attribute' => 'mail', 'Format' => '{EMAIL}']],

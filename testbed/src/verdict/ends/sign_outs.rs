@@ -199,7 +199,10 @@ impl<'a> SignOuts<'a> {
         deepest: usize,
     ) -> bool {
         let (Some(server), Some(kept)) = (world.server(server), self.keeps.get(person)) else { return false };
-        let sign_out = self.judged[number].sign_out;
+        let (sign_out, back) = (self.judged[number].sign_out, self.judged[number].back);
+        if sign_out.began_at.is_some() && back == Back::CutOff {
+            return false; // it did not begin
+        }
         let during = Span { from: sign_out.start, until: self.judged[number].ended };
         let there = server.signs_out && world.used_by(person, &sign_out.region, server, during);
         let app = world.server(&sign_out.app);
