@@ -138,8 +138,8 @@ impl<'a> SignOuts<'a> {
             }
         }
         let node = world.server(&sign_out.app).and_then(|app| app.upstreams.first());
-        let of_the_node =
-            sign_out.began_at.is_none() || node.is_some_and(|node| meant.contains(&node.as_str()));
+        let of_the_node = sign_out.began_at.is_none()
+            || back == Back::Brought && node.is_some_and(|node| meant.contains(&node.as_str()));
         if let Some(left) = sign_out.still.first().filter(|left| **left == Remains::Page || of_the_node) {
             judged.still(format!("{} still answered for {}", left.words(), sign_out.person));
         }
