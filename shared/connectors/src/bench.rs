@@ -127,6 +127,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_has_a_48_of_ipv6_is_one_network() {
+        let bench = Bench::new(1, 10, Duration::MAX);
+        let (let_go, held) = mpsc::channel::<()>();
+        let first = bench.run(move || _ = held.recv());
+        let address = |text: String| Network::from(text.parse::<IpAddr>().unwrap());
+        let flood = (0..10_u16).map(|number| address(format!("2001:db8:1:{:x}::1", number << 8)));
+        let flood = join_all(flood.map(|from| bench.run_for(from, || ())));
+        let elsewhere = bench.run_for(address("2001:db8:2::1".to_owned()), || ());
+        let opens = async {
+            tokio::task::yield_now().await;
+            drop(let_go);
+        };
+        let (_, came, let_in, ()) = futures::join!(first, flood, elsewhere, opens);
+        assert_eq!((let_in, came.iter().filter(|came| came.is_err()).count()), (Ok(()), 1));
+    }
+
+    #[tokio::test]
     async fn an_office_behind_one_address_has_all_the_room_there_is() {
         let (done, turned_away) = in_which_order(100, &[7; 100]).await;
         assert_eq!((done.len(), turned_away.len()), (100, 0));

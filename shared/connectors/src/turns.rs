@@ -1,6 +1,6 @@
 //! Where few may at a time: who is next.
 //!
-//! Those who wait are served in turn, one of each network after another, so that whoever comes with many waits for their own. While
+//! Those who wait are served in turn, one of each network ([`Network::site`]) after another, so that whoever comes with many waits for their own. While
 //! there is room nobody is bounded. When there is none, the network that has the most waiting gives up its newest for one that has
 //! less; a newcomer that would have the most is turned away itself. So a flood from few networks washes out itself, and who comes from
 //! elsewhere waits for one of each of them at most. Its tests are those of [`Bench`](crate::bench::Bench), which has workers to count
@@ -33,7 +33,7 @@ impl Turns {
     /// # Errors
     /// See [`Full`]; also while waiting.
     pub(crate) async fn turn(&self, whom: Network) -> Result<Turn, Full> {
-        match self.0.enter(whom)? {
+        match self.0.enter(whom.site())? {
             Entered::Served(turn) => Ok(turn),
             Entered::Waits(turn) => turn.await.map_err(|_| Full),
         }

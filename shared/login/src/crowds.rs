@@ -3,7 +3,7 @@
 //! Anybody may begin logins. While there is room nobody is bounded, so that a large office behind one address works as any
 //! other. When [`SHARE`] of the room is taken, the address that takes the most gives up its oldest login, again and again until
 //! the new one has room: a flood washes out itself, and whoever takes less than the largest loses nothing. An IPv6 address
-//! counts by its /64. Owns this book-keeping; the logins are in [`crate::book`].
+//! counts by its /48. Owns this book-keeping; the logins are in [`crate::book`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -88,7 +88,7 @@ impl Crowds {
     /// A login that is about to be kept for another while, for a browser at `address`: the logins that have to make room.
     pub(crate) fn enter(&self, address: IpAddr, flow: &Flow, now: Moment) -> Vec<String> {
         let bytes = self.bytes_of(flow);
-        let crowd = self.hasher.hash_one(Network::from(address));
+        let crowd = self.hasher.hash_one(Network::from(address).site());
         let mut all = self.all();
         all.forget(&flow.id);
         all.last_serial += 1;
@@ -256,9 +256,9 @@ mod tests {
     #[test]
     fn a_subscriber_with_a_whole_ipv6_network_is_one_address() {
         let crowds = room_for(10);
-        enters(&crowds, "2001:db8:0:1::1", "honest");
+        enters(&crowds, "2001:db8:1::1", "honest");
         for number in 0..100 {
-            let gone = enters(&crowds, &format!("2001:db8:0:2::{number:x}"), &format!("flood {number}"));
+            let gone = enters(&crowds, &format!("2001:db8:2:{number:x}::1"), &format!("flood {number}"));
             assert!(gone.iter().all(|login| login.starts_with("flood")));
         }
     }

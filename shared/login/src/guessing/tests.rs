@@ -106,10 +106,10 @@ fn the_right_password_forgets_what_was_wrong() {
 fn those_who_wait_for_one_account_under_attack_keep_nobody_else_out() {
     let guessing = Guessing::new();
     for number in 0..10 {
-        wrong(&guessing, &attempt("alice", &format!("2001:db8:1:{number}::1"), None), at(0));
+        wrong(&guessing, &attempt("alice", &format!("2001:db8:{number}::1"), None), at(0));
     }
     let held: Vec<_> = (0..WAITERS + 10)
-        .map(|number| guessing.admit(&attempt("alice", &format!("2001:db8:2:{number:x}::1"), None), at(0)))
+        .map(|number| guessing.admit(&attempt("alice", &format!("2001:db9:{number:x}::1"), None), at(0)))
         .collect();
     assert!(matches!(held.last(), Some(Verdict::Full)), "who would have to wait is sent away");
     let bob = attempt("bob", "192.0.2.1", None);

@@ -88,7 +88,7 @@ mod tests {
     fn addresses_of_one_ipv6_network_share_their_places() {
         let counter = Counter::new(10, 1);
         let _held = counter.of_address("2001:db8::1".parse().unwrap()).expect("one");
-        assert!(counter.of_address("2001:db8::2".parse().unwrap()).is_none());
-        assert!(counter.of_address("2001:db8:0:1::2".parse().unwrap()).is_some());
+        assert!(counter.of_address("2001:db8:0:ff::2".parse().unwrap()).is_none());
+        assert!(counter.of_address("2001:db8:0:100::2".parse().unwrap()).is_some());
     }
 }
