@@ -23,6 +23,9 @@ pub struct Ask {
     /// Whoever asks could ask somebody else: better no answer now than a person kept waiting. Told to Mangrove roots only.
     #[serde(default)]
     pub elsewhere: bool,
+    /// The network of the browser that is to be sent on: whose turn it is where requests wait to be written. Told to nobody.
+    #[serde(skip)]
+    pub from: Network,
 }
 
 /// `prompt` of OpenID Connect Core 3.1.2.1.

@@ -135,7 +135,8 @@ impl World for AtNode<'_> {
     }
 
     async fn begin(&self, flow: &Flow, member: &str, ask: &Ask) -> Result<Begin, Failure> {
-        self.must_sit(flow, member)?.connector.begin(ask).await
+        let ask = Ask { from: self.browser.address.into(), ..ask.clone() };
+        self.must_sit(flow, member)?.connector.begin(&ask).await
     }
 
     fn owns(&self, flow: &Flow, member: &str, path: &str) -> bool {

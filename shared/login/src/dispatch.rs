@@ -22,7 +22,7 @@ use crate::layout;
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
 use crate::sessions::{Session, Vouched};
-use crate::steps::{self, Sent, Step, To};
+use crate::steps::{self, Lack, Sent, Step, To};
 use crate::{Browser, Outcome, Refused, Request, Resume, SignedIn, loops};
 
 impl Login {
@@ -62,7 +62,7 @@ impl Login {
     pub(crate) async fn show(&self, browser: &Browser, step: Step) -> Response {
         match step {
             Step::Sent(sent) => self.send_off(browser, &sent),
-            Step::Waits(flow, seconds) => self.ask_to_wait(browser, &flow, seconds),
+            Step::Waits(flow, seconds, lack) => self.ask_to_wait(browser, &flow, seconds, lack),
             Step::BringsAgain(flow, answer) => {
                 let page = pages::bring_again(self.frame(flow.reference()), &flow.request.app, &answer);
                 let suffix = answer.param("RelayState").map(|state| self.cookies.suffix(state));
@@ -163,11 +163,11 @@ impl Login {
     }
 
     /// A page that tries again by itself.
-    fn ask_to_wait(&self, browser: &Browser, flow: &Flow, seconds: u64) -> Response {
+    fn ask_to_wait(&self, browser: &Browser, flow: &Flow, seconds: u64, lack: Lack) -> Response {
         let frame = self.frame(flow.reference());
         let page = |suffix: &str| {
             let again = format!("{}?login={suffix}", crate::callback::AGAIN_PATH);
-            pages::nobody_left(frame, &flow.request.app, &again, seconds)
+            pages::wait(frame, &flow.request.app, &again, seconds, lack)
         };
         if let Some(suffix) = self.cookies.login_of(browser, &flow.id) {
             return with_crumbs(

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 pub(crate) use crate::layout::{Frame, Way, notice};
 use crate::layout::{Page, harden};
+use crate::steps::Lack;
 
 /// What the sign-in page shows.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub(crate) struct SignIn<'a> {
     /// What was wrong with the last attempt.
     pub(crate) error: Option<&'a str>,
 }
+
+/// Heading where this node has too much to do.
+const MANY: &str = "Many people are signing in right now";
 
 /// Path the sign-in page posts to.
 pub(crate) const PASSWORD_PATH: &str = "/login/password";
@@ -52,13 +56,19 @@ pub(crate) fn sign_in(frame: Frame<'_>, status: StatusCode, form: &SignIn<'_>) -
     respond(frame, status, &title, None, &body)
 }
 
-/// Nobody could vouch now: says so, and tries again by itself.
-pub(crate) fn nobody_left(frame: Frame<'_>, app: &str, again: &str, seconds: u64) -> Response {
-    let heading = "Signing in is not possible right now";
+/// Nobody could vouch now, or this node has no time: says so, and tries again by itself.
+pub(crate) fn wait(frame: Frame<'_>, app: &str, again: &str, seconds: u64, lack: Lack) -> Response {
+    let heading = match lack {
+        Lack::Members => "Signing in is not possible right now",
+        Lack::Time => MANY,
+    };
     let body = html! {
         h1 { (heading) }
         p role="status" {
-            "None of the services that could sign you in to " strong { (app) } " can be reached from here at the moment. "
+            @match lack {
+                Lack::Members => { "None of the services that could sign you in to " strong { (app) } " can be reached from here at the moment. " }
+                Lack::Time => { "More people come here at the moment than can be sent on to sign in to " strong { (app) } ". " }
+            }
             "Nothing is wrong with your account, your password or your device."
         }
         p { "You can leave this page open: it tries again in " (seconds) " seconds, and goes on to " (app) " as soon as it can." }
@@ -88,7 +98,7 @@ pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Respo
         p { "Leave this page open: it tries again within a few seconds, and goes on to " strong { (app) } ". If nothing happens, press the button." }
     };
     let kept = Kept::Form(&answer.path, &answer.params);
-    later(frame, "Many people are signing in right now", &words, &kept)
+    later(frame, MANY, &words, &kept)
 }
 
 /// This node had no time to look at what a sign-in service says of a logout.
@@ -252,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_left_says_when_to_come_back_and_comes_back_by_itself() {
-        let page = nobody_left(FRAME, "branch-app", "/login/again?state=x", 5);
+        let page = wait(FRAME, "branch-app", "/login/again?state=x", 5, Lack::Members);
         assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(page.headers()[header::RETRY_AFTER], "5");
         let page = text(page).await;

@@ -232,6 +232,9 @@ fn repeats(line: &Line, other: &Line) -> bool {
         && other.to_ref.is_none()
 }
 
+const AT_THE_PAGE: &str =
+    "It has not ended: the person is at the page that tries again by itself, or went elsewhere.";
+
 /// Where the person is, if the login has not ended.
 fn open(last: &Line) -> String {
     let member = last.member.as_deref().unwrap_or("nobody");
@@ -248,10 +251,8 @@ fn open(last: &Line) -> String {
                 "It has not ended: the person's browser holds the answer of {member} and brings it again, or went elsewhere."
             )
         }
-        Kind::Chosen if last.member.is_none() => {
-            "It has not ended: the person is at the page that tries again by itself, or went elsewhere."
-                .into()
-        }
+        Kind::Chosen if last.member.is_none() => AT_THE_PAGE.into(),
+        Kind::NotAsked => AT_THE_PAGE.into(),
         _ => "It has not ended here: the person has not come back yet, or went elsewhere.".into(),
     }
 }

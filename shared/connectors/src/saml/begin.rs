@@ -12,7 +12,7 @@ use super::Saml;
 use super::settings::Settings;
 use super::work;
 use crate::bench::Bench;
-use crate::{Ask, Begin, Failure, Pending, Prompt};
+use crate::{Ask, Begin, Failure, Network, Pending, Prompt};
 
 /// A request that is ready to leave.
 pub(super) enum Outgoing {
@@ -60,22 +60,22 @@ impl Saml {
         let Some((binding, to)) = known.sign_on_by(&self.settings.bindings).cloned() else {
             return Err(Failure::misconfigured(self.said("the metadata names nowhere to send a request to")));
         };
-        Ok(match self.outgoing(&self.benches.requests, asked, binding, to).await? {
+        Ok(match self.outgoing((&self.benches.requests, ask.from), asked, binding, to).await? {
             Outgoing::Redirect(url) => Begin::Redirect { url, pending },
             Outgoing::Post(url, fields) => Begin::Post { url, fields, pending },
         })
     }
 
-    /// Writes a request, and signs it where there is a key.
+    /// Writes a request at a bench, for somebody from a network, and signs it where there is a key.
     pub(super) async fn outgoing(
         &self,
-        bench: &Bench,
+        (bench, whom): (&Bench, Network),
         asked: Asked,
         binding: Binding,
         to: Url,
     ) -> Result<Outgoing, Failure> {
         let settings = Arc::clone(&self.settings);
-        let written = bench.run(move || write(&asked, &settings, binding, to)).await;
+        let written = bench.run_for(whom, move || write(&asked, &settings, binding, to)).await;
         let written = written.map_err(|undone| work::failure(undone, self.name()))?;
         written.map_err(|why| Failure::misconfigured(self.said(format_args!("the request: {why}"))))
     }

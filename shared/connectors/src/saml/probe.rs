@@ -15,7 +15,7 @@ use super::Saml;
 use super::begin::{Asked, Outgoing, fresh_id};
 use super::provider::{FetchError, Published};
 use crate::http::{HttpError, Limits, NoAnswer};
-use crate::{Failure, ProbeResult};
+use crate::{Failure, Network, ProbeResult};
 use mangrove_saml::metadata::Binding;
 
 /// Why nobody would be signed in.
@@ -104,13 +104,16 @@ impl Saml {
             classes: Vec::new(),
             relay_state: ambient::token(),
         };
-        let request =
-            match self.outgoing(&self.benches.watch, asked, binding, to).await.map_err(Closed::Unasked)? {
-                Outgoing::Redirect(url) => Request::get(url.as_str()).body(Vec::new()),
-                Outgoing::Post(url, fields) => Request::post(url.as_str())
-                    .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()),
-            };
+        let request = match self
+            .outgoing((&self.benches.watch, Network::default()), asked, binding, to)
+            .await
+            .map_err(Closed::Unasked)?
+        {
+            Outgoing::Redirect(url) => Request::get(url.as_str()).body(Vec::new()),
+            Outgoing::Post(url, fields) => Request::post(url.as_str())
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()),
+        };
         let mut request =
             request.map_err(|_| Closed::Http(HttpError::NotAllowed("not a URL for HTTP".into())))?;
         request

@@ -26,6 +26,8 @@ pub enum Kind {
     LookedInVain,
     /// A member did not vouch, and the login went on.
     Failed,
+    /// A member was not asked for lack of time; it is tried again.
+    NotAsked,
     /// An answer was not looked at, and comes again.
     NotLookedAt,
     /// Something was turned away.
@@ -144,6 +146,10 @@ impl Line {
                 member(Kind::Failed, failed);
                 self.blame = Some((*blame).into());
             }
+            What::NotAsked { member: asked, .. } => {
+                member(Kind::NotAsked, asked);
+                self.blame = Some(Fault::Node);
+            }
             What::NotLookedAt { member: answered, .. } => {
                 member(Kind::NotLookedAt, answered);
                 self.blame = Some(Fault::Node);
@@ -216,6 +222,7 @@ impl Kind {
             Self::CameBack => "came_back",
             Self::LookedInVain => "looked_in_vain",
             Self::Failed => "failed",
+            Self::NotAsked => "not_asked",
             Self::NotLookedAt => "not_looked_at",
             Self::TurnedAway => "turned_away",
             Self::LeftOut => "left_out",

@@ -107,6 +107,13 @@ pub enum What {
         /// In words, for the operator.
         why: String,
     },
+    /// This node had no time to ask a member; the person's page tries again.
+    NotAsked {
+        /// The member.
+        member: String,
+        /// In words, for the operator.
+        why: String,
+    },
     /// This node had no time to look at a member's answer; the browser brings it again.
     NotLookedAt {
         /// The member in whose name it came.

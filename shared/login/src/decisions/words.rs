@@ -44,6 +44,11 @@ impl What {
             Self::Failed { member, blame, why } => {
                 format!("{member} did not vouch, {}: {why}. The login went on.", to_blame(*blame))
             }
+            Self::NotAsked { member, why } => {
+                format!(
+                    "This node had no time to ask {member}: {why}. The person sees a page that tries again by itself."
+                )
+            }
             Self::NotLookedAt { member, why } => {
                 format!(
                     "This node had no time to look at the answer of {member}: {why}. The person's browser brings it again."

@@ -4,10 +4,12 @@
 //!
 //! Knows no page, no clock, no network and no randomness: whatever it needs it asks of a [`World`]. A node's is
 //! [`crate::at_node`]; the model has another, and leads these same steps through every order of events it can think of.
-//! What a login says of a member's health is in [`lessons`], which attempt an answer finds in [`mod@claim`].
+//! What a login says of a member's health is in [`lessons`], which attempt an answer finds in [`mod@claim`], what it
+//! waits for in [`waiting`].
 
 mod claim;
 mod lessons;
+mod waiting;
 mod world;
 
 use mangrove_cache::CacheError;
@@ -15,7 +17,8 @@ use mangrove_connectors::{Again, Answer, Ask, Begin, Failure, Identity};
 use mangrove_continuity::{Blame, Sample};
 use url::Url;
 
-use self::claim::Attempt;
+pub(crate) use self::waiting::Lack;
+use self::waiting::{nobody_left, not_begun, not_looked_at};
 pub(crate) use self::world::World;
 use crate::book::{Flow, How, Ticket};
 use crate::decisions::{self, Fault, What};
@@ -24,17 +27,14 @@ use crate::plan::Person;
 use crate::returned::{Away, Onward};
 use crate::{Refusal, leaving};
 
-/// Seconds until the page that nobody could vouch tries again, by round.
-const AGAIN_AFTER: [u64; 4] = [5, 5, 10, 15];
-
 /// Where a login stands after its steps: what the browser is to be told.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one is made per request and moved once")]
 pub(crate) enum Step {
     /// Off to a member, or its password is asked for. The login and the attempt are kept.
     Sent(Sent),
-    /// Nobody is left for now. The login is kept, and tried again after so many seconds.
-    Waits(Flow, u64),
+    /// The login is kept, and tried again after so many seconds.
+    Waits(Flow, u64, Lack),
     /// This node had no time to look at the answer. The login and the attempt are kept; the browser brings the answer again.
     BringsAgain(Flow, Answer),
     /// Somebody vouched, and this answer closed the login.
@@ -101,6 +101,7 @@ pub(crate) async fn advance<W: World>(world: &W, mut flow: Flow) -> Result<Step,
         let ask = Ask { elsewhere, ..flow.request.ask.clone() };
         match world.begin(&flow, &member, &ask).await {
             Ok(begin) => return send_off(world, flow, member, begin).await,
+            Err(failure) if failure.busy => return not_begun(world, flow, Failed { member, failure }).await,
             Err(failure) => {
                 if let Some(sample) = lessons::of_a_beginning(&failure, world.has_a_judge(&member)) {
                     world.observe(&member, &sample);
@@ -152,27 +153,6 @@ pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Ste
         return Ok(Step::Astray(Astray::Spent));
     }
     came_of(world, flow, attempt.member, outcome).await
-}
-
-/// This node had no time for an answer: it is as if it had not come yet. To send the person on would cost them a second sign-in,
-/// and to end the login the first.
-///
-/// # Errors
-/// The cache fails.
-async fn not_looked_at<W: World>(
-    world: &W,
-    flow: Flow,
-    attempt: Attempt,
-    failure: Failure,
-    answer: &Answer,
-) -> Result<Step, CacheError> {
-    world.record(&flow, What::NotLookedAt { member: attempt.member.clone(), why: failure.log });
-    let flow = match kept(world, flow, None).await? {
-        Ok(flow) => flow,
-        Err(step) => return Ok(step),
-    };
-    let is_open = attempt.renew(world, &flow).await?;
-    Ok(if is_open { Step::BringsAgain(flow, answer.clone()) } else { Step::Astray(Astray::Spent) })
 }
 
 /// What came of a member on the back channel, an attempt being used up: somebody vouched, or the login goes on or ends.
@@ -254,6 +234,7 @@ async fn once_more<W: World>(
     let ask = Ask { elsewhere, ..again.ask(&flow.request.ask) };
     match world.begin(&flow, &member, &ask).await {
         Ok(begin) => send_off(world, flow, member, begin).await,
+        Err(failure) if failure.busy => not_begun(world, flow, Failed { member, failure }).await,
         Err(failure) => leaves(world, flow, Failed { member, failure }).await,
     }
 }
@@ -347,19 +328,6 @@ async fn send_off<W: World>(
     };
     world.record(&flow, what);
     Ok(Step::Sent(Sent { flow, state, secret, to }))
-}
-
-/// Nobody can vouch now: the application's request is kept, and the page tries again by itself. A node that sent the
-/// browser here is told instead: it may know somebody else, and if not it has such a page nearer to the person.
-async fn nobody_left<W: World>(world: &W, mut flow: Flow) -> Result<Step, CacheError> {
-    if flow.silent() || flow.came_over_a_node() {
-        return ended(world, flow, Ending::nobody_left()).await;
-    }
-    let round = usize::try_from(flow.rounds).unwrap_or(usize::MAX);
-    let seconds = AGAIN_AFTER[round.min(AGAIN_AFTER.len() - 1)];
-    flow.rounds += 1;
-    flow.tried.clear();
-    Ok(kept(world, flow, None).await?.map_or_else(|step| step, |flow| Step::Waits(flow, seconds)))
 }
 
 /// Keeps a login for another while, with an attempt by its `state` and secret; where it cannot be kept, the step that it stands

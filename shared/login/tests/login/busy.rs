@@ -185,3 +185,40 @@ fn a_flood_keeps_nobody_signed_in_whom_their_provider_wants_signed_out() {
         }
     });
 }
+
+/// Requests that are written at a time, and that wait for it, at most.
+const ROOM_FOR_REQUESTS: usize = 4 + 128;
+
+#[test]
+fn a_login_that_cannot_begin_for_lack_of_time_waits_here_and_sends_nobody_elsewhere() {
+    with_one_thread_for_work(async {
+        let (first, second) = (SamlIdp::start().await, Idp::start().await);
+        let group = group("group", &["first", "second"]);
+        let node = Node::new(json!([saml("first", &first), oidc("second", &second), group]));
+        request(&Person::new().is_shown(&node, asks("group", Ask::default())).await);
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let begins = async |_| {
+            let mut who = Person::new();
+            let page = who.is_shown(&node, asks("group", Ask::default())).await;
+            Brought { who, page }
+        };
+        let mut all: FuturesUnordered<_> = (0..=ROOM_FOR_REQUESTS).map(begins).collect();
+        let Brought { mut who, page } = all.next().await.unwrap();
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+        assert!(page.body.contains("More people come here"), "{}", page.body);
+        let why = node.why(&page.login_id());
+        assert!(why.contains("This node had no time to ask first") && !why.contains("Asked second"), "{why}");
+        let silent = Person::new().is_shown(&node, asks("group", silently())).await.told();
+        assert_eq!(silent["refused"], json!("temporarily_unavailable"));
+        let why = node.why(silent["login"].as_str().unwrap());
+        assert!(why.contains("This node is at fault"), "{why}");
+        drop(let_go);
+        stuck.await.unwrap();
+        while let Some(Brought { page, .. }) = all.next().await {
+            request(&page);
+        }
+        let page = who.opens(&node, &page.again()).await;
+        assert_eq!(brings(&mut who, &node, &first, &request(&page)).await.told()["member"], "first");
+    });
+}

@@ -372,6 +372,7 @@ fn ask(params: &Params) -> Result<Ask, Told> {
         ui_locales: text("ui_locales")?,
         hops: hops(params)?,
         elsewhere: params.one(ELSEWHERE_PARAMETER)? == Some("1"),
+        ..Ask::default()
     })
 }
 
