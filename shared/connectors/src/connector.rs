@@ -311,14 +311,14 @@ impl Connector {
     }
 
     /// How the browser goes to end the upstream's session too, if the upstream can be told. `back_to` is where it returns, unless
-    /// the upstream knows better.
-    pub async fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Farewell> {
+    /// the upstream knows better. Where it has to be written first, it waits its turn as one of the browser's network.
+    pub async fn logout(&self, identity: &Identity, back_to: &Url, from: Network) -> Option<Farewell> {
         match self {
             Self::Oidc(c) => {
                 let to = Sending::Redirect(c.logout(identity, back_to)?);
                 Some(Farewell { to, asked: None })
             }
-            Self::Saml(c) => c.logout(identity).await,
+            Self::Saml(c) => c.logout(identity, from).await,
             Self::Ldap(_) | Self::Local(_) => None,
         }
     }
@@ -349,10 +349,10 @@ impl Connector {
         matches!(self, Self::Saml(c) if c.is_meant(wish, identity))
     }
 
-    /// How the browser takes the answer to a wish back, if the upstream takes one.
-    pub async fn replies(&self, wish: &Wish) -> Option<Sending> {
+    /// How the browser, which is of that network, takes the answer to a wish back, if the upstream takes one.
+    pub async fn replies(&self, wish: &Wish, from: Network) -> Option<Sending> {
         match self {
-            Self::Saml(c) => c.replies(wish).await,
+            Self::Saml(c) => c.replies(wish, from).await,
             Self::Oidc(_) | Self::Ldap(_) | Self::Local(_) => None,
         }
     }
@@ -360,6 +360,8 @@ impl Connector {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn can_move_between_threads<T: Send>(_: T) {}
@@ -379,6 +381,6 @@ mod tests {
         can_move_between_threads(connector.look(Duration::ZERO));
         can_move_between_threads(connector.look_at_last(Duration::ZERO));
         can_move_between_threads(connector.rehearse());
-        can_move_between_threads(connector.hears(Carried::Form(Vec::new()), Network::default()));
+        can_move_between_threads(connector.hears(Carried::Form(Bytes::new()), Network::default()));
     }
 }

@@ -1,5 +1,6 @@
 //! Logouts between this node and an upstream, in either direction, as the browser carries them.
 
+use bytes::Bytes;
 use url::Url;
 
 use crate::Once;
@@ -27,8 +28,8 @@ pub struct Farewell {
 pub enum Carried {
     /// A query, nothing decoded: a signature covers its octets.
     Query(String),
-    /// A form.
-    Form(Vec<u8>),
+    /// A form. Whoever takes it in bounds how many fields it has.
+    Form(Bytes),
 }
 
 /// What was said there.

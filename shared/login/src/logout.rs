@@ -163,7 +163,7 @@ pub(crate) async fn said_by_form(
     OriginalUri(uri): OriginalUri,
     form: Bytes,
 ) -> Response {
-    login.is_told(&browser, uri.path(), Carried::Form(form.to_vec())).await
+    login.is_told(&browser, uri.path(), Carried::Form(form)).await
 }
 
 impl Login {
@@ -190,7 +190,8 @@ impl Login {
                 response: self.question(browser, key, ask.back_to.as_ref()),
             };
         }
-        let trip = Trip { back_to: ask.back_to, was: ended, ..self.trip(session.as_ref(), own).await };
+        let trip =
+            Trip { back_to: ask.back_to, was: ended, ..self.trip(browser, session.as_ref(), own).await };
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
@@ -215,11 +216,11 @@ impl Login {
 
     /// Whom a logout has to tell, and who cannot be told. Only the browser whose session it was (`own`) is sent to upstreams:
     /// the way there carries their ID token.
-    async fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
+    async fn trip(&self, browser: &Browser, session: Option<&Session>, own: bool) -> Trip {
         let mut trip = Trip::default();
         for vouched in session.iter().flat_map(|session| session.identities.values()) {
             let identity = &vouched.identity;
-            match self.exit(identity).await {
+            match self.exit(browser, identity).await {
                 Exit::Nothing => {}
                 Exit::Page(_) if own => trip.ahead.push(identity.clone()),
                 Exit::Untold | Exit::Page(_) => trip.untold.push(identity.connector.clone()),
@@ -231,7 +232,7 @@ impl Login {
     }
 
     /// How an upstream can be told while it is there.
-    async fn exit(&self, identity: &Identity) -> Exit {
+    async fn exit(&self, browser: &Browser, identity: &Identity) -> Exit {
         let name = identity.connector.as_str();
         let Some(member) = self.watch.member(name) else { return Exit::Untold };
         let connector = &member.connector;
@@ -239,7 +240,7 @@ impl Login {
         if connector.redirect_path().is_none() {
             return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
         }
-        match connector.logout(identity, back).await {
+        match connector.logout(identity, back, browser.address.into()).await {
             Some(farewell) => Exit::Page(farewell),
             None => Exit::Untold,
         }
@@ -318,7 +319,7 @@ impl Login {
         let ended = self.sessions.end_all(meant);
         tracing::info!(connector = connector.name(), sessions = ended.len(), "the upstream ended sessions");
         self.tell_ended(&ended).await;
-        let response = match connector.replies(wish).await {
+        let response = match connector.replies(wish, browser.address.into()).await {
             Some(to) => self.sends(browser, &to),
             None => pages::signed_out(self.frame(browser.reference()), !ended.is_empty(), &[], None),
         };
@@ -341,7 +342,8 @@ impl Login {
     async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
         while let Some(identity) = trip.ahead.pop() {
             let there = self.watch.is_there(&identity.connector).await;
-            let (true, Exit::Page(Farewell { to, asked })) = (there, self.exit(&identity).await) else {
+            let (true, Exit::Page(Farewell { to, asked })) = (there, self.exit(browser, &identity).await)
+            else {
                 trip.untold.push(identity.connector);
                 continue;
             };

@@ -56,7 +56,7 @@ impl Saml {
     }
 
     /// A signed request to end the provider's session, from what is known of the provider; nothing is fetched for it.
-    pub(crate) async fn logout(&self, identity: &Identity) -> Option<Farewell> {
+    pub(crate) async fn logout(&self, identity: &Identity, from: Network) -> Option<Farewell> {
         self.settings.logout.as_ref()?;
         self.settings.signing()?;
         let (known, name) = (self.provider.last_good()?, kept(identity)?);
@@ -64,7 +64,7 @@ impl Saml {
         let (settings, session) = (Arc::clone(&self.settings), identity.upstream_sid.clone());
         let id = fresh_id();
         let asked = id.clone();
-        let written = self.benches.requests.run(move || {
+        let written = self.benches.requests.run_for(from, move || {
             let request = LogoutRequest {
                 id: &id,
                 issued: ambient::unix_now(),
@@ -112,12 +112,12 @@ impl Saml {
     }
 
     /// Tells the provider that what it wished has happened.
-    pub(crate) async fn replies(&self, wish: &Wish) -> Option<Sending> {
+    pub(crate) async fn replies(&self, wish: &Wish, from: Network) -> Option<Sending> {
         let known = self.provider.last_good()?;
         let (binding, to) = known.logout_by()?.response();
         let (settings, in_response_to) = (Arc::clone(&self.settings), wish.once.id.clone());
         let relay_state = wish.relay_state.clone();
-        let written = self.benches.requests.run(move || {
+        let written = self.benches.requests.run_for(from, move || {
             let response = LogoutResponse {
                 id: &fresh_id(),
                 issued: ambient::unix_now(),

@@ -1,7 +1,7 @@
 //! What a browser may bring back, and what the token endpoint may say.
 
 use mangrove_connectors::oidc::{ELSEWHERE_PARAMETER, HOPS_PARAMETER};
-use mangrove_connectors::{Answer, Ask, Blame, Failure, Sending};
+use mangrove_connectors::{Answer, Ask, Blame, Failure, Network, Sending};
 use serde_json::json;
 use url::Url;
 
@@ -224,8 +224,8 @@ async fn logout_goes_to_the_providers_page_with_the_hint() {
     let idp = Idp::start().await;
     let connector = connector(&idp, |_| ());
     let identity = login(&idp, &connector).await.unwrap();
-    let farewell =
-        connector.logout(&identity, &Url::parse("https://node.example/out").unwrap()).await.unwrap();
+    let back = Url::parse("https://node.example/out").unwrap();
+    let farewell = connector.logout(&identity, &back, Network::default()).await.unwrap();
     let Sending::Redirect(url) = farewell.to else { panic!("{farewell:?}") };
     assert!(url.as_str().starts_with(&format!("{}/end?", idp.issuer)));
     let query: std::collections::HashMap<_, _> = url.query_pairs().collect();

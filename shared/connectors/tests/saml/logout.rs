@@ -1,7 +1,9 @@
 //! Single logout, both ways: what this node tells the provider, and what it lets itself be told.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::future::{join, join_all};
 use mangrove_connectors::{Ask, Blame, Carried, Connector, Heard, Identity, Network, Sending, Wish};
 use mangrove_saml::redirect::{Parameter, Received};
 use mangrove_saml::{Certificates, Root, uris};
@@ -45,7 +47,7 @@ fn back() -> Url {
 #[tokio::test]
 async fn the_provider_is_told_by_name_and_session_with_this_nodes_signature() {
     let Signed { idp, connector, alice, own } = signed_in().await;
-    let farewell = connector.logout(&alice, &back()).await.unwrap();
+    let farewell = connector.logout(&alice, &back(), Network::default()).await.unwrap();
     let received = Received::decode(&query(&farewell.to), Parameter::Request, Root::LogoutRequest).unwrap();
     let verified = received.verify(&Certificates::new([&own.der]).unwrap()).unwrap();
     let text = verified.message().unwrap().unwrap().root_element().document().input_text().to_owned();
@@ -60,13 +62,13 @@ async fn without_a_key_or_a_door_here_or_there_nobody_is_told() {
     let Signed { idp, connector: whole, alice, .. } = signed_in().await;
     let bare = connector(&idp, |written| written["samlLogoutCallbackURL"] = DOOR.into());
     bare.begin(&Ask::default()).await.unwrap();
-    assert_eq!(bare.logout(&alice, &back()).await, None);
+    assert_eq!(bare.logout(&alice, &back(), Network::default()).await, None);
     assert_eq!(connector(&idp, |_| ()).logout_path(), None);
     idp.lies(|lies| {
         lies.changes_metadata = Some(Box::new(|xml| *xml = xml.replace("SingleLogoutService", "Other")));
     });
     whole.probe().await;
-    assert_eq!(whole.logout(&alice, &back()).await, None);
+    assert_eq!(whole.logout(&alice, &back(), Network::default()).await, None);
 }
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn a_provider_that_takes_only_forms_is_told_by_a_form() {
     let Signed { idp, connector, alice, .. } = signed_in().await;
     idp.lies(|lies| lies.bindings = Some(vec![uris::POST]));
     connector.probe().await;
-    let farewell = connector.logout(&alice, &back()).await.unwrap();
+    let farewell = connector.logout(&alice, &back(), Network::default()).await.unwrap();
     let Sending::Post(url, fields) = farewell.to else { panic!("{farewell:?}") };
     assert!(url.path() == "/slo" && fields[0].0 == "SAMLRequest");
 }
@@ -160,7 +162,7 @@ async fn a_wish_is_answered_with_its_relay_state() {
     else {
         panic!()
     };
-    let reply = query(&signed.connector.replies(&heard).await.unwrap());
+    let reply = query(&signed.connector.replies(&heard, Network::default()).await.unwrap());
     let received = Received::decode(&reply, Parameter::Response, Root::LogoutResponse).unwrap();
     assert_eq!(received.relay_state(), Some("the provider's own"));
     let verified = received.verify(&Certificates::new([&signed.own.der]).unwrap()).unwrap();
@@ -187,6 +189,36 @@ async fn an_answer_says_whether_all_is_well() {
     assert_eq!(hears(|answer| answer.status.push(code("PartialLogout"))).await, well(false));
     signed.idp.lies(|lies| lies.signs_with = Some(Keys::ec()));
     assert!(hears(|_| ()).await.is_err());
-    let neither = Carried::Form(b"a=b".to_vec());
+    let neither = Carried::Form("a=b".into());
     assert_eq!(signed.connector.hears(neither, Network::default()).await.unwrap_err().blame, Blame::Protocol);
+}
+
+/// Requests that are written at a time, and that wait for it, at most.
+const ROOM_FOR_REQUESTS: usize = 4 + 128;
+
+#[test]
+fn whoever_signs_out_in_a_crowd_keeps_nobody_from_elsewhere_from_telling_the_provider() {
+    let one_thread_for_work =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    one_thread_for_work.block_on(async {
+        let Signed { idp: _idp, connector, alice, .. } = signed_in().await;
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let back = back();
+        let leaves = |number: u8| {
+            let from = IpAddr::from([192, 0, 2, number]).into();
+            Box::pin(connector.logout(&alice, &back, from))
+        };
+        let mut crowd: Vec<_> = (0..ROOM_FOR_REQUESTS).map(|_| leaves(1)).collect();
+        let mut one = leaves(2);
+        for leaving in crowd.iter_mut().chain([&mut one]) {
+            assert!(futures::poll!(leaving).is_pending());
+        }
+        drop(let_go);
+        stuck.await.unwrap();
+        let (one, crowd) = join(one, join_all(crowd)).await;
+        assert!(one.is_some());
+        let told = crowd.iter().flatten().count();
+        assert_eq!(told, ROOM_FOR_REQUESTS - 1, "one of the crowd gave up its place");
+    });
 }

@@ -56,7 +56,7 @@ impl Farewell {
         let (parameter, root, xml) = self.written();
         let xml = if self.signed { sign(&xml, root, &idp.signs_now()).unwrap() } else { xml };
         let pairs = [(parameter.name(), post::encode(&xml)), ("RelayState", self.relay_state.clone())];
-        Carried::Form(Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes())
+        Carried::Form(Serializer::new(String::new()).extend_pairs(pairs).finish().into())
     }
 
     fn written(&self) -> (Parameter, Root, String) {
