@@ -23,7 +23,7 @@ use crate::login::{Login, with_crumbs};
 use crate::pages::{self, SignIn};
 use crate::sessions::{Session, Vouched};
 use crate::steps::{self, Lack, Sent, Step, To};
-use crate::{Browser, Outcome, Refused, Request, Resume, SignedIn, loops};
+use crate::{Browser, Outcome, Refused, Request, Resume, SignedIn, brought, loops};
 
 impl Login {
     /// Signs a browser in for an application, or says what to send it.
@@ -64,7 +64,7 @@ impl Login {
             Step::Sent(sent) => self.send_off(browser, &sent),
             Step::Waits(flow, seconds, lack) => self.ask_to_wait(browser, &flow, seconds, lack),
             Step::BringsAgain(flow, answer) => {
-                let page = pages::bring_again(self.frame(flow.reference()), &flow.request.app, &answer);
+                let page = brought::bring_again(self.frame(flow.reference()), &flow.request.app, &answer);
                 let suffix = answer.param("RelayState").map(|state| self.cookies.suffix(state));
                 let renewed = suffix.and_then(|suffix| self.cookies.renew_login(browser, &suffix));
                 with_crumbs(page, renewed.into_iter().collect())

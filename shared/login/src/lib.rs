@@ -26,13 +26,15 @@
 //! | [`leaving`], [`looks`], [`redeeming`] | the last look before leaving, and the wait for an upstream's answer to a code |
 //! | [`returned`], [`loops`] | the browser that comes back unanswered; the one that is sent in a circle |
 //! | [`dispatch`], [`callback`], [`password`], [`pages`] | what a browser is shown, and what it brings |
+//! | [`brought`] | what it brings again, because there was no time to look at it |
 //! | [`guessing`], [`device`] | wrong passwords, and the device that knows the right one |
-//! | [`sessions`], [`logout`] | who is signed in, and the way out |
+//! | [`sessions`], [`logout`], [`door`] | who is signed in, and the way out; what upstreams say of it |
 //! | [`decisions`], [`story`], [`word`] | what this node decided, in words, and what it says of itself |
 //! | [`explain`] | what applications would see of somebody, for who writes mappings |
 
 mod at_node;
 mod book;
+mod brought;
 mod browser;
 mod callback;
 mod cookies;
@@ -41,6 +43,7 @@ mod decisions;
 mod device;
 mod digest;
 mod dispatch;
+mod door;
 mod ending;
 pub mod explain;
 mod finding;

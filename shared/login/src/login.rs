@@ -8,7 +8,7 @@
 //! | `/login/again`, GET | tries an open login again ([`crate::callback`]) |
 //! | path of `singleLogout.logoutURL`, GET | ends the session, or asks ([`crate::logout`]) |
 //! | `/login/sign-out`, POST | the answer to that question |
-//! | path of `samlLogoutCallbackURL`, GET and POST | an upstream speaks of a logout ([`crate::logout`]) |
+//! | path of `samlLogoutCallbackURL`, GET and POST | an upstream speaks of a logout ([`crate::door`]) |
 //! | `/login/signed-out` and paths of `oauthLogoutRedirect`, GET | back from an upstream's logout page |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,7 @@ use crate::plan::{Member, Members, Plan};
 use crate::sessions::{Limits, Session, Sessions};
 use crate::unasked::Unasked;
 use crate::watch::{UnknownConnector, Watch};
-use crate::{Mode, SessionHandle, SignedIn, callback, logout, pages, password, returned};
+use crate::{Mode, SessionHandle, SignedIn, callback, door, logout, pages, password, returned};
 
 /// Most bytes of a form: a SAML response of 256 KiB, in base64, with its signs escaped.
 const LARGEST_FORM: usize = 400 * 1024;
@@ -193,7 +193,7 @@ impl Login {
                 .insert(path.clone(), get(|| async { ([(header::CONTENT_TYPE, METADATA_TYPE)], document) }));
         }
         for path in self.exits.doors().filter(|path| routable(path)) {
-            routes.insert(path.to_owned(), get(logout::said_by_query).post(logout::said_by_form));
+            routes.insert(path.to_owned(), get(door::by_query).post(door::by_form));
         }
         for path in self.exits.return_paths().filter(|path| routable(path)) {
             routes.entry(path.to_owned()).or_insert_with(|| get(logout::back));

@@ -6,27 +6,24 @@
 //! logout pages, each after a look at it; one that does not answer the look, or has no such page, is named. What ends here
 //! ends at once, whatever upstreams do.
 //!
-//! An upstream that speaks SAML answers at a door of its own, and may wish there that sessions end: a wish that is signed ends
-//! those of that person (and session, if it says which), and is answered.
+//! An upstream that speaks SAML answers at a door of its own ([`crate::door`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use mangrove_config::{Config, Connector as Written};
-use mangrove_connectors::{Carried, Connector, Farewell, Heard, Identity, Sending, Wish};
+use mangrove_connectors::{Connector, Farewell, Identity, Sending};
 use mangrove_keys::{ambient, secret};
 use url::{Url, form_urlencoded};
 
 use crate::book::Trip;
 use crate::browser::Site;
-use crate::decisions::Fault;
 use crate::layout;
 use crate::login::{Login, with_crumbs};
-use crate::pages::{self, Kept, Way};
+use crate::pages::{self, Way};
 use crate::sessions::Session;
 use crate::{Browser, SessionHandle, digest};
 
@@ -106,6 +103,11 @@ impl Exits {
         self.doors.keys().map(String::as_str)
     }
 
+    /// The connector whose upstream speaks at this door.
+    pub(crate) fn door(&self, path: &str) -> Option<&Arc<Connector>> {
+        self.doors.get(path)
+    }
+
     /// Paths on which browsers come back from upstreams.
     pub(crate) fn return_paths(&self) -> impl Iterator<Item = &str> {
         std::iter::once(BACK_PATH).chain(self.back.values().map(Url::path))
@@ -144,26 +146,6 @@ pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> R
         return pages::signed_out(login.frame(browser.reference()), false, &[], None);
     };
     login.goes_on(&browser, id, None).await
-}
-
-/// An upstream speaks of a logout, in a query.
-pub(crate) async fn said_by_query(
-    State(login): State<Arc<Login>>,
-    browser: Browser,
-    OriginalUri(uri): OriginalUri,
-    RawQuery(query): RawQuery,
-) -> Response {
-    login.is_told(&browser, uri.path(), Carried::Query(query.unwrap_or_default())).await
-}
-
-/// The same in a form.
-pub(crate) async fn said_by_form(
-    State(login): State<Arc<Login>>,
-    browser: Browser,
-    OriginalUri(uri): OriginalUri,
-    form: Bytes,
-) -> Response {
-    login.is_told(&browser, uri.path(), Carried::Form(form)).await
 }
 
 impl Login {
@@ -247,7 +229,12 @@ impl Login {
     }
 
     /// A browser is back from an upstream, which answered, or only let it go.
-    async fn goes_on(&self, browser: &Browser, id: &str, answer: Option<(String, bool)>) -> Response {
+    pub(crate) async fn goes_on(
+        &self,
+        browser: &Browser,
+        id: &str,
+        answer: Option<(String, bool)>,
+    ) -> Response {
         let mut trip = match self.book.come_back(id).await {
             Ok(trip) => trip.unwrap_or_default(),
             Err(why) => return self.cache_failed(browser, &why),
@@ -260,74 +247,8 @@ impl Login {
         self.travel(browser, trip).await
     }
 
-    /// An upstream answers a farewell, or wishes that sessions end.
-    async fn is_told(&self, browser: &Browser, path: &str, carried: Carried) -> Response {
-        let Some(connector) = self.exits.doors.get(path) else {
-            return pages::signed_out(self.frame(browser.reference()), false, &[], None);
-        };
-        match (connector.hears(carried.clone(), browser.address.into()).await, self.cookies.logout(browser)) {
-            (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish).await,
-            (Ok(Heard::Answer { to, well }), Some(id)) => self.goes_on(browser, id, Some((to, well))).await,
-            (Ok(Heard::Answer { .. }), None) => {
-                pages::signed_out(self.frame(browser.reference()), false, &[], None)
-            }
-            (Err(failure), _) if failure.busy => {
-                let (connector, why, blame) = (connector.name(), &failure.log, Fault::Node.word());
-                tracing::warn!(connector, address = %browser.address, why, blame, "a message about a logout was not looked at; the browser brings it again");
-                self.has_it_said_again(browser, path, &carried)
-            }
-            (Err(failure), under_way) => {
-                let (connector, why, blame) = (connector.name(), &failure.log, Fault::Answer.word());
-                tracing::warn!(target: "security", connector, address = %browser.address, why, blame, "a message about a logout was refused");
-                match under_way {
-                    Some(id) => self.goes_on(browser, id, None).await,
-                    None => self.not_signed_out(browser),
-                }
-            }
-        }
-    }
-
-    /// This node had no time to look at a message: it is as if it had not come yet.
-    fn has_it_said_again(&self, browser: &Browser, path: &str, carried: &Carried) -> Response {
-        let frame = self.frame(browser.reference());
-        match carried {
-            Carried::Query(query) => pages::say_again(frame, &Kept::Address(&format!("{path}?{query}"))),
-            Carried::Form(form) => {
-                let fields: Vec<_> = form_urlencoded::parse(form).into_owned().collect();
-                pages::say_again(frame, &Kept::Form(path, &fields))
-            }
-        }
-    }
-
-    fn not_signed_out(&self, browser: &Browser) -> Response {
-        let words = ["What your browser brought from the sign-in service could not be accepted."];
-        let frame = self.frame(browser.reference());
-        pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None)
-    }
-
-    /// Ends what an upstream wishes to end, and says so to it.
-    async fn as_wished(&self, browser: &Browser, connector: &Connector, wish: &Wish) -> Response {
-        // A cache that fails must not keep people signed in.
-        let first = self.book.first_use(Some(connector.name()), wish.once(), ambient::unix_now()).await;
-        if let Ok(false) = first {
-            tracing::warn!(target: "security", connector = connector.name(), address = %browser.address, "a wish for a logout was brought twice");
-            return self.not_signed_out(browser);
-        }
-        let key = self.cookies.session_key(browser);
-        let here = key.and_then(|key| self.sessions.by_cookie(&key, ambient::now()));
-        let meant = |session: &Session| session.any(|vouched| connector.is_meant(wish, &vouched.identity));
-        let ended = self.sessions.end_all(meant);
-        tracing::info!(connector = connector.name(), sessions = ended.len(), "the upstream ended sessions");
-        self.tell_ended(&ended).await;
-        let response = match connector.replies(wish, browser.address.into()).await {
-            Some(to) => self.sends(browser, &to),
-            None => pages::signed_out(self.frame(browser.reference()), !ended.is_empty(), &[], None),
-        };
-        let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
-        with_crumbs(response, own.then(|| self.cookies.clear_session()).into_iter().collect())
-    }
-
-    fn sends(&self, browser: &Browser, to: &Sending) -> Response {
+    /// Sends the browser on.
+    pub(crate) fn sends(&self, browser: &Browser, to: &Sending) -> Response {
         match to {
             Sending::Redirect(url) => pages::redirect(url.as_str()),
             Sending::Post(url, fields) => {

@@ -3,7 +3,6 @@
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use mangrove_connectors::Answer;
 use maud::{Markup, html};
 
 pub(crate) use crate::layout::{Frame, Way, notice};
@@ -24,7 +23,7 @@ pub(crate) struct SignIn<'a> {
 }
 
 /// Heading where this node has too much to do.
-const MANY: &str = "Many people are signing in right now";
+pub(crate) const MANY: &str = "Many people are signing in right now";
 
 /// Path the sign-in page posts to.
 pub(crate) const PASSWORD_PATH: &str = "/login/password";
@@ -77,67 +76,6 @@ pub(crate) fn wait(frame: Frame<'_>, app: &str, again: &str, seconds: u64, lack:
     let refresh = format!("{seconds};url={again}");
     let mut response = respond(frame, StatusCode::SERVICE_UNAVAILABLE, heading, Some(&refresh), &body);
     retry_after(&mut response, seconds);
-    response
-}
-
-/// What a browser keeps and brings again, because this node had no time to look at it.
-#[derive(Debug)]
-pub(crate) enum Kept<'a> {
-    /// What it posted to this path.
-    Form(&'a str, &'a [(String, String)]),
-    /// An address as it was: a signature may cover its octets.
-    Address(&'a str),
-}
-
-/// This node had no time to look at an answer.
-pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Response {
-    let words = html! {
-        p role="status" {
-            "Your sign-in service has answered, and its answer waits to be checked here. Nothing is lost, and you need not sign in again."
-        }
-        p { "Leave this page open: it tries again within a few seconds, and goes on to " strong { (app) } ". If nothing happens, press the button." }
-    };
-    let kept = Kept::Form(&answer.path, &answer.params);
-    later(frame, MANY, &words, &kept)
-}
-
-/// This node had no time to look at what a sign-in service says of a logout.
-pub(crate) fn say_again(frame: Frame<'_>, kept: &Kept<'_>) -> Response {
-    let words = html! {
-        p role="status" {
-            "Your sign-in service wants you to be signed out here, and that waits to be checked. You are still signed in at " (frame.node) "."
-        }
-        p { "Leave this page open: it tries again within a few seconds. If nothing happens, press the button." }
-    };
-    later(frame, "You are not signed out yet", &words, kept)
-}
-
-/// A page that brings again what the browser keeps: by itself, a form only where scripts run.
-fn later(frame: Frame<'_>, heading: &str, words: &Markup, kept: &Kept<'_>) -> Response {
-    // Not all at the same moment, and not beside somebody who presses the button; a field may be called `submit`.
-    const SOON: &str = "(function(){var f=document.forms[0],t=setTimeout(function(){\
-        HTMLFormElement.prototype.submit.call(f)},3e3+4e3*Math.random());\
-        addEventListener('submit',function(){clearTimeout(t)})})()";
-    const AGAIN: &str = "Try again now";
-    let (way, refresh, script) = match kept {
-        Kept::Form(path, fields) => {
-            let form = html! {
-                form method="post" action=(path) {
-                    @for (name, value) in *fields { input type="hidden" name=(name) value=(value); }
-                    button type="submit" { (AGAIN) }
-                }
-            };
-            (form, None, Some(SOON))
-        }
-        Kept::Address(to) => {
-            (html! { p { a class="act" href=(to) { (AGAIN) } } }, Some(format!("5;url={to}")), None)
-        }
-    };
-    let body = html! { h1 { (heading) } (words) (way) };
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let refresh = refresh.as_deref();
-    let mut response = Page { frame, status, title: heading, refresh, script, body: &body }.respond();
-    retry_after(&mut response, 5);
     response
 }
 
@@ -268,23 +206,6 @@ mod tests {
         let page = text(page).await;
         assert!(page.contains("http-equiv=\"refresh\" content=\"5;url=/login/again?state=x\""), "{page}");
         assert!(page.contains("edge.example"));
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_comes_again_is_in_the_page_as_it_came_and_nothing_of_it_is_markup() {
-        let params =
-            vec![("SAMLResponse".into(), "PHg+".into()), ("\"><b>".into(), "</form><script>".into())];
-        let answer = Answer { path: "/corp/acs".into(), params, ..Answer::default() };
-        let page = bring_again(FRAME, "branch-app", &answer);
-        assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(page.headers()[header::RETRY_AFTER], "5");
-        let page = text(page).await;
-        assert!(page.contains("action=\"/corp/acs\"") && page.contains("<button"), "without scripts: {page}");
-        assert!(page.contains("name=\"SAMLResponse\" value=\"PHg+\""), "{page}");
-        assert_eq!(page.matches("<script>").count(), 1, "{page}");
-        assert!(page.contains("clearTimeout(t)"), "who presses the button sends it once: {page}");
-        assert!(!page.contains(".submit()"), "a field called `submit` would be called instead: {page}");
-        assert!(!page.contains("<b>"), "{page}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use url::Url;
 use crate::book::Flow;
 use crate::decisions::Fault;
 use crate::login::{Login, with_crumbs};
-use crate::{Browser, Request, Resume, pages};
+use crate::{Browser, Request, Resume, brought, pages};
 
 /// Who may be answered unasked, and where people go then.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Login {
                 let (connector, why, blame) = (connector.name(), &failure.log, Fault::Node.word());
                 tracing::warn!(connector, address = %browser.address, why, blame, "an answer that nobody asked for was not looked at; the browser brings it again");
                 let frame = self.frame(browser.reference());
-                return Some(pages::bring_again(frame, "your application", answer));
+                return Some(brought::bring_again(frame, "your application", answer));
             }
             Err(failure) => {
                 refuse(&failure.log, Fault::Answer);

@@ -9,7 +9,8 @@ use mangrove_connectors::{Ask, Carried};
 use serde_json::json;
 use tokio::runtime::Builder;
 
-use crate::saml::{brings, door, is_signed_in, request, saml, with_a_door};
+use crate::door::{door, is_signed_in, with_a_door};
+use crate::saml::{brings, request, saml};
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
@@ -183,6 +184,25 @@ fn a_flood_keeps_nobody_signed_in_whom_their_provider_wants_signed_out() {
             assert!(page.leads_to().starts_with(&format!("{}/slo?SAMLResponse=", idp.origin)));
             assert!(!is_signed_in(&alice, &node).await);
         }
+    });
+}
+
+#[test]
+fn what_has_more_fields_than_a_message_is_refused_before_it_waits_and_is_not_written_back() {
+    with_one_thread_for_work(async {
+        let (_idp, node, alice, _dir) = with_a_door().await;
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let fields = vec![("a", ""); 100_000];
+        let page = Person::new().posts(&node, "/first/slo", &fields).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.body);
+        let in_a_query = format!("/first/slo?{}", "a&".repeat(20_000));
+        let asked = Person::new().opens(&node, &in_a_query).await;
+        assert_eq!(asked.status, StatusCode::BAD_REQUEST, "{}", asked.body);
+        assert!(page.body.len() < 8_000 && asked.body.len() < 8_000);
+        drop(let_go);
+        stuck.await.unwrap();
+        assert!(is_signed_in(&alice, &node).await);
     });
 }
 

@@ -7,6 +7,7 @@ mod support;
 mod attacks;
 mod busy;
 mod directory;
+mod door;
 mod failover;
 mod found;
 mod handed_back;
