@@ -2,9 +2,12 @@
 //! sessions end here.
 //!
 //! Anybody may bring anything there, without a login and without a cookie. What has more fields than a message is refused before it
-//! waits for a turn. A wish that is signed ends the sessions of that person (and session, if it says which), once, and is answered.
+//! waits for a turn. What is refused, or answers something else, moves nothing: the logout that is on its way in that browser waits
+//! for its own answer, or for the person ([`crate::logout`]). A wish that is signed ends the sessions of that person (and session, if it
+//! says which), once, and is answered.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, RawQuery, State};
@@ -14,15 +17,19 @@ use mangrove_connectors::{Carried, Connector, Heard, Wish};
 use mangrove_keys::ambient;
 use url::form_urlencoded;
 
-use crate::Browser;
 use crate::brought::{Kept, say_again};
 use crate::decisions::Fault;
 use crate::login::{Login, with_crumbs};
-use crate::pages;
+use crate::logout::{BACK_PATH, waits_for};
+use crate::pages::{self, Way};
 use crate::sessions::Session;
+use crate::{Browser, digest};
 
 /// Most fields of a message: the bindings have five (SAML Bindings 3.4.4 and 3.5.4), and some providers add one of their own.
 const MOST_FIELDS: usize = 8;
+
+/// Most wishes that are remembered beside the cache.
+const MOST_WISHES: usize = 1000;
 
 /// What an upstream says, in a query.
 pub(crate) async fn by_query(
@@ -44,6 +51,28 @@ pub(crate) async fn by_form(
     login.is_told(&browser, uri.path(), Carried::Form(form)).await
 }
 
+/// Wishes that were fulfilled while the cache had no room to remember it: a full cache keeps nobody signed in, and makes no wish good
+/// twice. Only an upstream's signature takes room here.
+#[derive(Debug, Default)]
+pub(crate) struct Fulfilled(Mutex<BTreeMap<String, u64>>);
+
+impl Fulfilled {
+    /// Whether this one is among them.
+    fn holds(&self, wish: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(wish)
+    }
+
+    /// Remembers one until it is good for nothing any more, in seconds since 1970; true for the first, `None` where there is no room.
+    fn first(&self, wish: String, until: u64, unix: u64) -> Option<bool> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, until| *until >= unix);
+        if all.contains_key(&wish) {
+            return Some(false);
+        }
+        (all.len() < MOST_WISHES).then(|| all.insert(wish, until).is_none())
+    }
+}
+
 impl Login {
     /// An upstream answers a farewell, or wishes that sessions end.
     async fn is_told(&self, browser: &Browser, path: &str, carried: Carried) -> Response {
@@ -54,21 +83,22 @@ impl Login {
             return self.refused(browser, connector, &format!("it has more than {MOST_FIELDS} fields"));
         }
         match (connector.hears(carried.clone(), browser.address.into()).await, self.cookies.logout(browser)) {
-            (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish).await,
-            (Ok(Heard::Answer { to, well }), Some(id)) => self.goes_on(browser, id, Some((to, well))).await,
+            (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish, (path, &carried)).await,
+            (Ok(Heard::Answer { to, well }), Some(id)) if waits_for(id, &to) => {
+                self.goes_on(browser, id, Some((to, well))).await
+            }
+            (Ok(Heard::Answer { .. }), Some(_)) => self.refused(
+                browser,
+                connector,
+                "an answer to another logout than the one that is on its way",
+            ),
             (Ok(Heard::Answer { .. }), None) => {
                 pages::signed_out(self.frame(browser.reference()), false, &[], None)
             }
             (Err(failure), _) if failure.busy => {
                 self.comes_again(browser, connector, &failure.log, (path, &carried))
             }
-            (Err(failure), under_way) => {
-                let page = self.refused(browser, connector, &failure.log);
-                match under_way {
-                    Some(id) => self.goes_on(browser, id, None).await,
-                    None => page,
-                }
-            }
+            (Err(failure), _) => self.refused(browser, connector, &failure.log),
         }
     }
 
@@ -92,21 +122,38 @@ impl Login {
         }
     }
 
-    /// A message is not believed, and nothing that it says happens.
+    /// A message is not believed, and nothing that it says happens. Whoever has a logout on its way is shown how it goes on.
     fn refused(&self, browser: &Browser, connector: &Connector, why: &str) -> Response {
         let (connector, blame) = (connector.name(), Fault::Answer.word());
         tracing::warn!(target: "security", connector, address = %browser.address, why, blame, "a message about a logout was refused");
-        let words = ["What your browser brought from the sign-in service could not be accepted."];
         let frame = self.frame(browser.reference());
-        pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None)
+        let mut words = vec!["What your browser brought from the sign-in service could not be accepted."];
+        if self.cookies.logout(browser).is_none() {
+            return pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None);
+        }
+        words.push("You are signed out here. At that service you may still be signed in.");
+        let way = Way { href: BACK_PATH.to_owned(), label: "Go on signing out" };
+        pages::notice(
+            frame,
+            StatusCode::BAD_REQUEST,
+            "You are not signed out everywhere yet",
+            &words,
+            Some(&way),
+        )
     }
 
     /// Ends what an upstream wishes to end, and says so to it.
-    async fn as_wished(&self, browser: &Browser, connector: &Connector, wish: &Wish) -> Response {
-        // A cache that fails must not keep people signed in.
-        let first = self.book.first_use(Some(connector.name()), wish.once(), ambient::unix_now()).await;
-        if let Ok(false) = first {
-            return self.refused(browser, connector, "a wish for a logout was brought twice");
+    async fn as_wished(
+        &self,
+        browser: &Browser,
+        connector: &Connector,
+        wish: &Wish,
+        came: (&str, &Carried),
+    ) -> Response {
+        match self.is_first(connector, wish).await {
+            Some(true) => {}
+            Some(false) => return self.refused(browser, connector, "a wish for a logout was brought twice"),
+            None => return self.comes_again(browser, connector, "no room to remember a wish", came),
         }
         let key = self.cookies.session_key(browser);
         let here = key.and_then(|key| self.sessions.by_cookie(&key, ambient::now()));
@@ -121,6 +168,19 @@ impl Login {
         let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
         with_crumbs(response, own.then(|| self.cookies.clear_session()).into_iter().collect())
     }
+
+    /// Whether a wish was not brought before, and uses it up; `None` where there is nowhere to remember it.
+    async fn is_first(&self, connector: &Connector, wish: &Wish) -> Option<bool> {
+        let (once, unix) = (wish.once(), ambient::unix_now());
+        let key = digest::text("wish", &[connector.name().as_bytes(), once.id.as_bytes()]);
+        match self.book.first_use(Some(connector.name()), once, unix).await {
+            Ok(first) => Some(first && !self.fulfilled.holds(&key)),
+            Err(why) => {
+                tracing::warn!(connector = connector.name(), %why, "that a wish was fulfilled cannot be kept in the cache");
+                self.fulfilled.first(key, once.until, unix)
+            }
+        }
+    }
 }
 
 fn has_too_many_fields(carried: &Carried) -> bool {
@@ -129,4 +189,21 @@ fn has_too_many_fields(carried: &Carried) -> bool {
         Carried::Form(form) => form,
     };
     octets.split(|octet| *octet == b'&').count() > MOST_FIELDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_wishes_is_bounded_and_goes_when_they_are_good_for_nothing() {
+        let fulfilled = Fulfilled::default();
+        for number in 0..MOST_WISHES {
+            assert_eq!(fulfilled.first(number.to_string(), 100, 50), Some(true));
+        }
+        assert_eq!(fulfilled.first("0".into(), 100, 100), Some(false));
+        assert_eq!(fulfilled.first("one more".into(), 200, 100), None, "and then it waits");
+        assert_eq!(fulfilled.first("one more".into(), 200, 101), Some(true));
+        assert!(fulfilled.holds("one more") && !fulfilled.holds("0"));
+    }
 }

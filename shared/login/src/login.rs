@@ -104,6 +104,7 @@ pub struct Login {
     pub(crate) unanswered: Unanswered,
     pub(crate) crowds: Crowds,
     pub(crate) exits: logout::Exits,
+    pub(crate) fulfilled: door::Fulfilled,
     /// Seconds after which a redirect that nobody answered counts.
     pub(crate) unanswered_after: AtomicU64,
     modes: ArcSwap<BTreeMap<&'static str, Arc<dyn Mode>>>,
@@ -143,6 +144,7 @@ impl Login {
             crowds: Crowds::new(parts.cache.capacity(), Cache::AVERAGE),
             unanswered_after: AtomicU64::new(returned::TOO_LONG),
             exits: logout::Exits::new(&parts.config, &parts.connectors, &parts.public_url),
+            fulfilled: door::Fulfilled::default(),
             modes: ArcSwap::default(),
             redirect_paths: paths.collect(),
             unasked: Unasked::new(&parts.config, &parts.connectors),

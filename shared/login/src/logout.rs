@@ -6,7 +6,8 @@
 //! logout pages, each after a look at it; one that does not answer the look, or has no such page, is named. What ends here
 //! ends at once, whatever upstreams do.
 //!
-//! An upstream that speaks SAML answers at a door of its own ([`crate::door`]).
+//! An upstream that speaks SAML answers at a door of its own ([`crate::door`]). A logout on its way goes on with that answer, or when
+//! the person comes back without one: nothing else that a browser can be made to fetch uses it up.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::sessions::Session;
 use crate::{Browser, SessionHandle, digest};
 
 /// Where upstreams send the browser back to, unless `oauthLogoutRedirect` says otherwise.
-const BACK_PATH: &str = "/login/signed-out";
+pub(crate) const BACK_PATH: &str = "/login/signed-out";
 
 /// Where the page that asks posts its answer.
 pub(crate) const SIGN_OUT_PATH: &str = "/login/sign-out";
@@ -140,12 +141,12 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
     login.end(&browser, EndAsk { session: None, proven, back_to }).await.response
 }
 
-/// A browser came back from an upstream's logout page.
+/// A browser came back from an upstream's logout page. A picture or a frame of another site's is not the person who comes back.
 pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> Response {
-    let Some(id) = login.cookies.logout(&browser) else {
-        return pages::signed_out(login.frame(browser.reference()), false, &[], None);
-    };
-    login.goes_on(&browser, id, None).await
+    match login.cookies.logout(&browser) {
+        Some(id) if browser.top_level => login.goes_on(&browser, id, None).await,
+        _ => pages::signed_out(login.frame(browser.reference()), false, &[], None),
+    }
 }
 
 impl Login {
@@ -268,7 +269,7 @@ impl Login {
                 trip.untold.push(identity.connector);
                 continue;
             };
-            let id = ambient::token();
+            let id = trip_id(asked.as_deref());
             trip.asked = asked.map(|asked| (identity.connector.clone(), asked));
             match self.book.set_out(&id, &trip).await {
                 Ok(()) => {
@@ -299,6 +300,18 @@ enum Exit {
     Untold,
     /// By way of the browser.
     Page(Farewell),
+}
+
+/// The id of a logout on its way. Behind a dot it says what the answer must name, so that what answers something else is known for
+/// that and uses up nothing.
+fn trip_id(asked: Option<&str>) -> String {
+    let id = ambient::token();
+    asked.map_or_else(|| id.clone(), |asked| format!("{id}.{asked}"))
+}
+
+/// Whether the logout of this id waits for an answer that names this.
+pub(crate) fn waits_for(id: &str, named: &str) -> bool {
+    id.split_once('.').is_some_and(|(_, asked)| asked == named)
 }
 
 /// The value that binds the question's form to the session.

@@ -106,7 +106,8 @@ impl Node {
         [node(), node()]
     }
 
-    fn on(config: Value, dir: Arc<tempfile::TempDir>, cache: Cache) -> Self {
+    /// A node on a state and a cache.
+    pub(crate) fn on(config: Value, dir: Arc<tempfile::TempDir>, cache: Cache) -> Self {
         // A line that nobody listened to when it was first said may be heard by nobody later: somebody always listens.
         static LISTENS: Once = Once::new();
         LISTENS.call_once(|| _ = tracing::subscriber::set_global_default(tracing_subscriber::registry()));
