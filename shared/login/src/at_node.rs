@@ -164,7 +164,9 @@ impl World for AtNode<'_> {
     ) -> Result<Identity, Failure> {
         let seat = self.must_sit(flow, member)?;
         let finishing = seat.connector.finish(pending, answer);
-        let Some(watched) = self.watched(member) else { return finishing.await };
+        // Where nobody is asked, nobody has to be there: the answer is as good when the member has died since.
+        let asked = self.watched(member).filter(|_| !seat.connector.judges_alone());
+        let Some(watched) = asked else { return finishing.await };
         redeeming::unless_it_is_gone(&watched, finishing, || leaving::has_another(self, flow, member)).await
     }
 

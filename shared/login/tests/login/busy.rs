@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures::StreamExt;
+use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
 use mangrove_connectors::{Ask, Carried};
@@ -11,6 +12,7 @@ use tokio::runtime::Builder;
 
 use crate::door::{door, is_signed_in, with_a_door};
 use crate::saml::{brings, request, saml};
+use crate::support::eventually;
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
@@ -114,6 +116,40 @@ fn whose_browser_goes_while_an_answer_waits_brings_it_again_and_is_signed_in() {
         assert_eq!(alice.posts(&node, &answer.path, &form).await.told()["sub"], "e-1");
         let again = stopped.posts(&node, &answer.path, &form).await;
         assert_eq!(again.status, StatusCode::BAD_REQUEST, "and good once: {}", again.body);
+    });
+}
+
+#[test]
+fn an_answer_of_a_member_that_died_since_is_as_good_however_long_it_waits_to_be_looked_at() {
+    with_one_thread_for_work(async {
+        let (mut first, second) = (SamlIdp::start().await, Idp::start().await);
+        let group = group("group", &["first", "second"]);
+        let node = Node::new(json!([saml("first", &first), oidc("second", &second), group]));
+        let mut alice = Person::new();
+        let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+        let answer = first.signs_in(&request(&page));
+        let form: Vec<_> = answer.params.iter().map(|(name, value)| (&**name, &**value)).collect();
+        first.dies().await;
+        let signs_in_at_the_second = async || {
+            let mut bob = Person::new();
+            let page = bob.is_shown(&node, asks("group", Ask::default())).await;
+            let back = (page.status == StatusCode::SEE_OTHER).then(|| second.signs_in(page.leads_to()))?;
+            Some(bob.opens(&node, &back).await.told())
+        };
+        eventually("the first is given up", signs_in_at_the_second).await;
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let mut bringing = Box::pin(alice.posts(&node, &answer.path, &form));
+        for _ in 0..3 {
+            let others = std::pin::pin!(signs_in_at_the_second());
+            match select(&mut bringing, others).await {
+                Either::Left((page, _)) => panic!("nobody looked at it yet: {} {}", page.status, page.body),
+                Either::Right((told, _)) => assert_eq!(told.unwrap()["member"], "second"),
+            }
+        }
+        drop(let_go);
+        stuck.await.unwrap();
+        assert_eq!(bringing.await.told()["member"], "first");
     });
 }
 
