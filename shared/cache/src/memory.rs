@@ -14,11 +14,29 @@ use crate::{CacheError, Shelf};
 
 /// What a new value may replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
+pub(crate) enum Over<'a> {
     Anything,
     Nothing,
     /// Only what is there.
     Something,
+    /// Only this.
+    This(&'a [u8]),
+}
+
+impl Over<'_> {
+    /// Whether it may replace what is there.
+    fn may_replace(self, there: &[u8]) -> bool {
+        match self {
+            Self::Anything | Self::Something => true,
+            Self::Nothing => false,
+            Self::This(was) => was == there,
+        }
+    }
+
+    /// Whether it goes where nothing is.
+    fn may_be_new(self) -> bool {
+        matches!(self, Self::Anything | Self::Nothing)
+    }
 }
 
 #[derive(Debug)]
@@ -40,7 +58,7 @@ impl Memory {
         key: &str,
         value: Vec<u8>,
         ttl: Duration,
-        over: Over,
+        over: Over<'_>,
     ) -> Result<bool, CacheError> {
         within("key", key.len(), MAX_KEY)?;
         within("value", value.len(), MAX_VALUE)?;
@@ -99,14 +117,14 @@ impl Memory {
         value: Vec<u8>,
         now: Instant,
         ttl: Duration,
-        over: Over,
+        over: Over<'_>,
     ) -> Attempt {
         let mut shard = self.shard(shelf, key);
         self.room.give_back(shard.drop_expired(now));
         let expires = now.checked_add(ttl).unwrap_or_else(|| now + FAR);
         let serial = shard.next_serial();
         if let Some(entry) = shard.get_mut(shelf, key) {
-            if over == Over::Nothing {
+            if !over.may_replace(&entry.value) {
                 return Attempt::Declined;
             }
             if !self.room.resize(entry.value.len(), value.len()) {
@@ -115,7 +133,7 @@ impl Memory {
             (entry.value, entry.expires, entry.serial) = (value, expires, serial);
             let name = Arc::clone(&entry.name);
             shard.queue.push(Reverse((expires, serial, shelf, name)));
-        } else if over == Over::Something {
+        } else if !over.may_be_new() {
             return Attempt::Declined;
         } else {
             if !self.room.take(key.len() + value.len()) {
@@ -140,7 +158,7 @@ impl Memory {
 
 enum Attempt {
     Stored,
-    /// Something was there, or nothing was, and that was not wanted.
+    /// Something was there, or nothing was, or something else, and that was not wanted.
     Declined,
     NoRoom(Vec<u8>),
 }

@@ -46,6 +46,20 @@ pub trait Records: Send + Sync {
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, CacheError>> + Send;
 
+    /// Stores a value for `ttl` in place of `was`. Returns whether that was there: who read it, changed it and gets `true` has undone
+    /// nobody else's change.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    fn exchange(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        was: &[u8],
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<bool, CacheError>> + Send;
+
     /// The value, if it is there and has not expired.
     ///
     /// # Errors
@@ -98,6 +112,17 @@ impl Records for Cache {
         ttl: Duration,
     ) -> Result<bool, CacheError> {
         self.memory.put(shelf, key, value, ttl, Over::Something)
+    }
+
+    async fn exchange(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        was: &[u8],
+        value: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
+        self.memory.put(shelf, key, value, ttl, Over::This(was))
     }
 
     async fn get(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {

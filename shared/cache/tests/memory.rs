@@ -47,6 +47,46 @@ async fn what_was_taken_or_has_expired_is_not_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_is_exchanged_for_the_one_that_is_there_and_for_no_other() {
+    let cache = Cache::in_memory(10);
+    let exchange = async |was: &str, value: &str, ttl| {
+        cache.exchange(CODES, "a", was.as_bytes(), value.into(), ttl).await.unwrap()
+    };
+    assert!(!exchange("", "1", MINUTE).await, "nothing is there");
+    cache.put(CODES, "a", b"1".to_vec(), MINUTE).await.unwrap();
+    assert!(!exchange("another", "2", MINUTE).await);
+    assert!(exchange("1", "2", 2 * MINUTE).await);
+    assert!(!exchange("1", "3", MINUTE).await, "somebody was quicker");
+    advance(MINUTE).await;
+    assert_eq!(read(&cache, CODES, "a").await, Some(b"2".to_vec()), "for its own time");
+    advance(MINUTE).await;
+    assert!(!exchange("2", "3", MINUTE).await, "it has expired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_exchange_at_once_nobody_undoes_anothers_change() {
+    let cache = Cache::in_memory(10);
+    cache.put(CODES, "a", Vec::new(), MINUTE).await.unwrap();
+    let mut all = JoinSet::new();
+    for number in 0..50 {
+        let cache = cache.clone();
+        all.spawn(async move {
+            loop {
+                let there = read(&cache, CODES, "a").await.unwrap();
+                let more = [there.as_slice(), &[number]].concat();
+                if cache.exchange(CODES, "a", &there, more, MINUTE).await.unwrap() {
+                    return;
+                }
+            }
+        });
+    }
+    all.join_all().await;
+    let mut all = read(&cache, CODES, "a").await.unwrap();
+    all.sort_unstable();
+    assert_eq!(all, (0..50).collect::<Vec<u8>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_put_replaces_the_value_and_its_time() {
     let cache = Cache::in_memory(10);
     cache.put(CODES, "a", b"1".to_vec(), MINUTE).await.unwrap();

@@ -53,8 +53,8 @@ impl World for AtNode<'_> {
         &self.login.book
     }
 
-    async fn makes_room_for(&self, flow: &Flow) {
-        for gone in self.login.crowds.enter(self.browser.address, flow, ambient::now()) {
+    async fn makes_room_for(&self, flow: &Flow, more: usize) {
+        for gone in self.login.crowds.enter(self.browser.address, flow, more, ambient::now()) {
             if let Err(why) = self.login.book.evict(&gone).await {
                 tracing::warn!(%why, "a login in progress that has to make room cannot be dropped");
             }

@@ -3,6 +3,9 @@
 //! A ticket's key is a hash over the attempt's one-time `state` *and* the secret in the browser's login cookie: with only
 //! one of the two there is nothing to find, nothing to use up, and nobody else's login is touched. Tickets are taken once;
 //! a flow is closed by taking it, which one answer can do, so that of several attempts of one login one ends it.
+//!
+//! Every attempt that lies here stands in its login's list, however many requests of one login are under way at once: by that list
+//! attempts are counted, bounded and dropped. Nobody writes a login down from what they read a while ago without it.
 
 use std::time::Duration;
 
@@ -40,7 +43,7 @@ pub(crate) struct Flow {
     /// Members from which this browser came back unanswered lately.
     #[serde(default)]
     pub(crate) avoid: Vec<String>,
-    /// Keys of its newest attempts, the newest last; some may be used up.
+    /// Keys of its newest attempts, the newest last; some may be used up. Others may have been added since it was read.
     #[serde(default)]
     pub(crate) attempts: Vec<String>,
     /// It is not kept yet; one that was read is.
@@ -141,12 +144,13 @@ impl<R: Records> Book<R> {
     }
 
     /// Keeps a login for another 15 minutes; false if it was closed meanwhile, and closed it stays.
-    pub(crate) async fn keep(&self, flow: &Flow) -> Result<bool, CacheError> {
-        let key = flow_key(&flow.id);
-        if flow.is_new {
-            return self.put(FLOWS, &key, flow).await.map(|()| true);
-        }
-        self.cache.replace(FLOWS, &key, json(flow), LIFE).await
+    pub(crate) async fn keep(&self, flow: &mut Flow) -> Result<bool, CacheError> {
+        Ok(self.write(flow, None).await?.is_some())
+    }
+
+    /// Keeps a login for another 15 minutes as it is, but for this: `member` has answered; false if it was closed meanwhile.
+    pub(crate) async fn has_answered(&self, flow: &Flow, member: &str) -> Result<bool, CacheError> {
+        self.change(&flow.id, |there| _ = there.away.take_if(|away| away.member == member)).await
     }
 
     /// A login that is still open.
@@ -155,14 +159,20 @@ impl<R: Records> Book<R> {
     }
 
     /// Closes a login; true for the one who did. One that is new is nobody else's, and closed whether it was kept or not.
-    pub(crate) async fn close(&self, flow: &Flow) -> Result<bool, CacheError> {
-        match self.cache.take(FLOWS, &flow_key(&flow.id)).await {
+    /// It has all its attempts then.
+    pub(crate) async fn close(&self, flow: &mut Flow) -> Result<bool, CacheError> {
+        let taken = match self.cache.take(FLOWS, &flow_key(&flow.id)).await {
             Err(why) if flow.is_new => {
                 tracing::warn!(login = flow.login_id, %why, "a login could not be closed; it expires by itself");
-                Ok(true)
+                return Ok(true);
             }
-            taken => Ok(taken?.is_some() || flow.is_new),
+            taken => taken?,
+        };
+        let was_open = taken.is_some();
+        if let Some(Flow { attempts, .. }) = read(taken) {
+            flow.attempts = attempts;
         }
+        Ok(was_open || flow.is_new)
     }
 
     /// What was noticed about a login that was sent to a member.
@@ -185,16 +195,59 @@ impl<R: Records> Book<R> {
         ticket: &Ticket,
     ) -> Result<bool, CacheError> {
         let key = ticket_key(state, secret);
-        flow.attempts.push(key.clone());
-        let too_old = (flow.attempts.len() > MOST_LOGINS).then(|| flow.attempts.remove(0));
-        if !self.keep(flow).await? {
-            return Ok(false);
-        }
+        // It lies there before it stands in the list: whoever drops what stands there finds it.
         self.put(TICKETS, &key, ticket).await?;
-        if let Some(key) = too_old {
-            self.cache.take(TICKETS, &key).await?;
+        match self.write(flow, Some(&key)).await {
+            Ok(Some(too_old)) => {
+                for key in too_old {
+                    self.cache.take(TICKETS, &key).await?;
+                }
+                Ok(true)
+            }
+            not_listed => {
+                self.cache.take(TICKETS, &key).await?;
+                not_listed.map(|_| false)
+            }
         }
-        Ok(true)
+    }
+
+    /// Writes a login down with all its attempts, those that were added since it was read and `one_more` among them; which are too
+    /// old now. None if it was closed meanwhile.
+    async fn write(
+        &self,
+        flow: &mut Flow,
+        one_more: Option<&str>,
+    ) -> Result<Option<Vec<String>>, CacheError> {
+        let mut too_old = Vec::new();
+        let mut add = |attempts: &mut Vec<String>| {
+            attempts.extend(one_more.map(str::to_owned));
+            too_old = attempts.drain(..attempts.len().saturating_sub(MOST_LOGINS)).collect();
+        };
+        if flow.is_new {
+            add(&mut flow.attempts);
+            return self.put(FLOWS, &flow_key(&flow.id), &*flow).await.map(|()| Some(too_old));
+        }
+        let id = flow.id.clone();
+        let change = |there: &mut Flow| {
+            flow.attempts = std::mem::take(&mut there.attempts);
+            add(&mut flow.attempts);
+            there.clone_from(flow);
+        };
+        Ok(self.change(&id, change).await?.then_some(too_old))
+    }
+
+    /// Keeps what `change` makes of a login as it lies here for another 15 minutes, and undoes nobody else's change; false if it was
+    /// closed meanwhile.
+    async fn change(&self, id: &str, mut change: impl FnMut(&mut Flow)) -> Result<bool, CacheError> {
+        let key = flow_key(id);
+        while let Some(was) = self.cache.get(FLOWS, &key).await? {
+            let Ok(mut flow) = serde_json::from_slice::<Flow>(&was) else { break };
+            change(&mut flow);
+            if self.cache.exchange(FLOWS, &key, &was, json(&flow), LIFE).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Drops a login that has to make room, with all its attempts.
@@ -269,6 +322,20 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 /// What cannot be read is as good as gone: another version of this node wrote it.
 fn read<T: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
     serde_json::from_slice(&bytes?).ok()
+}
+
+/// Whether each attempt on these shelves stands in its login's list, if that is open.
+#[cfg(test)]
+pub(crate) fn all_are_listed(
+    shelves: &std::collections::BTreeMap<(&'static str, String), Vec<u8>>,
+) -> bool {
+    let mut attempts = shelves.iter().filter(|((shelf, _), _)| *shelf == TICKETS.0);
+    attempts.all(|((_, key), ticket)| {
+        let ticket: Option<Ticket> = read(Some(ticket.clone()));
+        let flow = ticket.and_then(|ticket| shelves.get(&(FLOWS.0, flow_key(&ticket.flow))));
+        let flow: Option<Flow> = read(flow.cloned());
+        flow.is_none_or(|flow| flow.attempts.contains(key))
+    })
 }
 
 fn flow_key(id: &str) -> String {

@@ -15,7 +15,7 @@ use mangrove_connectors::Network;
 use mangrove_continuity::Moment;
 
 use crate::book::Flow;
-use crate::cookies::LOGIN_SECONDS;
+use crate::cookies::{LOGIN_SECONDS, MOST_LOGINS};
 
 /// Numerator and denominator of the part of the room that logins may take; the rest is for what they leave behind.
 const SHARE: (usize, usize) = (3, 4);
@@ -74,6 +74,8 @@ struct Crowd {
 #[derive(Debug)]
 struct Begun {
     flow: String,
+    /// How many of its attempts are counted: all that were said here, whoever else knows of them.
+    attempts: usize,
     bytes: usize,
     at: Moment,
 }
@@ -85,15 +87,17 @@ impl Crowds {
         Self { hasher: RandomState::new(), most, entry: average, all: Mutex::default() }
     }
 
-    /// A login that is about to be kept for another while, for a browser at `address`: the logins that have to make room.
-    pub(crate) fn enter(&self, address: IpAddr, flow: &Flow, now: Moment) -> Vec<String> {
-        let bytes = self.bytes_of(flow);
+    /// A login that is about to be kept for another while, with so many `more` attempts, for a browser at `address`: the logins that
+    /// have to make room.
+    pub(crate) fn enter(&self, address: IpAddr, flow: &Flow, more: usize, now: Moment) -> Vec<String> {
         let crowd = self.hasher.hash_one(Network::from(address).site());
         let mut all = self.all();
-        all.forget(&flow.id);
+        let counted = all.forget(&flow.id).map_or(0, |begun| begun.attempts);
+        let attempts = (counted.max(flow.attempts.len()) + more).min(MOST_LOGINS);
+        let bytes = self.bytes_of(flow, attempts);
         all.last_serial += 1;
         let place = Place { crowd, serial: all.last_serial };
-        all.add(place, Begun { flow: flow.id.clone(), bytes, at: now });
+        all.add(place, Begun { flow: flow.id.clone(), attempts, bytes, at: now });
         let gone = all.make_room(self.most, place);
         if !gone.is_empty() && all.said.is_none_or(|said| now.since(said) >= SAID_EVERY) {
             all.said = Some(now);
@@ -115,8 +119,9 @@ impl Crowds {
         self.all().forget_old(now);
     }
 
-    fn bytes_of(&self, flow: &Flow) -> usize {
-        let attempts = flow.attempts.len() + 1;
+    /// What a login takes with so many attempts; it will have one.
+    fn bytes_of(&self, flow: &Flow, attempts: usize) -> usize {
+        let attempts = attempts.max(1);
         let asked = flow.request.resume.data.len().saturating_mul(WRITTEN);
         (BYTES + attempts * BYTES_OF_AN_ATTEMPT + asked).max((ENTRIES + attempts) * self.entry)
     }
@@ -135,14 +140,15 @@ impl All {
         });
     }
 
-    /// Counts a login no more, if it was counted.
-    fn forget(&mut self, flow: &str) {
-        let Some(place) = self.places.remove(flow) else { return };
+    /// Counts a login no more; as what it was counted.
+    fn forget(&mut self, flow: &str) -> Option<Begun> {
+        let place = self.places.remove(flow)?;
+        let mut forgotten = None;
         self.resize(place.crowd, |crowd| {
-            if let Some(begun) = crowd.logins.remove(&place.serial) {
-                crowd.taken -= begun.bytes;
-            }
+            forgotten = crowd.logins.remove(&place.serial);
+            crowd.taken -= forgotten.as_ref().map_or(0, |begun| begun.bytes);
         });
+        forgotten
     }
 
     /// Changes a crowd and keeps the order by size true.
@@ -181,7 +187,9 @@ impl All {
             logins.map(|begun| begun.flow.clone()).collect::<Vec<_>>()
         };
         let flows: Vec<String> = self.crowds.values().flat_map(old).collect();
-        flows.iter().for_each(|flow| self.forget(flow));
+        for flow in &flows {
+            self.forget(flow);
+        }
     }
 }
 
@@ -217,7 +225,7 @@ mod tests {
     }
 
     fn enters(crowds: &Crowds, address: &str, id: &str) -> Vec<String> {
-        crowds.enter(address.parse().unwrap(), &flow(id, 10), at(0))
+        crowds.enter(address.parse().unwrap(), &flow(id, 10), 1, at(0))
     }
 
     fn counted(crowds: &Crowds) -> (usize, usize) {
@@ -270,24 +278,24 @@ mod tests {
         let mut gone = Vec::new();
         for number in 0..100 {
             let large = flow(&format!("large {number}"), 20_000);
-            gone.extend(crowds.enter("192.0.2.2".parse().unwrap(), &large, at(0)));
+            gone.extend(crowds.enter("192.0.2.2".parse().unwrap(), &large, 1, at(0)));
         }
         assert!(gone.len() > 90 && gone.iter().all(|login| login.starts_with("large")), "{}", gone.len());
-        let mut small = flow("small", 0);
-        let one = crowds.bytes_of(&small);
-        small.attempts = vec!["attempt".into(); 5];
-        assert!(crowds.bytes_of(&small) > 2 * one);
+        let small = flow("small", 0);
+        assert!(crowds.bytes_of(&small, MOST_LOGINS) > 2 * crowds.bytes_of(&small, 1));
     }
 
     #[test]
-    fn attempts_of_one_login_that_go_on_at_once_are_counted_once_and_do_not_drop_it() {
-        let crowds = room_for(2);
-        let read_by_both = flow("login", 10);
-        for attempt in [read_by_both.clone(), read_by_both] {
-            assert!(crowds.enter("192.0.2.1".parse().unwrap(), &attempt, at(0)).is_empty());
+    fn attempts_of_one_login_that_go_on_at_once_are_all_counted_and_do_not_drop_it() {
+        let crowds = room_for(1);
+        let read_by_all = flow("login", 10);
+        for _ in 0..50 {
+            assert!(crowds.enter("192.0.2.1".parse().unwrap(), &read_by_all, 1, at(0)).is_empty());
         }
-        assert_eq!(counted(&crowds), (1, 1));
-        assert!(enters(&crowds, "192.0.2.1", "another").is_empty(), "nobody has to make room yet");
+        assert_eq!(counted(&crowds).1, 1, "it is one login");
+        let all = crowds.bytes_of(&read_by_all, MOST_LOGINS);
+        assert_eq!(crowds.all().taken, all, "with as many attempts as are kept, though none knew of the others");
+        assert_eq!(enters(&crowds, "192.0.2.2", "another"), ["login"], "and so it makes room");
     }
 
     #[test]
@@ -295,14 +303,14 @@ mod tests {
         let crowds = room_for(100);
         let login = flow("login", 10);
         for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
-            crowds.enter(address.parse().unwrap(), &login, at(0));
+            crowds.enter(address.parse().unwrap(), &login, 0, at(0));
             assert_eq!(counted(&crowds), (1, 1));
         }
         crowds.leave(&login);
         crowds.leave(&login);
         assert_eq!(counted(&crowds), (0, 0));
         enters(&crowds, "192.0.2.1", "old");
-        crowds.enter("192.0.2.1".parse().unwrap(), &login, at(600));
+        crowds.enter("192.0.2.1".parse().unwrap(), &login, 0, at(600));
         crowds.sweep(at(901));
         assert_eq!(counted(&crowds), (1, 1));
         crowds.sweep(at(1_501));

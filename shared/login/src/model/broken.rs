@@ -27,6 +27,16 @@ impl Parts for OpensAgain {
     }
 }
 
+/// Writes a login down from what was read a while ago, whatever others made of it meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct WritesOverOthers;
+
+impl Parts for WritesOverOthers {
+    fn exchange(cache: &mut Shelves, key: Key, _was: &[u8], value: Vec<u8>) -> bool {
+        Self::replace(cache, key, value)
+    }
+}
+
 /// Opens an attempt with its `state` alone, whichever browser brings it.
 #[derive(Debug, Clone)]
 pub(crate) struct WithoutTheStateCheck;

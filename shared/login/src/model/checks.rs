@@ -8,10 +8,10 @@ use stateright::{Checker, HasDiscoveries, Model, Path};
 use super::actions::Action;
 use super::broken::{
     BelievesBrowsers, KeepsSilent, OpensAgain, UsesUpFirst, WithoutNonceAndPkce, WithoutTakeOnce,
-    WithoutTheStateCheck,
+    WithoutTheStateCheck, WritesOverOthers,
 };
 use super::mesh::{Left, Mesh, Possible};
-use super::properties::{APART, BLAMED, Checked, KEPT, ONCE, ONESELF, VOUCHED};
+use super::properties::{APART, BLAMED, Checked, KEPT, LISTED, ONCE, ONESELF, VOUCHED};
 use super::{Parts, Whole, actions};
 
 /// An attacker with a login of their own, beside a person's.
@@ -33,6 +33,11 @@ fn faulty() -> Mesh {
 /// A person who begins twice.
 fn undecided() -> Mesh {
     Mesh::new(Left { starts_of_alice: 2, faults: 2, ..Left::default() })
+}
+
+/// A person who has one login tried again twice at once.
+fn hurried() -> Mesh {
+    Mesh::new(Left { starts_of_alice: 1, agains: 2, ..Left::default() })
 }
 
 /// A person with two attempts of one login open at once, of which one may fail.
@@ -132,6 +137,11 @@ fn with_two_attempts_of_one_login_nothing_breaks() {
 }
 
 #[test]
+fn with_a_login_that_is_tried_again_twice_at_once_nothing_breaks() {
+    holds(hurried(), &[Possible::SignedIn, Possible::TurnedAway], 1_000);
+}
+
+#[test]
 fn a_login_that_came_over_a_node_ends_once_however_many_of_its_attempts_are_open() {
     let possible = &[Possible::SignedInAfterFailover, Possible::TurnedAway, Possible::RefusedWithBlame];
     holds(impatient_over_a_node(), possible, 1_000);
@@ -192,6 +202,11 @@ fn without_take_once_an_answer_is_accepted_twice() {
 #[test]
 fn a_login_that_an_attempt_opens_again_is_accepted_twice() {
     breaks::<OpensAgain>(impatient(), ONCE);
+}
+
+#[test]
+fn a_node_that_writes_a_login_down_over_what_others_made_of_it_loses_sight_of_an_attempt() {
+    breaks::<WritesOverOthers>(hurried(), LISTED);
 }
 
 #[test]

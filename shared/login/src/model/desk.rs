@@ -164,6 +164,19 @@ impl<P: Parts> Records for Desk<P> {
         Ok(entry.await == Entry::Yes(true))
     }
 
+    async fn exchange(
+        &self,
+        shelf: Shelf,
+        key: &str,
+        was: &[u8],
+        value: Vec<u8>,
+        _: Duration,
+    ) -> Result<bool, CacheError> {
+        let key = name(shelf, key);
+        let entry = self.waits(move |mesh| Entry::Yes(P::exchange(&mut mesh.cache, key, was, value)));
+        Ok(entry.await == Entry::Yes(true))
+    }
+
     async fn get(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
         let key = name(shelf, key);
         Ok(bytes(self.waits(move |mesh| Entry::Bytes(mesh.cache.get(&key).cloned())).await))

@@ -31,6 +31,12 @@ pub(crate) trait Parts: Clone + std::fmt::Debug + Send + Sync + 'static {
         cache.get_mut(&key).map(|there| *there = value).is_some()
     }
 
+    /// Replaces what is in the cache if it is still `was`.
+    fn exchange(cache: &mut mesh::Shelves, key: mesh::Key, was: &[u8], value: Vec<u8>) -> bool {
+        let other = cache.get(&key).is_some_and(|there| there != was);
+        !other && Self::replace(cache, key, value)
+    }
+
     /// The secret with which `own` opens the attempt of a `state`.
     fn secret(own: &mesh::Jar, _everybodys: &mesh::Browsers, state: &str) -> Option<String> {
         own.secret(state)

@@ -1,4 +1,5 @@
-//! The four sentences that nobody may break, as an observer sees them who sees everything, and what should be possible.
+//! The four sentences that nobody may break, as an observer sees them who sees everything, what else has to hold, and what should
+//! be possible.
 
 use stateright::{Model, Property};
 
@@ -20,6 +21,9 @@ pub(crate) const BLAMED: &str = "every refused login says who was to blame";
 /// Kept.
 pub(crate) const KEPT: &str =
     "whose answer was not looked at can bring it again, whether they were told to or went meanwhile";
+
+/// Listed.
+pub(crate) const LISTED: &str = "every attempt of an open login stands in its list, by which it is counted and dropped";
 
 /// The mesh, from one beginning on.
 #[derive(Debug, Clone)]
@@ -64,6 +68,9 @@ impl<P: Parts> Model for Checked<P> {
             }),
             Property::always(BLAMED, |_, mesh: &Mesh| mesh.seen.blame.is_none()),
             Property::always(KEPT, |_, mesh| every_answer_is_good_for_something(mesh)),
+            Property::always(LISTED, |_, mesh: &Mesh| {
+                !mesh.runs.is_empty() || book::all_are_listed(&mesh.cache)
+            }),
         ];
         all.extend(self.possible.iter().map(|possible| example_of(*possible)));
         all

@@ -194,7 +194,7 @@ pub(crate) async fn came_of<W: World>(
 /// The cache fails.
 async fn vouched<W: World>(
     world: &W,
-    flow: Flow,
+    mut flow: Flow,
     member: &str,
     identity: Identity,
 ) -> Result<Step, CacheError> {
@@ -202,7 +202,7 @@ async fn vouched<W: World>(
         Ok(person) => person,
         Err(refusal) => return ended(world, flow, Ending::uncertain(member, refusal.to_string())).await,
     };
-    let closed = world.book().close(&flow).await?;
+    let closed = world.book().close(&mut flow).await?;
     Ok(if closed { Step::Vouched(flow, identity, person) } else { Step::Astray(Astray::Closed) })
 }
 
@@ -258,9 +258,9 @@ async fn leaves<W: World>(world: &W, mut flow: Flow, failed: Failed) -> Result<S
 ///
 /// # Errors
 /// The cache fails: whether a login that was kept is closed is unknown, and nobody is told that it ended.
-pub(crate) async fn ended<W: World>(world: &W, flow: Flow, ending: Ending) -> Result<Step, CacheError> {
+pub(crate) async fn ended<W: World>(world: &W, mut flow: Flow, ending: Ending) -> Result<Step, CacheError> {
     let ending = ending.for_a_login_that_is(flow.silent());
-    if !world.book().close(&flow).await? {
+    if !world.book().close(&mut flow).await? {
         return Ok(Step::Astray(Astray::Closed));
     }
     world.record(&flow, decisions::ended(ending.end(), world.now().since(flow.began)));
@@ -340,10 +340,10 @@ pub(crate) async fn kept<W: World>(
     mut flow: Flow,
     attempt: Option<(&str, &str, &Ticket)>,
 ) -> Result<Result<Flow, Step>, CacheError> {
-    world.makes_room_for(&flow).await;
+    world.makes_room_for(&flow, usize::from(attempt.is_some())).await;
     let kept = match attempt {
         Some((state, secret, ticket)) => world.book().issue(&mut flow, state, secret, ticket).await,
-        None => world.book().keep(&flow).await,
+        None => world.book().keep(&mut flow).await,
     };
     match kept {
         Ok(true) => Ok(Ok(flow)),

@@ -52,10 +52,11 @@ pub(super) async fn not_looked_at<W: World>(
     answer: &Answer,
 ) -> Result<Step, CacheError> {
     world.record(&flow, What::NotLookedAt { member: attempt.member.clone(), why: failure.log });
-    let flow = match kept(world, flow, None).await? {
-        Ok(flow) => flow,
-        Err(step) => return Ok(step),
-    };
+    world.makes_room_for(&flow, 0).await;
+    if !world.book().has_answered(&flow, &attempt.member).await? {
+        world.takes_room_back(&flow);
+        return Ok(Step::Astray(Astray::Closed));
+    }
     let is_open = attempt.renew(world, &flow).await?;
     Ok(if is_open { Step::BringsAgain(flow, answer.clone()) } else { Step::Astray(Astray::Spent) })
 }

@@ -18,8 +18,8 @@ pub(crate) trait World {
 
     /// Logins in progress.
     fn book(&self) -> &Book<Self::Records>;
-    /// The login is about to be kept for another while: others may have to go for it.
-    async fn makes_room_for(&self, _flow: &Flow) {}
+    /// The login is about to be kept for another while, with so many attempts more: others may have to go for it.
+    async fn makes_room_for(&self, _flow: &Flow, _more: usize) {}
     /// It was not kept after all.
     fn takes_room_back(&self, _flow: &Flow) {}
     /// The monotonic clock.

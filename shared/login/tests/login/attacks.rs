@@ -4,9 +4,11 @@ use http::{StatusCode, header};
 use mangrove_connectors::Ask;
 use serde_json::json;
 
+use crate::saml::{brings, request, saml};
 use crate::support::idp::Idp;
 use crate::support::node::{Node, group, oidc};
 use crate::support::person::{Page, Person, asks, silently};
+use crate::support::saml_idp::Idp as SamlIdp;
 
 async fn one() -> (Idp, Node) {
     let idp = Idp::start().await;
@@ -271,6 +273,30 @@ async fn logins_that_ended_after_many_attempts_leave_nothing_that_takes_room() {
     let mut bob = Person::new();
     let page = bob.is_shown(&node, asks("group", Ask::default())).await;
     bob.opens(&node, &idp.signs_in(page.leads_to())).await.told();
+}
+
+#[tokio::test]
+async fn of_many_attempts_of_one_login_that_begin_at_once_no_more_are_kept_than_its_browser_has_cookies_for() {
+    let idp = SamlIdp::start().await;
+    let node = Node::new(json!([saml("first", &idp), group("group", &["first"])]));
+    let mut alice = Person::new();
+    request(&alice.is_shown(&node, asks("group", Ask::default())).await);
+    let again = format!("/login/again?login={}", alice.login_cookies()[0].rsplit('-').next().unwrap());
+    // Each has read the login before the first of them is kept: their requests are written off this thread.
+    let all = (0..50).map(|_| {
+        let (mut copy, node, again) = (alice.clone(), &node, &again);
+        async move { (copy.opens(node, again).await, copy) }
+    });
+    let all = futures::future::join_all(all).await;
+    assert!(node.cache.len() <= 1 + 6, "the login and its newest attempts: {}", node.cache.len());
+    let mut signed_in = 0;
+    for (page, mut copy) in all {
+        let page = brings(&mut copy, &node, &idp, &request(&page)).await;
+        assert!(page.status == StatusCode::OK || page.status == StatusCode::BAD_REQUEST, "{}", page.body);
+        signed_in += usize::from(copy.session_cookie().is_some());
+    }
+    assert_eq!(signed_in, 1);
+    assert_eq!(node.cache.len(), 1, "that an assertion was used is all that is left");
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ fn an_answer_of_a_member_that_died_since_is_as_good_however_long_it_waits_to_be_
             let back = (page.status == StatusCode::SEE_OTHER).then(|| second.signs_in(page.leads_to()))?;
             Some(bob.opens(&node, &back).await.told())
         };
-        eventually("the first is given up", signs_in_at_the_second).await;
+        eventually("the first is given up", &signs_in_at_the_second).await;
         let (let_go, held) = std::sync::mpsc::channel::<()>();
         let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
         let mut bringing = Box::pin(alice.posts(&node, &answer.path, &form));

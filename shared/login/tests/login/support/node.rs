@@ -25,6 +25,7 @@ pub(crate) struct Node {
     pub(crate) login: Arc<Login>,
     pub(crate) router: Router,
     pub(crate) told: Arc<Told>,
+    pub(crate) cache: Cache,
     tasks: JoinSet<()>,
     shutdown: CancellationToken,
     _dir: Arc<tempfile::TempDir>,
@@ -116,7 +117,7 @@ impl Node {
         let login = Login::new(LoginParts {
             connectors: Connector::build(&config, &parts).unwrap(),
             config,
-            cache,
+            cache: cache.clone(),
             decisions: DecisionLog::new(1000),
             sealer: Sealer::from_state(dir.path()).unwrap(),
             public_url: Url::parse(ORIGIN).unwrap(),
@@ -125,7 +126,7 @@ impl Node {
         let told = Arc::new(Told::default());
         login.add_mode(told.clone());
         let router = login.router();
-        Self { login, router, told, tasks: JoinSet::new(), shutdown: CancellationToken::new(), _dir: dir }
+        Self { login, router, told, cache, tasks: JoinSet::new(), shutdown: CancellationToken::new(), _dir: dir }
     }
 
     /// Starts probes and expiry.
