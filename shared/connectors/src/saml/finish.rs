@@ -172,6 +172,7 @@ impl Saml {
         answer.param("SAMLResponse").map_or_else(|| refuse("the answer has no SAMLResponse"), Ok)
     }
 
+    /// Judges a response on a bench, unless another answer to the same request is there.
     async fn judge(
         &self,
         known: &Arc<Published>,
@@ -179,10 +180,20 @@ impl Saml {
         response: &str,
         from: Network,
     ) -> Result<Result<Judged, Unbelieved>, Failure> {
+        let busy = || {
+            let log = self.said("another answer to the same request is being looked at");
+            Failure { busy: true, ..Failure::unavailable(log) }
+        };
+        let enter = |request: &String| self.benches.answered.enter(request).ok_or_else(busy);
+        let place = attempt.request.as_ref().map(enter).transpose()?;
         let (known, settings) = (Arc::clone(known), Arc::clone(&self.settings));
         let (response, attempt, now) = (response.to_owned(), attempt.clone(), ambient::unix_now());
         let bench = if attempt.request.is_some() { &self.benches.answers } else { &self.benches.anybodys };
-        let judged = bench.run_for(from, move || judge(&response, &known, &settings, &attempt, now)).await;
+        let judged = bench.run_for(from, move || {
+            let _place = place;
+            judge(&response, &known, &settings, &attempt, now)
+        });
+        let judged = judged.await;
         judged.map_err(|undone| work::failure(undone, self.name()))
     }
 

@@ -113,8 +113,38 @@ fn whose_browser_goes_while_an_answer_waits_brings_it_again_and_is_signed_in() {
         }
         drop(let_go);
         stuck.await.unwrap();
+        // The work for the one who went is done now, and it was the only one in front.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
         assert_eq!(alice.posts(&node, &answer.path, &form).await.told()["sub"], "e-1");
         let again = stopped.posts(&node, &answer.path, &form).await;
+        assert_eq!(again.status, StatusCode::BAD_REQUEST, "and good once: {}", again.body);
+    });
+}
+
+#[test]
+fn of_many_copies_of_one_answer_one_is_looked_at_and_the_others_are_brought_again_at_once() {
+    with_one_thread_for_work(async {
+        let idp = SamlIdp::start().await;
+        let node = Node::new(json!([saml("first", &idp), group("group", &["first"])]));
+        let mut alice = Person::new();
+        let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+        let answer = idp.signs_in(&request(&page));
+        let form: Vec<_> = answer.params.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
+        let mut copy = alice.clone();
+        let mut looked_at = Box::pin(alice.posts(&node, &answer.path, &form));
+        assert!(futures::poll!(&mut looked_at).is_pending());
+        for _ in 0..2 * ROOM {
+            let page = copy.posts(&node, &answer.path, &form).await;
+            assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(page.body.contains("need not sign in again"), "{}", page.body);
+            assert!(futures::poll!(&mut looked_at).is_pending(), "it has lost nothing by that");
+        }
+        drop(let_go);
+        stuck.await.unwrap();
+        assert_eq!(looked_at.await.told()["sub"], "e-1");
+        let again = copy.posts(&node, &answer.path, &form).await;
         assert_eq!(again.status, StatusCode::BAD_REQUEST, "and good once: {}", again.body);
     });
 }
