@@ -1,8 +1,10 @@
 //! Logins at members that speak SAML: their answers come as forms, through the browser, and nothing of that is a sample.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
+use mangrove_cache::{Records, Shelf};
 use mangrove_connectors::{Answer, Ask, Prompt};
 use mangrove_keys::ambient;
 use mangrove_saml::uris;
@@ -116,6 +118,30 @@ async fn a_response_that_is_brought_twice_signs_nobody_in_the_second_time() {
     let mut thief = Person::new();
     assert_eq!(thief.posts(&node, &answer.path, &form).await.status, StatusCode::BAD_REQUEST);
     assert!(copy.session_cookie().is_none() && thief.session_cookie().is_none());
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_while_there_is_no_room_to_note_it_is_as_good_afterwards_and_good_once() {
+    let (idp, _, node) = mesh().await;
+    let mut alice = Person::new();
+    let page = alice.is_shown(&node, asks("group", Ask::default())).await;
+    let answer = idp.signs_in(&request(&page));
+    let form: Vec<_> = answer.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (others, minute) = (Shelf::new("others"), Duration::from_secs(60));
+    let mut number = 0;
+    while node.cache.put(others, &number.to_string(), Vec::new(), minute).await.is_ok() {
+        number += 1;
+    }
+    let page = alice.posts(&node, &answer.path, &form).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+    assert!(alice.session_cookie().is_none());
+    for number in 0..number {
+        node.cache.forget(others, &number.to_string()).await.unwrap();
+    }
+    let mut twice = alice.clone();
+    assert_eq!(alice.posts(&node, &answer.path, &form).await.told()["sub"], "e-1");
+    assert_eq!(twice.posts(&node, &answer.path, &form).await.status, StatusCode::BAD_REQUEST);
+    assert!(twice.session_cookie().is_none());
 }
 
 /// Brings each node an answer at the same moment: who is signed in then.
