@@ -342,9 +342,7 @@ fn read<T: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
 
 /// Whether each attempt on these shelves stands in its login's list, if that is open.
 #[cfg(test)]
-pub(crate) fn all_are_listed(
-    shelves: &std::collections::BTreeMap<(&'static str, String), Vec<u8>>,
-) -> bool {
+pub(crate) fn all_are_listed(shelves: &std::collections::BTreeMap<(&'static str, String), Vec<u8>>) -> bool {
     let mut attempts = shelves.iter().filter(|((shelf, _), _)| *shelf == TICKETS.0);
     attempts.all(|((_, key), ticket)| {
         let ticket: Option<Ticket> = read(Some(ticket.clone()));

@@ -294,7 +294,11 @@ mod tests {
         }
         assert_eq!(counted(&crowds).1, 1, "it is one login");
         let all = crowds.bytes_of(&read_by_all, MOST_LOGINS);
-        assert_eq!(crowds.all().taken, all, "with as many attempts as are kept, though none knew of the others");
+        assert_eq!(
+            crowds.all().taken,
+            all,
+            "with as many attempts as are kept, though none knew of the others"
+        );
         assert_eq!(enters(&crowds, "192.0.2.2", "another"), ["login"], "and so it makes room");
     }
 

@@ -102,10 +102,12 @@ mod tests {
         let place = || benches.answered.enter("a request");
         let (let_go, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<()>();
-        let work = place().map(|place| move || {
-            let _place = place;
-            _ = held.recv();
-            drop(done);
+        let work = place().map(|place| {
+            move || {
+                let _place = place;
+                _ = held.recv();
+                drop(done);
+            }
         });
         {
             let asked = std::pin::pin!(benches.answers.run(work.unwrap()));

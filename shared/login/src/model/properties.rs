@@ -23,7 +23,8 @@ pub(crate) const KEPT: &str =
     "whose answer was not looked at can bring it again, whether they were told to or went meanwhile";
 
 /// Listed.
-pub(crate) const LISTED: &str = "every attempt of an open login stands in its list, by which it is counted and dropped";
+pub(crate) const LISTED: &str =
+    "every attempt of an open login stands in its list, by which it is counted and dropped";
 
 /// The mesh, from one beginning on.
 #[derive(Debug, Clone)]

@@ -276,7 +276,7 @@ async fn logins_that_ended_after_many_attempts_leave_nothing_that_takes_room() {
 }
 
 #[tokio::test]
-async fn of_many_attempts_of_one_login_that_begin_at_once_no_more_are_kept_than_its_browser_has_cookies_for() {
+async fn many_attempts_of_one_login_at_once_leave_no_more_than_its_browser_has_cookies_for() {
     let idp = SamlIdp::start().await;
     let node = Node::new(json!([saml("first", &idp), group("group", &["first"])]));
     let mut alice = Person::new();

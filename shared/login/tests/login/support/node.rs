@@ -126,7 +126,15 @@ impl Node {
         let told = Arc::new(Told::default());
         login.add_mode(told.clone());
         let router = login.router();
-        Self { login, router, told, cache, tasks: JoinSet::new(), shutdown: CancellationToken::new(), _dir: dir }
+        Self {
+            login,
+            router,
+            told,
+            cache,
+            tasks: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+            _dir: dir,
+        }
     }
 
     /// Starts probes and expiry.
