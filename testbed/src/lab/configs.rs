@@ -75,6 +75,11 @@ impl Client {
             decrypts: false,
         }
     }
+
+    /// Whether a service provider signs its wish that a session ends, and has a place for the answer. Who lacks either wishes nothing.
+    pub fn can_sign_out(&self) -> bool {
+        !self.logout_urls.is_empty() && self.certificate.is_some()
+    }
 }
 
 /// The clients of these nodes at the servers of one IdP, one for each protocol and id.

@@ -9,13 +9,23 @@ use super::synthetic::{Product, Story};
 use crate::history::{MILLISECOND, SECOND};
 use crate::language::{Bound, Expectation, Limit, Meanwhile, Measure};
 
-/// What is expected, of which run, and how the product is broken.
+/// How a product is broken: in words, and done.
+type Break = (&'static str, fn(&mut Product));
+
+/// What is expected, of which run, and how the product is broken, each way for itself.
 struct Trial {
     bound: Bound,
     region: Option<&'static str>,
     good: Story,
-    broken: (&'static str, fn(&mut Product)),
+    broken: Vec<Break>,
     thin: fn(&mut Story),
+}
+
+impl Trial {
+    fn or(mut self, other: Break) -> Self {
+        self.broken.push(other);
+        self
+    }
 }
 
 fn nobody_comes(story: &mut Story) {
@@ -31,11 +41,11 @@ fn trial(measure: Measure) -> Trial {
     let none = Bound::Exactly(Limit::Count(0.0));
     let within = |seconds| Bound::AtMost(Limit::Time(Duration::from_secs(seconds)));
     let said = |yes| Bound::Exactly(Limit::Yes(yes));
-    let usual = |bound, broken| Trial {
+    let usual = |bound, broken: Break| Trial {
         bound,
         region: None,
         good: Story::one_root_cut(),
-        broken,
+        broken: vec![broken],
         thin: nobody_comes,
     };
     match measure {
@@ -135,6 +145,7 @@ fn trial(measure: Measure) -> Trial {
         Measure::StillSignedIn => Trial {
             good: Story { sign_outs: true, ..Story::one_root_cut() },
             ..usual(none, ("ends no session", |product| product.keeps_who_signs_out = true))
+                .or(("always says that somebody could not be told", |product| product.cries_wolf = true))
         },
         Measure::BrowsersAgree => Trial {
             good: Story { twins: true, ..Story::one_root_cut() },
@@ -174,9 +185,10 @@ fn every_measure_is_kept_by_a_good_product_and_fails_on_a_broken_one_and_is_void
         let (code, ruling, found) = tried(&trial.good, measure, &trial);
         assert_eq!((code, ruling), (0, Ruling::Holds), "{name}, good product: {found}");
 
-        let (what, breaks) = trial.broken;
-        let (code, ruling, found) = tried(&trial.good.clone().with(breaks), measure, &trial);
-        assert_eq!((code, ruling), (1, Ruling::Fails), "{name}, {what}: {found}");
+        for &(what, breaks) in &trial.broken {
+            let (code, ruling, found) = tried(&trial.good.clone().with(breaks), measure, &trial);
+            assert_eq!((code, ruling), (1, Ruling::Fails), "{name}, {what}: {found}");
+        }
 
         let mut thin = trial.good.clone();
         (trial.thin)(&mut thin);

@@ -129,6 +129,27 @@ fn a_word_that_somebody_could_not_be_told_excuses_whom_nobody_could_tell_and_nob
 }
 
 #[test]
+fn a_word_that_somebody_could_not_be_told_has_to_be_true_of_somebody() {
+    let noticed = SignOut { notices: vec!["corp could not be told".into()], ..leaves(10, &ALL) };
+    let story = || vec![comes(signs_in(1, 1, &ALL)), goes(noticed.clone()), comes(signs_in(20, 1, &ALL))];
+    let (_, after, why) = judged(mesh(), quiet, story());
+    assert_eq!(after, After::StillSignedIn);
+    assert_eq!(why, "a page said that somebody could not be told, and everybody could");
+
+    for server in ["corp", "root-dc1"] {
+        let dead = |hand: Hand| {
+            hand.process(5, server, ProcessState::Stopped).process(15, server, ProcessState::Running)
+        };
+        assert_eq!(judged(mesh(), dead, story()).1, After::Out, "{server}");
+    }
+    let mut without_logout = mesh();
+    without_logout.servers[0].signs_out = false;
+    assert_eq!(judged(without_logout, quiet, story()).1, After::Out);
+    let never_there = story().split_off(1);
+    assert_eq!(judged(mesh(), quiet, never_there).1, After::Out, "nobody knows who it was about");
+}
+
+#[test]
 fn a_session_of_before_a_sign_out_that_was_honest_is_held_against_that_one() {
     let noticed = SignOut { notices: vec!["corp could not be told".into()], ..leaves(10, &ALL[..1]) };
     let elsewhere = ["root-dc2"];

@@ -68,6 +68,11 @@ impl Provider for Keycloak {
         signed.into_iter().chain(encrypted).collect()
     }
 
+    /// By SAML for those only who can ask it to.
+    fn signs_out(&self, clients: &[Client]) -> bool {
+        clients.iter().filter(|client| client.protocol == Protocol::Saml).all(Client::can_sign_out)
+    }
+
     fn config_file(&self) -> &'static str {
         REALM
     }

@@ -62,7 +62,7 @@ impl Provider for Simplesamlphp {
 
     /// Only who signs the wish for it is heard, and answered.
     fn signs_out(&self, clients: &[Client]) -> bool {
-        clients.iter().all(|client| !client.logout_urls.is_empty() && client.certificate.is_some())
+        clients.iter().all(Client::can_sign_out)
     }
 
     fn config_file(&self) -> &'static str {

@@ -1,6 +1,7 @@
 //! The end of each sign-out: whether the person was brought back to the application, and whether they were signed out. The latter
 //! shows in what came after: the application's page, its tokens, and the next login in the same browser, which has to ask for a
-//! password. It need not where a page had said that somebody could not be told, and whoever answered then could not.
+//! password. It need not where a page had said that somebody could not be told, and whoever answered then could not. A page that says so
+//! where everybody could be told is no better than none.
 
 use std::collections::BTreeMap;
 
@@ -163,9 +164,15 @@ impl<'a> SignOuts<'a> {
     /// The next login after a sign-out, answered by a session of `whose` if nobody asked for a password.
     fn came_again(&mut self, world: &World<'a>, login: &Login, waiting: usize, whose: Option<&'a str>) {
         if login.acts.passwords > 0 {
+            let for_nothing = self.said_for_nothing(world, &login.person, waiting);
             let judged = &mut self.judged[waiting];
-            if judged.after == After::Unknown {
-                judged.after = After::Out;
+            match judged.after {
+                After::Unknown if for_nothing => {
+                    judged
+                        .still("a page said that somebody could not be told, and everybody could".to_owned());
+                }
+                After::Unknown => judged.after = After::Out,
+                _ => {}
             }
             return;
         }
@@ -188,6 +195,21 @@ impl<'a> SignOuts<'a> {
         }
     }
 
+    /// Whether a page said of this sign-out that somebody could not be told, and each server with a session of this browser could.
+    fn said_for_nothing(&self, world: &World<'a>, person: &str, number: usize) -> bool {
+        let mut untold = self.untold(world, person, number);
+        untold.retain(|server| server.by_browser); // a directory has no session of anybody's browser
+        let could = |server: &&Server| self.could_be_told(world, person, number, &server.name, DEEPEST);
+        !self.judged[number].sign_out.notices.is_empty() && !untold.is_empty() && untold.iter().all(could)
+    }
+
+    /// Servers with a session of this browser that this sign-out did not reach.
+    fn untold(&self, world: &World<'a>, person: &str, number: usize) -> Vec<&'a Server> {
+        let kept = self.keeps.get(person).into_iter().flatten();
+        let of_this = kept.filter(|(_, keeps)| matches!(keeps, Keeps::Untold(it) if *it == number));
+        of_this.filter_map(|(name, _)| world.server(name)).collect()
+    }
+
     /// Whether a server could have been told of this sign-out: the person could have gone there all the time, and so could a node
     /// that had asked it for this session and could itself be told.
     fn could_be_told(
@@ -198,7 +220,7 @@ impl<'a> SignOuts<'a> {
         server: &str,
         deepest: usize,
     ) -> bool {
-        let (Some(server), Some(kept)) = (world.server(server), self.keeps.get(person)) else { return false };
+        let Some(server) = world.server(server) else { return false };
         let (sign_out, back) = (self.judged[number].sign_out, self.judged[number].back);
         if sign_out.began_at.is_some() && back == Back::CutOff {
             return false; // it did not begin
@@ -209,9 +231,8 @@ impl<'a> SignOuts<'a> {
         if !there || app.is_some_and(|app| app.upstreams.contains(&server.name)) {
             return there;
         }
-        let of_this = kept.iter().filter(|(_, keeps)| matches!(keeps, Keeps::Untold(it) if *it == number));
-        let nodes = of_this.filter_map(|(name, _)| world.server(name));
-        let mut askers = nodes.filter(|node| node.upstreams.contains(&server.name));
+        let untold = self.untold(world, person, number);
+        let mut askers = untold.iter().filter(|node| node.upstreams.contains(&server.name));
         askers.any(|node| {
             world.answers_in(&node.region, server, during)
                 && deepest > 0

@@ -185,6 +185,7 @@ impl Story {
         let lost = self.product.loses_who_signs_out;
         let outcome =
             if lost { SignOutOutcome::NoAnswer { trouble: Trouble::Timeout } } else { SignOutOutcome::Back };
+        let notice = self.product.cries_wolf.then(|| "corp could not be told".to_owned());
         let left = SignOut {
             person: person.clone(),
             app: app(branch),
@@ -192,7 +193,7 @@ impl Story {
             began_at: None,
             start,
             outcome,
-            notices: Vec::new(),
+            notices: notice.into_iter().collect(),
             still: Vec::new(),
             hops,
         };

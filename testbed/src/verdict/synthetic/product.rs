@@ -24,6 +24,8 @@ pub(crate) struct Product {
     pub(crate) keeps_who_signs_out: bool,
     /// Sends who signs out to a page that never comes.
     pub(crate) loses_who_signs_out: bool,
+    /// Says to all who sign out that somebody could not be told.
+    pub(crate) cries_wolf: bool,
     /// Maps the e-mail address of who comes under a fault to something else.
     pub(crate) other_email_under_fault: bool,
     /// Tries a password at the next provider as well when a fault takes the first.
@@ -54,6 +56,7 @@ impl Product {
             forgets_sessions_under_fault: false,
             keeps_who_signs_out: false,
             loses_who_signs_out: false,
+            cries_wolf: false,
             other_email_under_fault: false,
             sends_passwords_on: false,
             slower_under_fault: 0,

@@ -90,6 +90,19 @@ fn a_root_with_a_key_has_to_sign_and_is_told_in_secret() {
 }
 
 #[test]
+fn a_session_ends_at_the_wish_of_whoever_asks_by_oidc_or_can_sign_and_be_answered() {
+    let oidc = Client::new(Protocol::Oidc, "root", Some("s3cret"));
+    let saml = Client {
+        logout_urls: vec!["https://root.mesh.test/saml/corp/logout".into()],
+        certificate: Some("/lab/saml.pem".into()),
+        ..Client::new(Protocol::Saml, "https://root.mesh.test", None)
+    };
+    assert!(Keycloak.signs_out(&[oidc.clone(), saml.clone()]));
+    assert!(!Keycloak.signs_out(&[oidc.clone(), Client { certificate: None, ..saml.clone() }]));
+    assert!(!Keycloak.signs_out(&[oidc, Client { logout_urls: vec![], ..saml }]));
+}
+
+#[test]
 fn what_is_imported_is_begun_anew_when_realm_or_key_is_another_and_only_then() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
