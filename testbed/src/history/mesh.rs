@@ -149,6 +149,14 @@ pub struct Person {
     pub twin_of: Option<String>,
 }
 
+/// What people are, half of them each: an attribute at every identity provider of the lab, and a group where one has groups.
+pub const ROLES: [&str; 2] = ["clerk", "engineer"];
+
+/// What somebody of this name is.
+pub fn role_of(name: &str) -> &'static str {
+    ROLES[usize::from(name.bytes().last().is_some_and(|last| last % 2 == 1))]
+}
+
 /// A part of a run in which the same people do the same as in the other round of its pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {

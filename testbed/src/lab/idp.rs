@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::configs::Client;
 use super::foreign::{self, Provider};
+use crate::history::role_of;
 use crate::language::{DOMAIN, Idp, host};
 
 /// Somebody who signs in. Everybody has a password for each directory, and no two of them are the same: who sends one to another
@@ -52,13 +53,10 @@ pub struct Member {
     pub hash: String,
 }
 
-/// What people are, half of them each: an attribute, and a group where an IdP has groups.
-pub const ROLES: [&str; 2] = ["clerk", "engineer"];
-
 impl Member {
     /// The same at every IdP.
     pub fn role(&self) -> &'static str {
-        ROLES[usize::from(self.name.bytes().last().is_some_and(|last| last % 2 == 1))]
+        role_of(&self.name)
     }
 
     /// The same at every IdP.

@@ -3,7 +3,7 @@
 
 use super::read::{Problems, Reader};
 use super::tree::Place;
-use super::{Expectation, Measure, People, Topology, rounds};
+use super::{Expectation, IdpKind, Measure, People, Topology, rounds};
 use crate::history::StepKind;
 
 /// Expectations that cannot have enough attempts. A run of such a topology can fail, and never pass.
@@ -79,6 +79,9 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
             "can come: nobody's application renews any",
             "write `renews: yes` at an application, and `keep-session: yes` at people who use it",
         )),
+        Measure::PasswordsRefused if !topology.idps.iter().any(|idp| says_what_it_refuses(idp.kind)) => {
+            Some((0, "can come: no IdP says which it refuses", "let one be `kind: slapd` or `simplesamlphp`"))
+        }
         Measure::SignOutsLost | Measure::StillSignedIn => {
             Some((sign_outs(), "sign-outs at most can come", more))
         }
@@ -95,6 +98,11 @@ fn most(topology: &Topology, expected: &Expectation) -> Option<(u64, &'static st
 /// Whether these people come back to an application that renews their tokens.
 fn renews(topology: &Topology, people: &People) -> bool {
     people.keep_session && topology.apps.iter().any(|app| app.name == people.app && app.renews)
+}
+
+/// Whether an IdP of this kind says which passwords it refuses, so that the lab hears it.
+fn says_what_it_refuses(kind: IdpKind) -> bool {
+    matches!(kind, IdpKind::Slapd | IdpKind::Simplesamlphp)
 }
 
 #[cfg(test)]
@@ -138,6 +146,7 @@ expect:
             ("first login after fault: 1s", "", "needs 3 attempts, and 1 can come: one for each fault"),
             ("sessions lost: 0", "", "nobody keeps a session"),
             ("tokens renewed: 100%", "", "nobody's application renews any"),
+            ("passwords refused: 0", "", "no IdP says which it refuses"),
         ] {
             let found = lacking(expect, settings);
             assert!(found.len() == 1 && found[0].0 == 10 && found[0].1.contains(what), "{expect}: {found:?}");

@@ -96,7 +96,7 @@ pub enum Measure {
     Slower,
     /// `one person, one subject`: the map person to (iss, sub) is one-to-one.
     OneSubject,
-    /// `same attributes`: these are there, and one person's are the same in every answer at an application.
+    /// `same attributes`: these are there, one person's are the same in every answer at an application, and not everybody's is the same.
     SameAttributes,
     /// `passwords refused`: count of passwords that were given to an identity provider that has another one.
     PasswordsRefused,

@@ -117,7 +117,8 @@ fn trial(measure: Measure) -> Trial {
         Measure::SameAttributes => usual(
             said(true),
             ("another address under a fault", |product| product.other_email_under_fault = true),
-        ),
+        )
+        .or(("one address for all", |product| product.one_email_for_all = true)),
         Measure::PasswordsRefused => {
             usual(none, ("sends passwords on under a fault", |product| product.sends_passwords_on = true))
         }

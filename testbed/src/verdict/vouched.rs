@@ -9,10 +9,11 @@ use crate::history::{Hop, Login, Server, ServerKind};
 use crate::language::{Expectation, Meanwhile};
 
 /// Where nodes take a password that they check themselves or at a directory.
-const PASSWORD_PAGE: &str = "/login/password";
+pub(super) const PASSWORD_PAGE: &str = "/login/password";
 
 impl Court<'_, '_> {
-    /// For how many of those signed in the server vouched. Attempts are logins since the first fault of which it is known who vouched.
+    /// For how many of those signed in the server vouched. Attempts are logins since the first fault; where nobody knows who vouched it
+    /// was not this one.
     pub(super) fn vouched(&self, expected: &Expectation) -> Finding {
         let wanted = expected.about.first().map(String::as_str).unwrap_or_default();
         let (mut by_it, mut other) = (0_usize, None);

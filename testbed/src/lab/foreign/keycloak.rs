@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::super::configs::{Client, Protocol};
-use super::super::idp::{Member, ROLES};
+use super::super::idp::Member;
 use super::super::mesh::secret;
 use super::{Launch, Provider, Site, Software, uuid};
-use crate::history::Particular;
+use crate::history::{Particular, ROLES};
 use crate::language::{DOMAIN, host};
 
 /// The kind `keycloak`.

@@ -10,9 +10,10 @@ use std::io;
 use mangrove_config::Connector;
 
 use super::super::configs::{Client, Protocol};
-use super::super::idp::{Member, ROLES};
+use super::super::idp::Member;
 use super::super::mesh::secret;
 use super::{Launch, Provider, Site, Software, uuid};
+use crate::history::ROLES;
 use crate::language::{DOMAIN, host};
 
 /// The program.

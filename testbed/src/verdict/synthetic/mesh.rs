@@ -1,7 +1,7 @@
 //! The mesh on paper, and what its browsers ask.
 
 use crate::history::{
-    Hop, Link, MILLISECOND, Micros, Person, Probing, Run, SECOND, Server, ServerKind, Trouble,
+    Foreign, Hop, Link, MILLISECOND, Micros, Person, Probing, Run, SECOND, Server, ServerKind, Trouble,
 };
 
 pub(super) const ROOTS: [(&str, &str); 2] = [("root-dc1", "dc1"), ("root-dc2", "dc2")];
@@ -72,7 +72,10 @@ pub(crate) fn mesh() -> Run {
         probing,
         foreign: None,
     };
-    let mut servers = vec![server("corp", "cloud", ServerKind::Idp, &[])];
+    let mut corp = server("corp", "cloud", ServerKind::Idp, &[]);
+    // It says which passwords it refuses.
+    corp.foreign = Some(Foreign { product: "SimpleSAMLphp".into(), ..Foreign::default() });
+    let mut servers = vec![corp];
     servers.extend(ROOTS.map(|(root, region)| server(root, region, ServerKind::Root, &["corp"])));
     for branch in BRANCHES {
         servers.push(server(&edge(branch), branch, ServerKind::Edge, &["root-dc1", "root-dc2"]));

@@ -131,10 +131,14 @@ impl Story {
         let slower = if fault { product.slower_under_fault } else { 0 };
         let slower = slower + (product.machine)((begun - BEGIN) / SECOND);
         let mut at = at + slower;
-        let steps =
-            [(root, "oauth2/auth"), ("corp", "oauth2/auth"), ("corp", "sign-in"), (root, "oidc/callback")];
-        for (server, path) in steps {
-            at = hop(&mut login.hops, at, "GET", format!("{}/{path}", host(server)), 40 + chance.below(8));
+        let steps = [
+            ("GET", root, "oauth2/auth"),
+            ("GET", "corp", "oauth2/auth"),
+            ("POST", "corp", "sign-in"),
+            ("GET", root, "oidc/callback"),
+        ];
+        for (method, server, path) in steps {
+            at = hop(&mut login.hops, at, method, format!("{}/{path}", host(server)), 40 + chance.below(8));
         }
         for (server, path) in [
             (edge(&login.region), "oidc/callback"),
@@ -162,7 +166,7 @@ impl Story {
         };
         let lab_person = (!product.hides_the_attribute).then_some(really);
         let other = if product.other_email_under_fault && fault { "other-" } else { "" };
-        let email = format!("{other}{person}@{}", host("mail"));
+        let email = format!("{other}{}", self.email(person));
         Who {
             iss: format!("https://{}", host(&edge(branch))),
             sub,
@@ -170,6 +174,12 @@ impl Story {
             claims: [("email".to_owned(), email.into())].into(),
             ..Who::default()
         }
+    }
+
+    /// What applications hear is somebody's address.
+    fn email(&self, person: &str) -> String {
+        let whose = if self.product.one_email_for_all { "everybody" } else { person };
+        format!("{whose}@{}", host("mail"))
     }
 
     /// Somebody signs out, and signs in again with the same browser.
@@ -218,7 +228,7 @@ impl Story {
             lab_person: Some(person.clone()),
             sub: format!("corp|{person}"),
             iss: format!("https://{}", host(&edge(branch))),
-            claims: [("email".to_owned(), format!("{person}@{}", host("mail")).into())].into(),
+            claims: [("email".to_owned(), self.email(&person).into())].into(),
             ..Who::default()
         });
         let kind = match number % 8 {

@@ -28,6 +28,8 @@ pub(crate) struct Product {
     pub(crate) cries_wolf: bool,
     /// Maps the e-mail address of who comes under a fault to something else.
     pub(crate) other_email_under_fault: bool,
+    /// Maps everybody's e-mail address to one.
+    pub(crate) one_email_for_all: bool,
     /// Tries a password at the next provider as well when a fault takes the first.
     pub(crate) sends_passwords_on: bool,
     /// Everybody is slower under a fault by so much.
@@ -58,6 +60,7 @@ impl Product {
             loses_who_signs_out: false,
             cries_wolf: false,
             other_email_under_fault: false,
+            one_email_for_all: false,
             sends_passwords_on: false,
             slower_under_fault: 0,
             hides_the_attribute: false,
