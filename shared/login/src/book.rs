@@ -295,25 +295,9 @@ impl<R: Records> Book<R> {
         once: &Once,
         unix: u64,
     ) -> Result<bool, CacheError> {
-        let (key, left) = spent(issuer, once, unix);
-        self.cache.put_new(SPENT, &key, Vec::new(), left).await
-    }
-
-    /// The same for the attempt that it answers, which says so as often as it likes: true unless it was used for something else. Who
-    /// is signed in by it is whoever uses up the attempt.
-    pub(crate) async fn use_for(
-        &self,
-        (state, secret): (&str, &str),
-        issuer: Option<&str>,
-        once: &Once,
-        unix: u64,
-    ) -> Result<bool, CacheError> {
-        let (key, left) = spent(issuer, once, unix);
-        let attempt = ticket_key(state, secret).into_bytes();
-        if self.cache.put_new(SPENT, &key, attempt.clone(), left).await? {
-            return Ok(true);
-        }
-        Ok(self.cache.get(SPENT, &key).await?.is_some_and(|by| by == attempt))
+        let key = digest::text("once", &[issuer.unwrap_or_default().as_bytes(), once.id.as_bytes()]);
+        let left = Duration::from_secs(once.until.saturating_sub(unix).saturating_add(1));
+        self.cache.put_new(SPENT, &key, Vec::new(), left.min(LIFE)).await
     }
 
     /// Keeps a logout.
@@ -350,13 +334,6 @@ pub(crate) fn all_are_listed(shelves: &std::collections::BTreeMap<(&'static str,
         let flow: Option<Flow> = read(flow.cloned());
         flow.is_none_or(|flow| flow.attempts.contains(key))
     })
-}
-
-/// Where it is noted that something was used, and for how long.
-fn spent(issuer: Option<&str>, once: &Once, unix: u64) -> (String, Duration) {
-    let key = digest::text("once", &[issuer.unwrap_or_default().as_bytes(), once.id.as_bytes()]);
-    let left = Duration::from_secs(once.until.saturating_sub(unix).saturating_add(1));
-    (key, left.min(LIFE))
 }
 
 fn flow_key(id: &str) -> String {

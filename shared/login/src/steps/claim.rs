@@ -2,7 +2,7 @@
 //! anything comes of the answer.
 
 use mangrove_cache::CacheError;
-use mangrove_connectors::{Answer, Failure, Identity, Pending};
+use mangrove_connectors::{Answer, Pending};
 
 use super::{Astray, World};
 use crate::book::{Flow, How, Ticket};
@@ -45,23 +45,6 @@ impl Attempt {
     /// The cache fails.
     pub(super) async fn use_up<W: World>(&self, world: &W) -> Result<bool, CacheError> {
         world.book().take(&self.state, &self.secret).await
-    }
-
-    /// Uses what `identity` was vouched for with, if it is good once, for this attempt; the failure if it was used before, for
-    /// something else.
-    ///
-    /// # Errors
-    /// The cache fails; the same again may work.
-    pub(super) async fn uses<W: World>(
-        &self,
-        world: &W,
-        identity: Identity,
-    ) -> Result<Result<Identity, Failure>, CacheError> {
-        let Some(once) = &identity.once else { return Ok(Ok(identity)) };
-        let (attempt, issuer) = ((self.state.as_str(), self.secret.as_str()), identity.issuer.as_deref());
-        let is_first = world.book().use_for(attempt, issuer, once, world.unix_now()).await?;
-        let log = || format!("{}: what the browser brought was used before", self.member);
-        Ok(if is_first { Ok(identity) } else { Err(Failure::protocol(log())) })
     }
 
     /// Keeps it for as long as one that begins now; false if it was used up meanwhile.

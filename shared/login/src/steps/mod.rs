@@ -129,8 +129,8 @@ pub(crate) async fn again<W: World>(world: &W, login: &str, way: Onward) -> Resu
 /// Takes an upstream's answer to its end.
 ///
 /// # Errors
-/// The cache fails, and nothing is known about the login. Where the answer can be looked at again, it can be brought again: nothing
-/// was done to the login, unless its cache failed in the very step that uses up the attempt, or later.
+/// The cache fails, and nothing is known about the login. Where the answer can be looked at again, nothing was done to it before the
+/// attempt was used up; that it was used is noted in the room which the attempt gave back.
 pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Step, CacheError> {
     let (mut flow, attempt) = match claim::find(world, answer).await? {
         Ok(found) => found,
@@ -148,7 +148,6 @@ pub(crate) async fn answered<W: World>(world: &W, answer: &Answer) -> Result<Ste
         Err(failure) if failure.busy && looked_at_first && !flow.silent() => {
             return not_looked_at(world, flow, attempt, failure, answer).await;
         }
-        Ok(identity) => attempt.uses(world, identity).await?,
         outcome => outcome,
     };
     if looked_at_first && !attempt.use_up(world).await? {
@@ -168,8 +167,14 @@ pub(crate) async fn came_of<W: World>(
     outcome: Result<Identity, Failure>,
 ) -> Result<Step, CacheError> {
     match outcome {
+        // A browser carried it here: no sample, and good once.
+        Ok(Identity { once: Some(once), issuer, .. })
+            if !world.book().first_use(issuer.as_deref(), &once, world.unix_now()).await? =>
+        {
+            let failure = Failure::protocol(format!("{member}: what the browser brought was used before"));
+            failed(world, flow, Failed { member, failure }).await
+        }
         Ok(identity) => {
-            // What a browser carried here is no sample.
             if identity.once.is_none() {
                 world.observe(&member, &Sample::LoginAnswered);
             }

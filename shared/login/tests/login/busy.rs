@@ -179,7 +179,8 @@ fn an_answer_of_a_member_that_died_since_is_as_good_however_long_it_waits_to_be_
         let (let_go, held) = std::sync::mpsc::channel::<()>();
         let stuck = tokio::task::spawn_blocking(move || _ = held.recv());
         let mut bringing = Box::pin(alice.posts(&node, &answer.path, &form));
-        for _ in 0..3 {
+        // So many that a look, which takes as long as one of them, would have ended meanwhile.
+        for _ in 0..100 {
             let others = std::pin::pin!(signs_in_at_the_second());
             match select(&mut bringing, others).await {
                 Either::Left((page, _)) => panic!("nobody looked at it yet: {} {}", page.status, page.body),
