@@ -1,5 +1,7 @@
 //! What of a history stands in the table.
 
+use std::path::Path;
+
 use super::*;
 use crate::history::{Acts, Hop, PathChange, PathState, ProcessChange, Step, StepKind, Visit, Who};
 
@@ -201,4 +203,25 @@ fn what_a_provider_demands_of_one_client_counts_for_logins_of_that_client() {
     assert!(found[0].contains(&format!("| OIDC | 1 |  |  |  |  | {keys} |")), "{}", found[0]);
     let saml = "| SAML | 1 | begun there 1, encrypted assertions 1, signed requests 1 |";
     assert!(found[1].contains(saml), "{}", found[1]);
+}
+
+#[test]
+fn the_page_of_this_repository_tells_of_every_topology_with_software_of_other_makers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/reference/compatibility.md")).unwrap();
+    let anew = "make it anew: `make test-idps`, then copy `out/compatibility.md` to `docs/reference`";
+    assert!(
+        page.starts_with(HEAD),
+        "docs/reference/compatibility.md begins otherwise than this program; {anew}"
+    );
+    let told: BTreeSet<_> = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+    for file in std::fs::read_dir(root.join("topologies/idps")).unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let topology = file.extension().is_some_and(|it| it == "yaml");
+        assert!(
+            !topology || told.contains(name),
+            "docs/reference/compatibility.md does not tell of {name}; {anew}"
+        );
+    }
 }
