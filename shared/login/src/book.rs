@@ -212,7 +212,7 @@ impl<R: Records> Book<R> {
     }
 
     /// Writes a login down with all its attempts, those that were added since it was read and `one_more` among them; which are too
-    /// old now. None if it was closed meanwhile.
+    /// old now. None if it was closed meanwhile. Whom it has tried, and all else, is as the last writer has it.
     async fn write(
         &self,
         flow: &mut Flow,

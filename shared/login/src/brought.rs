@@ -69,15 +69,27 @@ pub(crate) fn bring_again(frame: Frame<'_>, app: &str, answer: &Answer) -> Respo
     later(frame, MANY, &words, Kept::form(&answer.path, &answer.params))
 }
 
-/// This node had no time to look at what a sign-in service says of a logout.
-pub(crate) fn say_again(frame: Frame<'_>, kept: Option<Kept<'_>>) -> Response {
+/// This node had no time to look at what a sign-in service wishes: a logout of whoever is signed in here.
+pub(crate) fn wish_again(frame: Frame<'_>, kept: Option<Kept<'_>>) -> Response {
+    let node = frame.node;
+    let words = format!(
+        "Your sign-in service wants you to be signed out here, and that waits to be checked. You are still signed in at {node}."
+    );
+    logout_waits(frame, "You are not signed out yet", &words, kept)
+}
+
+/// This node had no time to look at what a sign-in service answers to a logout that began here.
+pub(crate) fn answer_again(frame: Frame<'_>, kept: Option<Kept<'_>>) -> Response {
+    let words = "You are signed out here. Whether you are at your sign-in service, too, waits to be checked.";
+    logout_waits(frame, "You are not signed out everywhere yet", words, kept)
+}
+
+fn logout_waits(frame: Frame<'_>, heading: &str, words: &str, kept: Option<Kept<'_>>) -> Response {
     let words = html! {
-        p role="status" {
-            "Your sign-in service wants you to be signed out here, and that waits to be checked. You are still signed in at " (frame.node) "."
-        }
+        p role="status" { (words) }
         p { "Leave this page open: it tries again within a few seconds. If nothing happens, press the button." }
     };
-    later(frame, "You are not signed out yet", &words, kept)
+    later(frame, heading, &words, kept)
 }
 
 /// A page that brings again what the browser keeps; a plain one where it keeps nothing.

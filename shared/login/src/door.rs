@@ -17,7 +17,7 @@ use mangrove_connectors::{Carried, Connector, Heard, Wish};
 use mangrove_keys::ambient;
 use url::form_urlencoded;
 
-use crate::brought::{Kept, say_again};
+use crate::brought::{Kept, answer_again, wish_again};
 use crate::decisions::Fault;
 use crate::login::{Login, with_crumbs};
 use crate::logout::{BACK_PATH, waits_for};
@@ -113,11 +113,13 @@ impl Login {
         let (connector, blame) = (connector.name(), Fault::Node.word());
         tracing::warn!(connector, address = %browser.address, why, blame, "a message about a logout was not looked at; the browser brings it again");
         let frame = self.frame(browser.reference());
+        // Whose logout is on its way is signed out here already.
+        let page = if self.cookies.logout(browser).is_some() { answer_again } else { wish_again };
         match carried {
-            Carried::Query(query) => say_again(frame, Kept::address(path, query)),
+            Carried::Query(query) => page(frame, Kept::address(path, query)),
             Carried::Form(form) => {
                 let fields: Vec<_> = form_urlencoded::parse(form).into_owned().collect();
-                say_again(frame, Kept::form(path, &fields))
+                page(frame, Kept::form(path, &fields))
             }
         }
     }

@@ -119,25 +119,15 @@ impl Login {
         via: String,
         identity: Identity,
     ) -> Response {
-        let flow = Flow {
-            id: ambient::token(),
-            login_id: ambient::short_id(),
-            request: Request {
-                app: app.name.clone(),
-                idps: vec![via],
-                ask: Ask::default(),
-                from_ref: None,
-                resume: Resume { mode: String::new(), data: Vec::new() },
-            },
-            tried: Vec::new(),
-            away: None,
-            avoid: Vec::new(),
-            attempts: Vec::new(),
-            is_new: true,
-            rounds: 0,
-            browser: self.browser_id(browser),
-            began: ambient::now(),
+        let request = Request {
+            app: app.name.clone(),
+            idps: vec![via],
+            ask: Ask::default(),
+            from_ref: None,
+            resume: Resume { mode: String::new(), data: Vec::new() },
         };
+        let (browser_id, now) = (self.browser_id(browser), ambient::now());
+        let flow = Flow::new(ambient::token(), ambient::short_id(), request, browser_id, now);
         let stopped = |status, heading, words: &[&str]| {
             pages::notice(self.frame(flow.reference()), status, heading, words, None)
         };

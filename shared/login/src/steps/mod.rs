@@ -353,8 +353,12 @@ pub(crate) async fn kept<W: World>(
             Ok(Err(Step::Astray(Astray::Closed)))
         }
         Err(why) => {
-            let ending = Ending::no_room(&flow, why.to_string());
-            Ok(Err(ended(world, flow, ending).await?))
+            let (ending, counted) = (Ending::no_room(&flow, why.to_string()), flow.clone());
+            let step = ended(world, flow, ending).await?;
+            if let Step::Astray(_) = step {
+                world.takes_room_back(&counted);
+            }
+            Ok(Err(step))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! More answers at once than this node looks at: whoever gets no turn keeps the login and the answer, and brings it again.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
 
 use futures::StreamExt;
@@ -12,7 +13,7 @@ use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::door::{door, is_signed_in, with_a_door};
+use crate::door::{door, is_signed_in, signs_out, with_a_door};
 use crate::saml::{brings, request, saml};
 use crate::support::eventually;
 use crate::support::idp::Idp;
@@ -224,6 +225,42 @@ fn where_one_office_takes_all_the_room_somebody_from_elsewhere_is_signed_in_all_
 /// Messages about logouts that wait to be looked at from one network, at most, and the one that is.
 const ROOM_AT_THE_DOOR: usize = 1 + 128;
 
+/// Takes all the room at the door while nothing gets on, for as long as what is returned is kept.
+async fn floods_the_door(node: &Node) -> Vec<Pin<Box<impl Future<Output = Page>>>> {
+    let junk = || async { Person::new().opens(node, "/first/slo?SAMLRequest=junk").await };
+    let mut flood: Vec<_> = (0..ROOM_AT_THE_DOOR).map(|_| Box::pin(junk())).collect();
+    for message in &mut flood {
+        assert!(futures::poll!(message).is_pending());
+    }
+    flood
+}
+
+#[test]
+fn whose_providers_answer_to_a_logout_waits_reads_that_they_are_signed_out_here() {
+    with_one_thread_for_work(async {
+        let (idp, node, mut alice, _dir) = with_a_door().await;
+        let asked = signs_out(&mut alice, &node, &idp).await;
+        let Carried::Query(query) = Farewell::response(&idp.entity_id(), &door(), &asked).in_query(&idp)
+        else {
+            panic!("a form")
+        };
+        let (let_go, stuck) = holds_the_thread();
+        let flood = floods_the_door(&node).await;
+        let page = alice.opens(&node, &format!("/first/slo?{query}")).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+        assert!(
+            page.body.contains("You are signed out here") && !page.body.contains("still signed in"),
+            "{}",
+            page.body
+        );
+        drop(let_go);
+        stuck.await.unwrap();
+        drop(flood);
+        let page = alice.opens(&node, &page.again().replace("&amp;", "&")).await;
+        assert_eq!(page.leads_to(), "https://portal.example/bye", "its logout goes on all the same");
+    });
+}
+
 #[test]
 fn a_flood_keeps_nobody_signed_in_whom_their_provider_wants_signed_out() {
     with_one_thread_for_work(async {
@@ -236,12 +273,7 @@ fn a_flood_keeps_nobody_signed_in_whom_their_provider_wants_signed_out() {
             let form: Vec<_> = url::form_urlencoded::parse(&form).into_owned().collect();
             let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
             let (let_go, stuck) = holds_the_thread();
-            let mut flood: Vec<_> = (0..ROOM_AT_THE_DOOR)
-                .map(|_| Box::pin(async { Person::new().opens(&node, "/first/slo?SAMLRequest=junk").await }))
-                .collect();
-            for message in &mut flood {
-                assert!(futures::poll!(message).is_pending());
-            }
+            let flood = floods_the_door(&node).await;
             let mut frame = Person::new();
             let page = match in_a_form {
                 true => frame.posts(&node, "/first/slo", &form).await,

@@ -72,7 +72,7 @@ async fn a_logout_here_is_told_to_the_provider_whose_answer_ends_it() {
 }
 
 /// Alice is sent to the provider: what its answer has to name.
-async fn signs_out(alice: &mut Person, node: &Node, idp: &SamlIdp) -> String {
+pub(crate) async fn signs_out(alice: &mut Person, node: &Node, idp: &SamlIdp) -> String {
     let page = alice.opens(node, "/single-logout").await;
     assert!(page.leads_to().starts_with(&format!("{}/slo?SAMLRequest=", idp.origin)), "{}", page.leads_to());
     request_id(page.leads_to())
