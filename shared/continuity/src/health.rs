@@ -37,8 +37,8 @@
 //!
 //! **A simulated outage** (see [`simulated`](crate::simulated)) hides what is good while it is on; who asks feeds in failures.
 //!
-//! **Misconfigured** stands beside the state: the provider answers and probes succeed, but it does not know this node
-//! any more. It stays out until [`Sample::ConfigurationWorks`].
+//! **Misconfigured** stands beside the state: the provider answers, so a row of failures is broken, but it does not know this
+//! node any more. It stays out until [`Sample::ConfigurationWorks`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -284,6 +284,12 @@ impl Health {
     }
 
     fn found_misconfigured(&mut self, why: &str, now: Moment) -> Option<Transition> {
+        // Whoever says so is there: two restarts, with days of it between them, are no two failures in a row. An endpoint says
+        // nothing of the kind, and judges alone.
+        if !self.policy.custom_endpoint {
+            self.failures = 0;
+            self.unanswered.clear();
+        }
         let is_news = self.misconfigured.is_none();
         self.misconfigured = Some(why.to_owned());
         is_news.then(|| self.unchanged(&format!("misconfigured: {why}"), now))

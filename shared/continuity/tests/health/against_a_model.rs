@@ -23,6 +23,7 @@ fn a_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Observe(Sample::LookSucceeded)),
         1 => Just(Step::Observe(look_failed())),
         1 => Just(Step::Observe(Sample::LoginAnswered)),
+        1 => Just(Step::Observe(Sample::Misconfigured { why: "invalid_client".into() })),
         3 => (0_u64..5).prop_map(|login| Step::Observe(unanswered(login))),
         3 => Just(Step::ProbeBegins),
     ]
@@ -60,12 +61,12 @@ fn verdict(policy: &HealthPolicy, history: &[Step]) -> Option<State> {
             Step::ProbeBegins => None,
         })
         .collect();
-    let is_success = |sample: &Sample| match sample {
+    let breaks_a_row = |sample: &Sample| match sample {
         Sample::ProbeSucceeded | Sample::LookSucceeded => true,
-        Sample::LoginAnswered => !policy.custom_endpoint,
+        Sample::LoginAnswered | Sample::Misconfigured { .. } => !policy.custom_endpoint,
         _ => false,
     };
-    let since_success = || samples.iter().rev().take_while(|sample| !is_success(sample));
+    let since_broken = || samples.iter().rev().take_while(|sample| !breaks_a_row(sample));
     match last {
         Sample::EndpointRefused { .. } => Some(State::Down),
         Sample::ProbeSucceeded => {
@@ -79,13 +80,13 @@ fn verdict(policy: &HealthPolicy, history: &[Step]) -> Option<State> {
             (row >= policy.healthy_threshold as usize).then_some(State::Healthy)
         }
         Sample::ProbeFailed { .. } => {
-            let row = since_success()
+            let row = since_broken()
                 .filter(|s| matches!(s, Sample::ProbeFailed { .. } | Sample::EndpointRefused { .. }))
                 .count();
             (row >= policy.unhealthy_threshold as usize).then_some(State::Down)
         }
         Sample::LoginUnanswered { .. } if !policy.custom_endpoint => {
-            let logins: BTreeSet<u64> = since_success()
+            let logins: BTreeSet<u64> = since_broken()
                 .filter_map(|sample| match sample {
                     Sample::LoginUnanswered { login } => Some(*login),
                     _ => None,
@@ -125,7 +126,8 @@ proptest! {
                     let news = health.observe(sample, at(i as u64));
                     if let Some(news) = news {
                         prop_assert_eq!((news.from, news.to), (before, health.state()));
-                        prop_assert!(news.from != news.to);
+                        let beside = matches!(sample, Sample::Misconfigured { .. });
+                        prop_assert_eq!(news.from == news.to, beside, "it stands beside the state");
                     } else {
                         let out = |state: State| !state.usable();
                         prop_assert!(before == health.state() || (out(before) && out(health.state())));

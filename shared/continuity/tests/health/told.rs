@@ -189,6 +189,21 @@ fn misconfigured_stays_out_though_probes_succeed_until_it_is_cleared() {
 }
 
 #[test]
+fn who_answers_that_it_does_not_know_this_node_breaks_a_row_of_failures() {
+    let mut health = healthy();
+    let wrong = Sample::Misconfigured { why: "invalid_client".into() };
+    for second in [10, 40, 70] {
+        health.observe(&failed(), at(second));
+        health.observe(&failed(), at(second + 1));
+        health.observe(&wrong, at(second + 10));
+    }
+    assert_eq!(health.state(), State::Suspect, "three restarts, with answers between");
+    health.observe(&failed(), at(100));
+    health.observe(&failed(), at(101));
+    assert_eq!(health.observe(&failed(), at(102)).unwrap().to, State::Down);
+}
+
+#[test]
 fn an_unprobed_connector_is_held_down_for_an_interval_and_then_a_login_may_find_out() {
     let mut health = after(unprobed(), &[unanswered(1), unanswered(2), unanswered(3)]);
     assert_eq!(health.standing(at(32)).state, State::Down);
