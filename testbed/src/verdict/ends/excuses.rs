@@ -1,7 +1,7 @@
 //! Why no node could have said that there is no way: application or edge were out of reach, the browser stood on a dead page, or
-//! only the person's own path was cut.
+//! only the person's own path was cut. And which passwords went down with the page that they were typed into.
 
-use crate::history::{Hop, Login, MILLISECOND, Micros};
+use crate::history::{Hop, Login, MILLISECOND, Micros, ServerKind};
 use crate::verdict::world::{Span, World};
 
 /// What somebody's browser did, for a login or for a sign-out.
@@ -56,6 +56,24 @@ fn dead_page(world: &World<'_>, walk: &Walk<'_>, ended: Micros) -> Option<String
         }
     }
     None
+}
+
+/// Passwords that were on their way to an identity provider's own page when it went, and were never answered. Whoever begins again
+/// has to type one, wherever that is, so the one that was swallowed is no act more. What is typed at a node's page counts.
+pub(super) fn swallowed(world: &World<'_>, login: &Login) -> u32 {
+    let mut count = 0;
+    let mut before: Option<&Hop> = None;
+    for hop in &login.hops {
+        let again = before.is_some_and(|before| (&before.method, &before.url) == (&hop.method, &hop.url));
+        before = Some(hop);
+        if again || hop.method != "POST" || hop.status.is_some() {
+            continue;
+        }
+        let during = Span { from: hop.start, until: hop.start + hop.took };
+        let provider = world.server_at(hop.host()).filter(|server| server.kind == ServerKind::Idp);
+        count += u32::from(provider.is_some_and(|it| !world.in_reach(&login.region, it, during)));
+    }
+    count
 }
 
 /// The node that sent the browser on could itself reach where it sent it.

@@ -67,7 +67,8 @@ pub struct Judged<'a> {
     pub why: String,
     /// Who answered in the try that counted: the servers that the browser saw behind the edge, in order.
     pub by: Vec<&'a str>,
-    /// Restarts, choices and passwords beyond those of the same login without a fault.
+    /// Restarts, choices and passwords beyond those of the same login without a fault; without passwords that a provider which
+    /// went swallowed.
     pub acts: u32,
     /// Whether there was a live path.
     pub live: bool,
@@ -147,8 +148,8 @@ impl<'a> Ends<'a> {
         };
         let extra = |used: u32, usual: u32| used.saturating_sub(usual);
         let (choices, passwords) = usual.map_or((0, 1), |usual| (usual.choices, usual.passwords));
-        let acts =
-            login.acts.restarts + extra(login.acts.choices, choices) + extra(login.acts.passwords, passwords);
+        let heard = login.acts.passwords.saturating_sub(excuses::swallowed(world, login));
+        let acts = login.acts.restarts + extra(login.acts.choices, choices) + extra(heard, passwords);
         Judged { login, ended, end, why, by: answered(world, login), acts, live: live.is_some(), window }
     }
 }

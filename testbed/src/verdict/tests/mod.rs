@@ -6,9 +6,12 @@ mod void;
 use std::time::Duration;
 
 use super::judge::{Outcome, Ruling};
-use super::synthetic::Story;
+use super::synthetic::{BEGIN, Story};
 use super::{End, Verdict, judge};
-use crate::history::{ClockChange, Event, IdpChange, IdpState, MILLISECOND, SECOND, What};
+use crate::history::{
+    ClockChange, Event, IdpChange, IdpState, MILLISECOND, ProcessChange, ProcessState, SECOND, Trouble, What,
+    sort,
+};
 use crate::language::{Bound, Expectation, Limit, Measure};
 
 fn expect(measure: Measure, bound: Bound) -> Expectation {
@@ -90,6 +93,41 @@ fn what_happens_before_the_probes_notice_is_counted_and_not_judged() {
     );
     let broken = Story::one_root_cut().with(|product| product.notices_after = None);
     tells_apart(&none(Measure::LoginsLost).after(4), &probes_only, &broken);
+}
+
+#[test]
+fn a_password_that_a_dying_provider_swallowed_is_no_act_more_and_one_that_it_did_not_answer_is() {
+    let died = |provider_stops: bool| {
+        let mut events = Story::one_root_cut().tell();
+        let (at, login) = events
+            .iter_mut()
+            .find_map(|event| match &mut event.what {
+                What::Login(login) if login.start > BEGIN + 25 * SECOND => Some((login.start, login)),
+                _ => None,
+            })
+            .unwrap();
+        let post = login.hops.iter().position(|hop| hop.method == "POST").unwrap();
+        let mut in_vain = login.hops[..=post].to_vec();
+        let last = in_vain.last_mut().unwrap();
+        (last.start, last.took, last.status, last.error) = (at, SECOND, None, Some(Trouble::Reset));
+        let reloaded = last.clone();
+        login.hops.splice(0..0, in_vain.into_iter().chain([reloaded]));
+        (login.acts.restarts, login.acts.passwords) = (1, 2);
+        if provider_stops {
+            for (state, after) in [(ProcessState::Stopped, 1), (ProcessState::Running, SECOND)] {
+                let change = ProcessChange { server: "corp".into(), state, began: at };
+                events.push(Event { at: at + after, what: What::Process(change) });
+            }
+            sort(&mut events);
+        }
+        let one_act = expect(Measure::ActsPerLogin, Bound::AtMost(Limit::Count(1.0)));
+        judge(&events, &[one_act], 30).unwrap().outcomes.remove(0)
+    };
+    let excused = died(true);
+    assert_eq!(excused.ruling, Ruling::Holds, "{excused:?}");
+    assert!(excused.found.starts_with("at most 1"), "to begin again is an act: {excused:?}");
+    let silent = died(false);
+    assert_eq!(silent.ruling, Ruling::Fails, "{silent:?}");
 }
 
 #[test]
