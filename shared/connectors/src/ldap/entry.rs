@@ -58,7 +58,7 @@ pub(super) const IDENTIFIERS: &[&str] = &["entryUUID", "objectGUID", "nsUniqueId
 /// Longest value that becomes a claim, in bytes: pictures do not travel in tokens.
 const LONGEST_VALUE: usize = 8 * 1024;
 /// Most values of one attribute, and most attributes beside those that are mapped, that become claims.
-const MOST_VALUES: usize = 2_000;
+pub(super) const MOST_VALUES: usize = 2_000;
 const MOST_ATTRIBUTES: usize = 200;
 
 /// Whether it is the name of an attribute that is not told to anybody.

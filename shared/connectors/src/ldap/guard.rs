@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -10,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::ber::{self, Malformed};
 use super::shape::{self, Asked, Message};
 
-/// Bytes of all answers to one request.
+/// Bytes of all answers to one operation, however many requests it takes.
 const MOST_OF_AN_ANSWER: usize = 4 * 1024 * 1024;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
@@ -40,23 +42,40 @@ impl From<Malformed> for Ended {
     }
 }
 
+/// How many bytes the directory may still answer to the operation under way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Allowance(Arc<AtomicUsize>);
+
+impl Allowance {
+    /// Another operation begins.
+    pub(super) fn renew(&self) {
+        self.0.store(MOST_OF_AN_ANSWER, Relaxed);
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Malformed> {
+        let left = self.0.load(Relaxed).checked_sub(bytes);
+        self.0.store(left.ok_or(Malformed("an answer larger than any that is read"))?, Relaxed);
+        Ok(())
+    }
+}
+
 /// Carries messages both ways until one side ends, and says why.
-pub(super) async fn stand_between<S, D>(directory: S, driver: D) -> Ended
+pub(super) async fn stand_between<S, D>(directory: S, driver: D, allowance: &Allowance) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
     D: AsyncRead + AsyncWrite + Unpin,
 {
-    carry(directory, driver).await.err().unwrap_or(Ended::Goodbye)
+    carry(directory, driver, allowance).await.err().unwrap_or(Ended::Goodbye)
 }
 
 /// Ends well only with a goodbye.
-async fn carry<S, D>(mut directory: S, mut driver: D) -> Result<(), Ended>
+async fn carry<S, D>(mut directory: S, mut driver: D, allowance: &Allowance) -> Result<(), Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     D: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut answers, mut requests) = (BytesMut::new(), BytesMut::new());
-    let mut open: HashMap<u32, Open> = HashMap::new();
+    let mut open: HashMap<u32, Asked> = HashMap::new();
     loop {
         answers.reserve(CHUNK);
         requests.reserve(CHUNK);
@@ -66,7 +85,7 @@ where
                 while let Some(length) = ber::message(&requests)? {
                     let request = requests.split_to(length);
                     if let Some((id, asked)) = shape::request(&request)? {
-                        open.insert(id, Open { asked, bytes: 0 });
+                        open.insert(id, asked);
                     }
                     directory.write_all(&request).await?;
                 }
@@ -76,27 +95,17 @@ where
                 none_means_lost(read?)?;
                 while let Some(length) = ber::message(&answers)? {
                     let answer = answers.split_to(length);
-                    let message = shape::answer(&answer, |id| open.get(&id).map(|open| open.asked))?;
-                    match message {
+                    allowance.spend(length)?;
+                    match shape::answer(&answer, |id| open.get(&id).copied())? {
                         Message::Goodbye => return Ok(()),
                         Message::End { id, .. } => drop(open.remove(&id)),
-                        Message::Part { id } => {
-                            let bytes = open.get_mut(&id).map(|open| { open.bytes += length; open.bytes });
-                            if bytes.is_some_and(|bytes| bytes > MOST_OF_AN_ANSWER) {
-                                return Err(Malformed("an answer larger than any that is read").into());
-                            }
-                        }
+                        Message::Part => {}
                     }
                     driver.write_all(&answer).await?;
                 }
             }
         }
     }
-}
-
-struct Open {
-    asked: Asked,
-    bytes: usize,
 }
 
 fn none_means_lost(read: usize) -> Result<(), Ended> {

@@ -15,20 +15,19 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ldap3::controls::RawControl;
 use ldap3::result::LdapError;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, SearchOptions, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::ber::{self, Malformed};
-use super::guard::{self, Ended};
+use super::guard::{self, Allowance, Ended};
+use super::search::{self, Found, Query};
 use super::settings::{Encryption, Place};
 use super::shape::{self, Asked, Message};
 use crate::failure::printable;
 use crate::http::{Dialer, HttpError, NoAnswer};
 
-/// Seconds a server may search.
-const SEARCH_SECONDS: i32 = 3;
 /// The request for password policy (draft-behera-ldap-password-policy section 6.1).
 pub(super) const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 
@@ -128,32 +127,13 @@ pub(super) struct Bound {
     pub(super) controls: Vec<(String, Vec<u8>)>,
 }
 
-/// What is searched.
-#[derive(Debug, Clone)]
-pub(super) struct Query {
-    pub(super) base: String,
-    pub(super) scope: Scope,
-    pub(super) filter: String,
-    pub(super) attributes: Vec<String>,
-    /// Entries wanted at most.
-    pub(super) most: i32,
-}
-
-/// What a search found.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) entries: Vec<SearchEntry>,
-    pub(super) said: Said,
-    /// The server pointed at other servers as well.
-    pub(super) referred: bool,
-}
-
 /// A connection.
 pub(super) struct Link {
     ldap: Ldap,
     engine: BoxFuture<'static, ()>,
     /// Why the guard left, once it has.
     ended: Arc<OnceLock<Ended>>,
+    allowance: Allowance,
 }
 
 impl Link {
@@ -179,8 +159,10 @@ impl Link {
         let (driver, ldap) = LdapConnAsync::with_settings(settings, "ldapi:///").await.map_err(|_| LOST)?;
         let ended = Arc::new(OnceLock::new());
         let (left, broken) = (ended.clone(), ended.clone());
+        let allowance = Allowance::default();
+        let bounds = allowance.clone();
         let guard = async move {
-            let why = guard::stand_between(stream, ours).await;
+            let why = guard::stand_between(stream, ours, &bounds).await;
             left.get_or_init(|| why);
         };
         let driver = async move {
@@ -192,7 +174,7 @@ impl Link {
         let engine = async move {
             tokio::join!(guard, driver);
         };
-        Ok(Self { ldap, engine: engine.boxed(), ended })
+        Ok(Self { ldap, engine: engine.boxed(), ended, allowance })
     }
 
     /// A simple bind. Whoever calls has refused empty passwords: the standard makes them anonymous, and successful.
@@ -209,18 +191,11 @@ impl Link {
         })
     }
 
-    /// A search. Referrals are never followed.
+    /// A search, with all its pages.
     pub(super) async fn search(&mut self, query: &Query) -> Result<Found, Trouble> {
         let mut ldap = self.ldap.clone();
-        let options = SearchOptions::new().sizelimit(query.most).timelimit(SEARCH_SECONDS);
-        let search = async move {
-            let ldap = ldap.with_search_options(options);
-            let found = ldap.search(&query.base, query.scope, &query.filter, &query.attributes).await?;
-            Ok((found.0.into_iter().map(SearchEntry::construct).collect(), found.1))
-        };
-        let (entries, result) = self.run(search).await?;
-        let said = Said { code: result.rc, words: result.text };
-        Ok(Found { entries, said, referred: !result.refs.is_empty() })
+        let found = self.run(async move { search::search(&mut ldap, query).await }).await?;
+        found.map_err(|why| Ended::from(why).into())
     }
 
     /// Whether the connection still stands, as far as can be seen without asking.
@@ -234,6 +209,7 @@ impl Link {
         &mut self,
         operation: impl Future<Output = Result<T, LdapError>> + Send,
     ) -> Result<T, Trouble> {
+        self.allowance.renew();
         let operation = AssertUnwindSafe(operation).catch_unwind();
         tokio::pin!(operation);
         tokio::select! {
@@ -322,7 +298,7 @@ async fn start_tls(mut tcp: TcpStream) -> Result<TcpStream, Trouble> {
             let said = Said { code, words: String::new() };
             Err(Trouble::Tls(format!("StartTLS was answered with {said}")))
         }
-        Message::Part { .. } | Message::Goodbye => Err(LOST),
+        Message::Part | Message::Goodbye => Err(LOST),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `type: ldap` and `type: activedirectory`: people whose passwords a directory checks.
 //!
 //! Read in the order of a login ([`sign_in`]): the service account searches the entry that the typed name belongs to
-//! ([`servers`]) for the attributes that somebody [`wanted`], the person is bound on a connection of its own that nobody uses afterwards, [`judge`] reads what the
-//! directory says, [`entry`] what it knows. Every connection ([`link`]) is dialled and encrypted as all others of this process are; the driver sees
-//! only what [`guard`] has let through. A password goes to the servers that `url` lists and nowhere else: referrals are
-//! never followed. All of it has one deadline.
+//! ([`servers`]) for the attributes that somebody [`wanted`], the person is bound on a connection of its own that nobody uses
+//! afterwards, [`judge`] reads what the directory says, [`entry`] what it knows. A [`search`] that may find much goes by pages. Every
+//! connection ([`link`]) is dialled and encrypted as all others of this process are; the driver sees only what [`guard`] has let
+//! through. A password goes to the servers that `url` lists and nowhere else: referrals are never followed. All of it has one
+//! deadline.
 
 mod ber;
 mod dn;
@@ -15,6 +16,7 @@ mod link;
 mod pool;
 mod ranges;
 mod refusals;
+mod search;
 mod servers;
 mod settings;
 mod shape;
@@ -138,13 +140,9 @@ impl Ldap {
                 ));
                 Err(Failure::misconfigured(log))
             }
-            Ok(Outcome::SomeGroups { from }) => {
-                let log = self.said(format_args!(
-                    "{from} does not tell all groups of a person, who is not let in with some of them: let the directory \
-                     show more at once, search below a narrower `groupBaseDN`, or map `groups`"
-                ));
-                Err(Failure::misconfigured(log))
-            }
+            Ok(Outcome::SomeGroups { why }) => Err(Failure::misconfigured(
+                self.said(format_args!("nobody is let in with some of their groups: {why}")),
+            )),
             Err(why) => {
                 let failure = self.failure(&why);
                 let keeps_out =

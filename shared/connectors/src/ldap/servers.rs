@@ -15,9 +15,10 @@ use mangrove_keys::ambient;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::link::{Act, Found, Link, Query, Said, Trouble, Who};
+use super::link::{Act, Link, Said, Trouble, Who};
 use super::pool::Pool;
 use super::refusals::Refusals;
+use super::search::{Found, Query};
 use super::settings::{Account, Place, Settings};
 use crate::http::{Dialer, NoAnswer};
 
@@ -149,7 +150,7 @@ impl Server {
         while let Some(mut link) = self.take_kept() {
             match timeout(STALE, link.search(query)).await {
                 Ok(Ok(found)) if !found.said.spoils() => {
-                    self.keep(link);
+                    self.keep_after(&found, link);
                     return Ok(found);
                 }
                 Ok(Err(why)) if !matches!(why, Trouble::NoAnswer(_)) => return Err(why),
@@ -160,7 +161,7 @@ impl Server {
         let mut link = self.account_link().await?;
         let found = link.search(query).await?;
         if !found.said.spoils() {
-            self.keep(link);
+            self.keep_after(&found, link);
         }
         Ok(found)
     }
@@ -188,6 +189,13 @@ impl Server {
 
     fn take_kept(&self) -> Option<Link> {
         self.state().kept.take(ambient::now(), Link::stands)
+    }
+
+    /// Keeps a connection that no pages are left on.
+    fn keep_after(&self, found: &Found, link: Link) {
+        if !found.unfinished {
+            self.keep(link);
+        }
     }
 
     fn keep(&self, link: Link) {

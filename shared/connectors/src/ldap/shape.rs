@@ -19,8 +19,8 @@ pub(super) enum Asked {
 /// A well-formed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
-    /// Part of the answer to what was asked under this id; more will come.
-    Part { id: u32 },
+    /// Part of the answer to what was asked under its id; more will come.
+    Part,
     /// The end of the answer to what was asked under this id, with its result code.
     End { id: u32, code: u32 },
     /// The directory says that it ends the connection (RFC 4511 section 4.4.1).
@@ -78,8 +78,8 @@ pub(super) fn answer(message: &[u8], asked: impl Fn(u32) -> Option<Asked>) -> Re
         (Asked::StartTls, EXTENDED_RESPONSE) => {
             result(body, &[RESPONSE_NAME, RESPONSE_VALUE]).map(|code| Message::End { id, code })
         }
-        (Asked::Search, SEARCH_ENTRY) => entry(body).map(|()| Message::Part { id }),
-        (Asked::Search, SEARCH_REFERENCE) => uris(body).map(|()| Message::Part { id }),
+        (Asked::Search, SEARCH_ENTRY) => entry(body).map(|()| Message::Part),
+        (Asked::Search, SEARCH_REFERENCE) => uris(body).map(|()| Message::Part),
         _ => Err(Malformed("an answer to another kind of question")),
     }
 }
@@ -200,9 +200,9 @@ mod tests {
         let values = element(SET, &element(OCTETS, &[0xff, 0]));
         let attribute = element(SEQUENCE, &[element(OCTETS, b"objectGUID"), values].concat());
         let entry = [element(OCTETS, b"cn=a"), element(SEQUENCE, &attribute)].concat();
-        assert_eq!(judge(Asked::Search, &[element(SEARCH_ENTRY, &entry)]), Ok(Message::Part { id: 7 }));
+        assert_eq!(judge(Asked::Search, &[element(SEARCH_ENTRY, &entry)]), Ok(Message::Part));
         let uri = element(SEARCH_REFERENCE, &element(OCTETS, b"ldap://other"));
-        assert_eq!(judge(Asked::Search, &[uri]), Ok(Message::Part { id: 7 }));
+        assert_eq!(judge(Asked::Search, &[uri]), Ok(Message::Part));
         let control = element(SEQUENCE, &[element(OCTETS, b"1.2.3"), element(OCTETS, &[0xff])].concat());
         let controls = element(CONTROLS, &control);
         assert!(judge(Asked::Bind, &[element(BIND_RESPONSE, &good_result()), controls]).is_ok());

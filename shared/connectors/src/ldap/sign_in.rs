@@ -5,14 +5,15 @@ use mangrove_keys::ambient;
 
 use super::Ldap;
 use super::dn;
-use super::entry::Person;
+use super::entry::{MOST_VALUES, Person};
 use super::judge::{self, No};
-use super::link::{Act, Bound, Found, Link, Query, Said, Trouble, Who};
+use super::link::{Act, Bound, Link, Said, Trouble, Who};
+use super::search::{Found, Query};
 use super::servers::Server;
 use super::settings::{By, Groups};
 
-/// Most groups of one person that are searched.
-const MOST_GROUPS: i32 = 1_000;
+/// Most groups of one person that are searched: as many as are read of `memberOf`.
+const MOST_GROUPS: u16 = 2_000;
 /// Most parts of an attribute that are fetched beside the first.
 const MOST_PARTS: usize = 8;
 
@@ -31,8 +32,8 @@ pub(super) enum Outcome {
     Hidden(String),
     /// The directory does not tell all groups, or more than are read: one that is missing may be the one that counts.
     SomeGroups {
-        /// Where they were looked for.
-        from: String,
+        /// Where they were looked for, what is wrong there, and what to do.
+        why: String,
     },
 }
 
@@ -90,7 +91,7 @@ impl Ldap {
         self.complete(server, &mut link, &mut person).await?;
         Ok(match self.groups(server, &mut link, &person).await? {
             Ok(groups) => Outcome::Vouched(person, groups),
-            Err(from) => Outcome::SomeGroups { from },
+            Err(why) => Outcome::SomeGroups { why },
         })
     }
 
@@ -170,7 +171,7 @@ impl Ldap {
     }
 
     /// The search of the entry that has a name.
-    fn query_of(&self, name: &Name<'_>, most: i32) -> Query {
+    fn query_of(&self, name: &Name<'_>, most: u16) -> Query {
         let is_it = format!("({}={})", name.key, ldap_escape(name.text));
         let filter = if self.settings.active_directory {
             format!("(&(objectClass=user)(!(objectClass=computer)){is_it})")
@@ -180,12 +181,12 @@ impl Ldap {
         self.query(self.settings.base.clone(), self.settings.scope, filter, most)
     }
 
-    fn query(&self, base: String, scope: Scope, filter: String, most: i32) -> Query {
+    fn query(&self, base: String, scope: Scope, filter: String, most: u16) -> Query {
         Query { base, scope, filter, attributes: self.wanted.clone(), most }
     }
 
-    /// Names of the person's groups: searched where that is configured, else those that the entry names. All of them, or where
-    /// some are missing.
+    /// Names of the person's groups: searched where that is configured, else those that the entry names. All of them, or why some
+    /// are missing.
     async fn groups(
         &self,
         server: &Server,
@@ -195,12 +196,30 @@ impl Ldap {
         let Some(groups) = &self.settings.groups else {
             let mapped = self.settings.mapping.iter().find(|(ours, _)| ours == "groups");
             let from = mapped.map_or("memberOf", |(_, theirs)| theirs);
-            return Ok(if person.has_all_of(from) { Ok(person.groups()) } else { Err(from.to_owned()) });
+            return Ok(if person.has_all_of(from) {
+                Ok(person.groups())
+            } else {
+                Err(format!(
+                    "{from} does not tell all groups of a person, or tells more than {MOST_VALUES}, the most that are read: \
+                     write `groupBaseDN` to have them searched, or map `groups`"
+                ))
+            });
         };
         let found = self.as_anybody(server, link, &groups_of(groups, person.dn())).await?;
         let found = refused_or(found, group_search(groups, self.who()))?;
+        let (base, shown) = (&groups.base, found.entries.len());
+        if shown > usize::from(MOST_GROUPS) {
+            return Ok(Err(format!(
+                "a search at {base} finds more than {MOST_GROUPS} groups of a person, the most that are read: write a narrower \
+                 `groupBaseDN`, or map `groups`"
+            )));
+        }
         if found.said.code != 0 {
-            return Ok(Err(format!("a search at {}", groups.base)));
+            return Ok(Err(format!(
+                "a search at {base} does not tell all groups of a person: it ends after {shown} with {}: let the directory show \
+                 the service account more by pages or at once, write a narrower `groupBaseDN`, or map `groups`",
+                found.said
+            )));
         }
         let found = found.entries.into_iter().map(Person::read);
         Ok(Ok(found.filter_map(|group| group.text(&groups.name).map(str::to_owned)).collect()))
@@ -236,7 +255,8 @@ fn groups_of(groups: &Groups, dn: &str) -> Query {
         scope: Scope::Subtree,
         filter: format!("({}={})", groups.member, ldap_escape(dn)),
         attributes: vec![groups.name.clone()],
-        most: MOST_GROUPS,
+        // One more tells that there are more.
+        most: MOST_GROUPS + 1,
     }
 }
 

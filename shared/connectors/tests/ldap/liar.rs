@@ -16,10 +16,11 @@ pub(crate) enum Request {
         name: String,
         password: String,
     },
-    /// With the attributes that it named.
+    /// With the attributes that it named, and the cookie if it was for a page.
     Search {
         base: String,
         attributes: Vec<String>,
+        page: Option<Vec<u8>>,
     },
     Other,
 }
@@ -164,11 +165,21 @@ async fn next(client: &mut TcpStream) -> Option<(u8, Request)> {
             let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
             // Base, scope, aliases, two limits, types only, filter, attributes.
             let attributes = elements(fields[7]).into_iter().map(text).collect();
-            Request::Search { base: text(fields[0]), attributes }
+            let page = elements(operation).get(1).map(|controls| page_of(controls));
+            Request::Search { base: text(fields[0]), attributes, page }
         }
         _ => Request::Other,
     };
     Some((id, request))
+}
+
+/// The cookie of the one control of a search, which every directory may pass over.
+fn page_of(controls: &[u8]) -> Vec<u8> {
+    let control = elements(elements(controls)[0]);
+    let [b"1.2.840.113556.1.4.319", value] = control[..] else {
+        panic!("not for pages, or critical: {control:?}")
+    };
+    elements(elements(value)[0])[1].to_vec()
 }
 
 /// What elements that stand one after the other hold; ours are shorter than 64 KiB.
@@ -213,6 +224,21 @@ pub(crate) fn message(id: u8, operation: &[u8]) -> Vec<u8> {
 /// A result under an operation's tag: 0x61 of a bind, 0x65 of a search.
 pub(crate) fn result(tag: u8, code: u8, words: &str) -> Vec<u8> {
     element(tag, &[element(0x0a, &[code]), element(0x04, b""), element(0x04, words.as_bytes())].concat())
+}
+
+/// The end of a page, behind which there is another if there is a cookie.
+pub(crate) fn end_of_page(cookie: &[u8]) -> Vec<u8> {
+    let value = element(0x30, &[element(0x02, &[0]), element(0x04, cookie)].concat());
+    end_with(&[&value])
+}
+
+/// The end of a search, with controls for pages that hold these values.
+pub(crate) fn end_with(values: &[&[u8]]) -> Vec<u8> {
+    let control = |value: &&[u8]| {
+        element(0x30, &[element(0x04, b"1.2.840.113556.1.4.319"), element(0x04, value)].concat())
+    };
+    let controls: Vec<u8> = values.iter().flat_map(control).collect();
+    [result(0x65, 0, ""), element(0xa0, &controls)].concat()
 }
 
 /// Values of one attribute stand one after the other.

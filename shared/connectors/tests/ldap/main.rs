@@ -10,6 +10,7 @@ mod garbage;
 mod groups;
 mod hostile;
 mod outages;
+mod pages;
 mod people;
 mod policy;
 mod ways;

@@ -25,10 +25,15 @@ pub(crate) struct Slapd {
 impl Slapd {
     /// Starts one with the people of [`PEOPLE`].
     pub(crate) fn start() -> Self {
+        Self::with_limits("size=500")
+    }
+
+    /// Starts one that shows the service account so much.
+    pub(crate) fn with_limits(limits: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("db")).unwrap();
         certificates(dir.path());
-        fs::write(dir.path().join("slapd.conf"), configuration(dir.path())).unwrap();
+        fs::write(dir.path().join("slapd.conf"), configuration(dir.path(), limits)).unwrap();
         let mut tries = 0;
         let slapd = loop {
             tries += 1;
@@ -166,7 +171,7 @@ fn certificates(dir: &Path) {
     fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
 }
 
-fn configuration(dir: &Path) -> String {
+fn configuration(dir: &Path, limits: &str) -> String {
     let dir = dir.display();
     format!(
         "include /etc/ldap/schema/core.schema
@@ -191,7 +196,6 @@ pidfile {dir}/slapd.pid
 TLSCACertificateFile {dir}/ca.pem
 TLSCertificateFile {dir}/server.pem
 TLSCertificateKeyFile {dir}/server.key
-sizelimit 500
 allow bind_anon_dn
 
 database mdb
@@ -201,6 +205,7 @@ rootpw admin-password
 directory {dir}/db
 maxsize 67108864
 dbnosync
+limits dn.exact=\"{READER}\" {limits}
 index objectClass,uid,member eq
 access to attrs=userPassword
   by self =xw
