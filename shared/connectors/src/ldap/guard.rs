@@ -52,6 +52,11 @@ impl Allowance {
         self.0.store(MOST_OF_AN_ANSWER, Relaxed);
     }
 
+    /// Whether anything of an answer has come.
+    pub(super) fn is_spent_from(&self) -> bool {
+        self.0.load(Relaxed) < MOST_OF_AN_ANSWER
+    }
+
     fn spend(&self, bytes: usize) -> Result<(), Malformed> {
         let left = self.0.load(Relaxed).checked_sub(bytes);
         self.0.store(left.ok_or(Malformed("an answer larger than any that is read"))?, Relaxed);

@@ -7,9 +7,10 @@
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,6 +19,7 @@ use ldap3::result::LdapError;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, StdStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use super::ber::{self, Malformed};
@@ -196,6 +198,21 @@ impl Link {
         let mut ldap = self.ldap.clone();
         let found = self.run(async move { search::search(&mut ldap, query).await }).await?;
         found.map_err(|why| Ended::from(why).into())
+    }
+
+    /// A search on a connection that was kept; `None` if nothing of an answer has come within `patience`.
+    pub(super) async fn search_if_alive(
+        &mut self,
+        query: &Query,
+        patience: Duration,
+    ) -> Option<Result<Found, Trouble>> {
+        let allowance = self.allowance.clone();
+        let mut search = pin!(self.search(query));
+        match timeout(patience, &mut search).await {
+            Ok(done) => Some(done),
+            Err(_) if allowance.is_spent_from() => Some(search.await),
+            Err(_) => None,
+        }
     }
 
     /// Whether the connection still stands, as far as can be seen without asking.

@@ -1,8 +1,8 @@
 //! The servers of one directory: in order, those that failed lately last; and the service account's connections to each.
 //!
 //! A connection that the service account is bound on is kept and used again, the freshest first; one that a person was bound
-//! on never comes here. A kept one may have died unseen, or not be bound any more: an operation on it gets [`STALE`] and is
-//! then repeated, once, on a new one. Whom a server did not let in is in [`refusals`](super::refusals).
+//! on never comes here. A kept one may have died unseen, or not be bound any more: an operation on it has [`STALE`] to
+//! begin to be answered and is then repeated, once, on a new one. Whom a server did not let in is in [`refusals`](super::refusals).
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, Either, join_all, select, select_ok};
 use mangrove_continuity::Moment;
 use mangrove_keys::ambient;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::link::{Act, Link, Said, Trouble, Who};
 use super::pool::Pool;
@@ -24,7 +24,7 @@ use crate::http::{Dialer, NoAnswer};
 
 /// How long a server that failed stands behind the others, unless it is seen alive before.
 const DOUBTED: Duration = Duration::from_secs(30);
-/// Patience with a kept connection; a live one answers within.
+/// Patience with a kept connection; a live one begins to answer within.
 const STALE: Duration = Duration::from_secs(1);
 /// Patience with one server while others are left.
 const NOT_THE_LAST: Duration = Duration::from_secs(2);
@@ -148,12 +148,12 @@ impl Server {
     /// Searches as the service account.
     pub(super) async fn search(&self, query: &Query) -> Result<Found, Trouble> {
         while let Some(mut link) = self.take_kept() {
-            match timeout(STALE, link.search(query)).await {
-                Ok(Ok(found)) if !found.said.spoils() => {
+            match link.search_if_alive(query, STALE).await {
+                Some(Ok(found)) if !found.said.spoils() => {
                     self.keep_after(&found, link);
                     return Ok(found);
                 }
-                Ok(Err(why)) if !matches!(why, Trouble::NoAnswer(_)) => return Err(why),
+                Some(Err(why)) if !matches!(why, Trouble::NoAnswer(_)) => return Err(why),
                 // What happened to one has likely happened to all.
                 _ => self.state().kept.clear(),
             }

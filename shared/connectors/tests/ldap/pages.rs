@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mangrove_connectors::{Blame, Failure, Identity, Network};
 use serde_json::json;
@@ -224,4 +224,17 @@ async fn a_directory_that_falls_silent_between_pages_has_no_more_time_than_for_o
     })
     .await;
     assert!(outcome.unwrap_err().no_answer && began.elapsed() < LISTENERS_PATIENCE, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_brings_pages_slowly_is_not_given_up() {
+    let (asked, alice) = alice_where(|cookie, _| match cookie {
+        Some(b"1") => {
+            let group = entry("cn=g500,ou=g", &[("cn", "g500")]);
+            Reply::Late(Duration::from_millis(1_200), vec![group, end_of_page(b"")])
+        }
+        _ => page(0, 500, end_of_page(b"1")),
+    })
+    .await;
+    assert_eq!((asked, groups(&alice.unwrap())), (2, 501), "each page once");
 }
