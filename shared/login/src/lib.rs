@@ -75,7 +75,7 @@ pub use browser::{Browser, Peer, RequestId, Site};
 pub use decisions::{Decision, DecisionLog, End, Fault, KEPT, Kind, Line, What, reference};
 pub use finding::Finds;
 pub use login::{Login, LoginParts, Whose};
-pub use logout::{EndAsk, Ended};
+pub use logout::EndAsk;
 pub use request::{Mode, Outcome, Refusal, Refused, Request, Resume, SessionHandle, SignedIn};
 pub use simulation::SimulationStatus;
 pub use watch::{MemberStatus, OrderStatus, UnknownConnector, Watch};

@@ -48,17 +48,6 @@ pub struct EndAsk {
     pub back_to: Option<Url>,
 }
 
-/// What a logout came to.
-#[derive(Debug)]
-pub struct Ended {
-    /// There was a session, and it has ended.
-    pub ended: bool,
-    /// Connectors that vouched and could not be told, as far as known yet.
-    pub untold: Vec<String>,
-    /// What the browser gets: a question, a way through upstreams' logout pages, a page, or the way back.
-    pub response: Response,
-}
-
 /// The ways out that the configuration names.
 #[derive(Debug)]
 pub(crate) struct Exits {
@@ -118,10 +107,7 @@ impl Exits {
 /// The configured logout URL was opened.
 pub(crate) async fn asked(State(login): State<Arc<Login>>, browser: Browser) -> Response {
     let proven = browser.site == Site::Own && browser.top_level;
-    login
-        .end(&browser, EndAsk { session: None, proven, back_to: login.exits.post_logout.clone() })
-        .await
-        .response
+    login.end(&browser, EndAsk { session: None, proven, back_to: login.exits.post_logout.clone() }).await
 }
 
 /// The page's question was answered.
@@ -138,7 +124,7 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
     let back_to = field("back").and_then(|sealed| login.sealer.open(BACK_TO, &sealed));
     let back_to =
         back_to.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|url| Url::parse(&url).ok());
-    login.end(&browser, EndAsk { session: None, proven, back_to }).await.response
+    login.end(&browser, EndAsk { session: None, proven, back_to }).await
 }
 
 /// A browser came back from an upstream's logout page. A picture or a frame of another site's is not the person who comes back.
@@ -151,8 +137,8 @@ pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> R
 
 impl Login {
     /// Ends the browser's session, or the one that `ask` names with proof; see the module. Where the browser has a session
-    /// that nothing proves should end, the response asks.
-    pub async fn end(&self, browser: &Browser, ask: EndAsk) -> Ended {
+    /// that nothing proves should end, the response asks; else it is a way through upstreams' logout pages, a page, or the way back.
+    pub async fn end(&self, browser: &Browser, ask: EndAsk) -> Response {
         let key = self.cookies.session_key(browser);
         let here = key.as_deref().and_then(|key| self.sessions.by_cookie(key, ambient::now()));
         let named = ask.session.as_ref().filter(|_| ask.proven).map(|handle| handle.sid.clone());
@@ -164,27 +150,24 @@ impl Login {
         let sid = named.or_else(|| here.as_ref().filter(|_| here_is_meant).map(|here| here.sid.to_string()));
         let own = here.as_ref().is_some_and(|here| sid.as_deref() == Some(&*here.sid));
         let session = sid.and_then(|sid| self.sessions.end(&sid));
-        let ended = session.is_some();
         if let (false, Some(key)) = (here_is_meant, &key) {
             self.tell_ended(session.as_slice()).await;
-            return Ended {
-                ended,
-                untold: Vec::new(),
-                response: self.question(browser, key, ask.back_to.as_ref()),
-            };
+            return self.question(browser, key, ask.back_to.as_ref());
         }
-        let trip =
-            Trip { back_to: ask.back_to, was: ended, ..self.trip(browser, session.as_ref(), own).await };
+        let trip = Trip {
+            back_to: ask.back_to,
+            was: session.is_some(),
+            ..self.trip(browser, session.as_ref(), own).await
+        };
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
         self.tell_ended(session.as_slice()).await;
-        let untold = trip.untold.clone();
         let mut response = self.travel(browser, trip).await;
         if self.cookies.has_session(browser) {
             response = with_crumbs(response, vec![self.cookies.clear_session()]);
         }
-        Ended { ended, untold, response }
+        response
     }
 
     fn question(&self, browser: &Browser, key: &str, back_to: Option<&Url>) -> Response {

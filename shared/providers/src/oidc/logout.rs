@@ -82,7 +82,7 @@ impl OidcProvider {
         };
         match ask {
             Ok(ask) => {
-                let mut response = self.login.end(browser, ask).await.response;
+                let mut response = self.login.end(browser, ask).await;
                 private_headers(response.headers_mut());
                 response
             }
