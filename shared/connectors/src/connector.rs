@@ -310,6 +310,15 @@ impl Connector {
         }
     }
 
+    /// Whether the upstream has a place where a browser can end this session too, as far as is known; nothing is fetched or signed.
+    pub fn has_logout(&self, identity: &Identity) -> bool {
+        match self {
+            Self::Oidc(c) => c.has_logout(),
+            Self::Saml(c) => c.has_logout(identity),
+            Self::Ldap(_) | Self::Local(_) => false,
+        }
+    }
+
     /// How the browser goes to end the upstream's session too, if the upstream can be told. `back_to` is where it returns, unless
     /// the upstream knows better. Where it has to be written first, it waits its turn as one of the browser's network.
     pub async fn logout(&self, identity: &Identity, back_to: &Url, from: Network) -> Option<Farewell> {

@@ -3,8 +3,8 @@
 //! `singleLogout.logoutURL` ends the session on GET where the browser says that the person came from this site or typed the
 //! address; where another site leads there, or the browser does not say, a page asks first, and its form is bound to the
 //! session. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
-//! logout pages, each after a look at it; one that does not answer the look, or has no such page, is named. What ends here
-//! ends at once, whatever upstreams do.
+//! logout pages, each after a look at it, and what has to be signed for it is signed then; one that does not answer the look, or has no
+//! such page, is named. What ends here ends at once, before anybody is looked at.
 //!
 //! An upstream that speaks SAML answers at a door of its own ([`crate::door`]). A logout on its way goes on with that answer, or when
 //! the person comes back without one: nothing else that a browser can be made to fetch uses it up.
@@ -154,11 +154,7 @@ impl Login {
             self.tell_ended(session.as_slice()).await;
             return self.question(browser, key, ask.back_to.as_ref());
         }
-        let trip = Trip {
-            back_to: ask.back_to,
-            was: session.is_some(),
-            ..self.trip(browser, session.as_ref(), own).await
-        };
+        let trip = Trip { back_to: ask.back_to, was: session.is_some(), ..self.trip(session.as_ref(), own) };
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
@@ -180,36 +176,32 @@ impl Login {
         )
     }
 
-    /// Whom a logout has to tell, and who cannot be told. Only the browser whose session it was (`own`) is sent to upstreams:
-    /// the way there carries their ID token.
-    async fn trip(&self, browser: &Browser, session: Option<&Session>, own: bool) -> Trip {
+    /// Whom a logout has to tell. Only the browser whose session it was (`own`) is sent to upstreams: the way there carries their ID
+    /// token.
+    fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
         let mut trip = Trip::default();
         for vouched in session.iter().flat_map(|session| session.identities.values()) {
             let identity = &vouched.identity;
-            match self.exit(browser, identity).await {
-                Exit::Nothing => {}
-                Exit::Page(_) if own => trip.ahead.push(identity.clone()),
-                Exit::Untold | Exit::Page(_) => trip.untold.push(identity.connector.clone()),
+            let member = self.watch.member(&identity.connector);
+            if member.is_some_and(|member| member.connector.redirect_path().is_none()) {
+                continue; // this node asked for the password itself: nobody else keeps a session
+            }
+            match own {
+                true => trip.ahead.push(identity.clone()),
+                false => trip.untold.push(identity.connector.clone()),
             }
         }
-        trip.untold.sort();
-        trip.untold.dedup();
         trip
     }
 
-    /// How an upstream can be told while it is there.
-    async fn exit(&self, browser: &Browser, identity: &Identity) -> Exit {
-        let name = identity.connector.as_str();
-        let Some(member) = self.watch.member(name) else { return Exit::Untold };
-        let connector = &member.connector;
-        let Some(back) = self.exits.back.get(connector.like()) else { return Exit::Untold };
-        if connector.redirect_path().is_none() {
-            return Exit::Nothing; // this node asked for the password itself: nobody else keeps a session
+    /// The way to an upstream that can be told: looked at where it has a page for it, and signed once it has answered.
+    async fn farewell(&self, browser: &Browser, identity: &Identity) -> Option<Farewell> {
+        let connector = &self.watch.member(&identity.connector)?.connector;
+        let back = self.exits.back.get(connector.like())?;
+        if !connector.has_logout(identity) || !self.watch.is_there(connector.name()).await {
+            return None;
         }
-        match connector.logout(identity, back, browser.address.into()).await {
-            Some(farewell) => Exit::Page(farewell),
-            None => Exit::Untold,
-        }
+        connector.logout(identity, back, browser.address.into()).await
     }
 
     /// A browser is back from an upstream, which answered, or only let it go.
@@ -246,9 +238,7 @@ impl Login {
     /// Sends the browser to the next upstream, or says how it ended.
     async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
         while let Some(identity) = trip.ahead.pop() {
-            let there = self.watch.is_there(&identity.connector).await;
-            let (true, Exit::Page(Farewell { to, asked })) = (there, self.exit(browser, &identity).await)
-            else {
+            let Some(Farewell { to, asked }) = self.farewell(browser, &identity).await else {
                 trip.untold.push(identity.connector);
                 continue;
             };
@@ -264,6 +254,8 @@ impl Login {
                 }
             }
         }
+        trip.untold.sort();
+        trip.untold.dedup();
         let response = match (&trip.back_to, trip.untold.is_empty()) {
             (Some(url), true) => pages::redirect(url.as_str()),
             (back_to, _) => {
@@ -273,16 +265,6 @@ impl Login {
         };
         with_crumbs(response, vec![self.cookies.clear_logout()])
     }
-}
-
-/// How an upstream can be told that a session ended.
-enum Exit {
-    /// It keeps no session of its own.
-    Nothing,
-    /// It cannot be told.
-    Untold,
-    /// By way of the browser.
-    Page(Farewell),
 }
 
 /// The id of a logout on its way. Behind a dot it says what the answer must name, so that what answers something else is known for

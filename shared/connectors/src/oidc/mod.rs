@@ -118,9 +118,17 @@ impl Oidc {
         self.settings.redirect_url.as_ref().map(Url::path)
     }
 
+    pub(crate) fn has_logout(&self) -> bool {
+        self.logout_page().is_some()
+    }
+
+    fn logout_page(&self) -> Option<Url> {
+        self.provider.last_good()?.metadata.end_session_endpoint.clone()
+    }
+
     /// RP-initiated logout, from what is known of the provider; nothing is fetched for it.
     pub(crate) fn logout(&self, identity: &Identity, back_to: &Url) -> Option<Url> {
-        let mut url = self.provider.last_good()?.metadata.end_session_endpoint.clone()?;
+        let mut url = self.logout_page()?;
         let back_to = self.settings.logout_redirect.as_ref().unwrap_or(back_to);
         {
             let mut query = url.query_pairs_mut();

@@ -55,12 +55,21 @@ impl Saml {
         self.settings.logout.as_ref().map(Url::path)
     }
 
-    /// A signed request to end the provider's session, from what is known of the provider; nothing is fetched for it.
-    pub(crate) async fn logout(&self, identity: &Identity, from: Network) -> Option<Farewell> {
+    pub(crate) fn has_logout(&self, identity: &Identity) -> bool {
+        self.told_at(identity).is_some()
+    }
+
+    /// How and where the provider is told, and of whom: where both sides have a door, and this node a key.
+    fn told_at(&self, identity: &Identity) -> Option<(Binding, Url, NameId)> {
         self.settings.logout.as_ref()?;
         self.settings.signing()?;
-        let (known, name) = (self.provider.last_good()?, kept(identity)?);
-        let (binding, to) = known.logout_by()?.request();
+        let (binding, to) = self.provider.last_good()?.logout_by()?.request();
+        Some((binding, to, kept(identity)?))
+    }
+
+    /// A signed request to end the provider's session, from what is known of the provider; nothing is fetched for it.
+    pub(crate) async fn logout(&self, identity: &Identity, from: Network) -> Option<Farewell> {
+        let (binding, to, name) = self.told_at(identity)?;
         let (settings, session) = (Arc::clone(&self.settings), identity.upstream_sid.clone());
         let id = fresh_id();
         let asked = id.clone();

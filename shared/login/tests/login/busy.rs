@@ -236,6 +236,25 @@ async fn floods_the_door(node: &Node) -> Vec<Pin<Box<impl Future<Output = Page>>
 }
 
 #[test]
+fn a_session_has_ended_for_everybody_here_before_anything_is_signed_for_its_provider() {
+    with_one_thread_for_work(async {
+        let (_idp, node, mut alice, _dir) = with_a_door().await;
+        let (let_go, stuck) = holds_the_thread();
+        {
+            let leaves = std::pin::pin!(alice.opens(&node, "/single-logout"));
+            assert!(futures::poll!(leaves).is_pending());
+            assert_eq!(
+                node.told.ended.lock().unwrap().len(),
+                1,
+                "whoever closes the window now has ended it"
+            );
+        }
+        drop(let_go);
+        stuck.await.unwrap();
+    });
+}
+
+#[test]
 fn whose_providers_answer_to_a_logout_waits_reads_that_they_are_signed_out_here() {
     with_one_thread_for_work(async {
         let (idp, node, mut alice, _dir) = with_a_door().await;

@@ -58,6 +58,19 @@ async fn who_could_not_be_told_is_named_when_an_idp_has_just_died_and_no_probe_h
 }
 
 #[tokio::test]
+async fn nobody_looks_at_an_idp_that_has_no_page_for_a_logout_and_it_is_named() {
+    let idp = Idp::start().await;
+    idp.has_no_logout();
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    let looks = || idp.hits("/.well-known/openid-configuration");
+    let before = looks();
+    let page = alice.opens(&node, "/single-logout").await;
+    assert!(page.body.contains("could not be told") && page.body.contains("<li>first</li>"), "{}", page.body);
+    assert_eq!(looks(), before);
+}
+
+#[tokio::test]
 async fn an_idp_that_nobody_may_be_sent_to_for_a_login_is_told_of_a_logout_while_it_answers() {
     let idp = Idp::start().await;
     let node = node(&idp);

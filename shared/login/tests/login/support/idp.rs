@@ -40,6 +40,8 @@ struct House {
     secret: Mutex<String>,
     /// The classes that it lists.
     classes: Mutex<Vec<String>>,
+    /// It has a page where people sign out.
+    has_logout: Mutex<bool>,
     /// What the token endpoint answers instead of tokens.
     instead: Mutex<Option<u16>>,
     /// How much longer the token endpoint takes than the others.
@@ -62,6 +64,7 @@ impl Idp {
             claims: Mutex::new(json!({})),
             secret: Mutex::new(SECRET.into()),
             classes: Mutex::default(),
+            has_logout: Mutex::new(true),
             instead: Mutex::default(),
             takes_for_tokens: Mutex::default(),
             takes: Mutex::new(Some(Duration::ZERO)),
@@ -103,6 +106,11 @@ impl Idp {
     /// It can meet these `acr` values and no others.
     pub(crate) fn lists(&self, classes: &[&str]) {
         *self.house.classes.lock().unwrap() = classes.iter().map(|class| (*class).to_owned()).collect();
+    }
+
+    /// It has no page where people sign out.
+    pub(crate) fn has_no_logout(&self) {
+        *self.house.has_logout.lock().unwrap() = false;
     }
 
     /// Every answer takes so long from now on.
@@ -196,9 +204,10 @@ async fn count(State(house): State<Arc<House>>, request: Request, next: Next) ->
 
 async fn discovery(State(house): State<Arc<House>>) -> String {
     let at = |path: &str| format!("{}{path}", house.issuer);
+    let logout = house.has_logout.lock().unwrap().then(|| at("/end"));
     json!({
         "issuer": house.issuer, "authorization_endpoint": at("/auth"), "token_endpoint": at("/token"),
-        "jwks_uri": at("/jwks"), "end_session_endpoint": at("/end"),
+        "jwks_uri": at("/jwks"), "end_session_endpoint": logout,
         "response_types_supported": ["code"], "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "authorization_response_iss_parameter_supported": true,
