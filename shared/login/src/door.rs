@@ -77,7 +77,7 @@ impl Login {
     /// An upstream answers a farewell, or wishes that sessions end.
     async fn is_told(&self, browser: &Browser, path: &str, carried: Carried) -> Response {
         let Some(connector) = self.exits.door(path) else {
-            return pages::signed_out(self.frame(browser.reference()), false, &[], None);
+            return self.says_how_it_is(browser, false, &[], None);
         };
         if has_too_many_fields(&carried) {
             return self.refused(browser, connector, &format!("it has more than {MOST_FIELDS} fields"));
@@ -92,9 +92,7 @@ impl Login {
                 connector,
                 "an answer to another logout than the one that is on its way",
             ),
-            (Ok(Heard::Answer { .. }), None) => {
-                pages::signed_out(self.frame(browser.reference()), false, &[], None)
-            }
+            (Ok(Heard::Answer { .. }), None) => self.says_how_it_is(browser, false, &[], None),
             (Err(failure), _) if failure.busy => {
                 self.comes_again(browser, connector, &failure.log, (path, &carried))
             }
@@ -163,11 +161,11 @@ impl Login {
         let ended = self.sessions.end_all(meant);
         tracing::info!(connector = connector.name(), sessions = ended.len(), "the upstream ended sessions");
         self.tell_ended(&ended).await;
+        let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
         let response = match connector.replies(wish, browser.address.into()).await {
             Some(to) => self.sends(browser, &to),
-            None => pages::signed_out(self.frame(browser.reference()), !ended.is_empty(), &[], None),
+            None => self.says_how_it_is(browser, own, &[], None),
         };
-        let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
         with_crumbs(response, own.then(|| self.cookies.clear_session()).into_iter().collect())
     }
 

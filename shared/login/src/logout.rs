@@ -24,7 +24,7 @@ use crate::book::Trip;
 use crate::browser::Site;
 use crate::layout;
 use crate::login::{Login, with_crumbs};
-use crate::pages::{self, Way};
+use crate::pages::{self, Here, Way};
 use crate::sessions::Session;
 use crate::{Browser, SessionHandle, digest};
 
@@ -131,7 +131,7 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
 pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> Response {
     match login.cookies.logout(&browser) {
         Some(id) if browser.top_level => login.goes_on(&browser, id, None).await,
-        _ => pages::signed_out(login.frame(browser.reference()), false, &[], None),
+        _ => login.says_how_it_is(&browser, false, &[], None),
     }
 }
 
@@ -258,12 +258,27 @@ impl Login {
         trip.untold.dedup();
         let response = match (&trip.back_to, trip.untold.is_empty()) {
             (Some(url), true) => pages::redirect(url.as_str()),
-            (back_to, _) => {
-                let on = back_to.as_ref().map(|url| Way { href: url.to_string(), label: "Continue" });
-                pages::signed_out(self.frame(browser.reference()), trip.was, &trip.untold, on.as_ref())
-            }
+            (back_to, _) => self.says_how_it_is(browser, trip.was, &trip.untold, back_to.as_ref()),
         };
         with_crumbs(response, vec![self.cookies.clear_logout()])
+    }
+
+    /// The page at the end of a logout that `has_ended` a session, or without one. It looks whether there is a session now: another may have begun.
+    pub(crate) fn says_how_it_is(
+        &self,
+        browser: &Browser,
+        has_ended: bool,
+        untold: &[String],
+        back_to: Option<&Url>,
+    ) -> Response {
+        let key = self.cookies.session_key(browser);
+        let here = match key.is_some_and(|key| self.sessions.lives(&key, ambient::now())) {
+            true => Here::SignedIn(self.exits.logout_path()),
+            false if has_ended => Here::Ended,
+            false => Here::NoSession,
+        };
+        let on = back_to.map(|url| Way { href: url.to_string(), label: "Continue" });
+        pages::signed_out(self.frame(browser.reference()), here, untold, on.as_ref())
     }
 }
 

@@ -93,13 +93,36 @@ pub(crate) fn confirm_logout(frame: Frame<'_>, action: &str, token: &str, back: 
     respond(frame, StatusCode::OK, "Sign out?", None, &body)
 }
 
-/// Says what a logout ended, and who could not be told.
-pub(crate) fn signed_out(frame: Frame<'_>, was: bool, untold: &[String], on: Option<&Way>) -> Response {
-    let heading = "You are signed out";
+/// How it is in a browser at the end of a logout, or without one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Here<'a> {
+    /// Its session has ended.
+    Ended,
+    /// It has none.
+    NoSession,
+    /// It has one; where that ends, if this node has a place for it.
+    SignedIn(Option<&'a str>),
+}
+
+/// Says how it is, and who could not be told of a logout.
+pub(crate) fn signed_out(frame: Frame<'_>, here: Here<'_>, untold: &[String], on: Option<&Way>) -> Response {
+    let heading = match here {
+        Here::Ended | Here::NoSession => "You are signed out",
+        Here::SignedIn(_) => "You are signed in",
+    };
     let body = html! {
         h1 { (heading) }
-        @if was { p { "Your session at " (frame.node) " has ended." } }
-        @else { p { "You had no session at " (frame.node) "." } }
+        @match here {
+            Here::Ended => { p { "Your session at " (frame.node) " has ended." } },
+            Here::NoSession => { p { "You have no session at " (frame.node) "." } },
+            Here::SignedIn(exit) => {
+                p { "You have a session at " (frame.node) "." }
+                @match exit {
+                    Some(path) => { p { a class="act" href=(path) { "Sign out" } } },
+                    None => { p { "To sign out, go to an application that you are signed in to." } },
+                }
+            },
+        }
         @if !untold.is_empty() {
             p class="bad" { "These services could not be told. You may still be signed in there:" }
             ul { @for name in untold { li { (name) } } }

@@ -93,6 +93,13 @@ impl Sessions {
         self.by_sid(&sid, now)
     }
 
+    /// Whether there is a session behind a cookie value; asking does not keep it from being idle.
+    pub(crate) fn lives(&self, cookie: &str, now: Moment) -> bool {
+        let hash = cookie_hash(cookie);
+        let Some(sid) = self.cookie_shard(&hash).get(&hash).cloned() else { return false };
+        self.shard(&sid).entries.get(&sid).is_some_and(|entry| !entry.is_dead(self.limits, now))
+    }
+
     /// The session behind an id, if it lives; using it keeps it from being idle.
     pub(crate) fn by_sid(&self, sid: &str, now: Moment) -> Option<Session> {
         let tick = self.tick();

@@ -119,6 +119,16 @@ async fn whose_provider_answers_something_else_is_shown_the_way_on_and_reads_tha
     assert!(page.body.contains("could not be told") && page.body.contains("<li>first</li>"), "{}", page.body);
 }
 
+#[tokio::test]
+async fn who_brings_an_answer_to_no_logout_reads_whether_they_are_signed_in() {
+    let (idp, node, mut alice, _dir) = with_a_door().await;
+    let answer = Farewell::response(&idp.entity_id(), &door(), "_nobodys").in_query(&idp);
+    let page = says(&mut alice, &node, answer.clone()).await;
+    assert!(page.body.contains("You have a session at node.example."), "{}", page.body);
+    let page = says(&mut Person::new(), &node, answer).await;
+    assert!(page.body.contains("You have no session at node.example."), "{}", page.body);
+}
+
 fn request_id(to: &str) -> String {
     use mangrove_saml::redirect::{Parameter, Received};
     let query = to.split_once('?').unwrap().1;

@@ -83,6 +83,35 @@ async fn an_idp_that_nobody_may_be_sent_to_for_a_login_is_told_of_a_logout_while
 }
 
 #[tokio::test]
+async fn the_page_to_which_people_come_back_says_whether_they_are_signed_in() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let page = Person::new().opens(&node, "/login/signed-out").await;
+    assert!(page.body.contains("You have no session at node.example."), "{}", page.body);
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    let page = alice.opens(&node, "/login/signed-out").await;
+    assert!(page.body.contains("You have a session at node.example."), "{}", page.body);
+    assert!(!page.body.contains("signed out") && is_signed_in(&alice, &node).await);
+    let page = alice.opens(&node, &page.again()).await;
+    assert!(page.leads_to().starts_with(&idp.issuer), "and its link signs out: {}", page.leads_to());
+}
+
+#[tokio::test]
+async fn who_signs_in_again_while_a_logout_is_on_its_way_does_not_read_that_they_are_signed_out() {
+    let idp = Idp::start().await;
+    let node = Node::with(json!({
+        "connectors": [oidc("first", &idp)],
+        "singleLogout": { "logoutURL": "https://node.example/single-logout" },
+    }));
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    alice.opens(&node, "/single-logout").await.leads_to();
+    let page = alice.is_shown(&node, asks("first", Ask::default())).await;
+    alice.opens(&node, &idp.signs_in(page.leads_to())).await.told();
+    let page = alice.opens(&node, "/login/signed-out").await;
+    assert!(page.body.contains("You are signed in") && !page.body.contains("signed out"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn another_site_cannot_sign_anybody_out_without_being_asked() {
     let idp = Idp::start().await;
     let node = node(&idp);

@@ -86,6 +86,8 @@ fn an_idle_session_ends_and_a_used_one_goes_on() {
     enter(&table, None, "alice", "one", at(0));
     assert!(table.by_cookie("one", at(9)).is_some());
     assert!(table.by_cookie("one", at(18)).is_some(), "the use at 9 counts");
+    assert!(table.lives("one", at(27)) && !table.lives("another", at(27)));
+    assert!(!table.lives("one", at(28)), "to ask is not to use");
     assert!(table.by_cookie("one", at(28)).is_none());
     assert_eq!(table.expire(at(28)).len(), 1);
     assert_eq!(table.len(), 0);
