@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::cookies::{LOGIN_SECONDS, MOST_LOGINS};
 use crate::returned::{Away, Mark};
+use crate::trip::Trip;
 use crate::{Request, digest, layout::Reference};
 
 const FLOWS: Shelf = Shelf("login.flow");
@@ -25,6 +26,9 @@ const SPENT: Shelf = Shelf("login.spent");
 const TRIPS: Shelf = Shelf("login.logout");
 
 const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
+
+/// How long a logout that is over can be repeated.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// A login in progress: the application's request and how far it got.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,22 +117,6 @@ pub(crate) enum How {
         /// Whose password is asked for.
         title: String,
     },
-}
-
-/// A logout on its way through upstreams' pages.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Trip {
-    /// Identities whose upstreams are still to be told.
-    pub(crate) ahead: Vec<mangrove_connectors::Identity>,
-    /// Connectors that could not be told.
-    pub(crate) untold: Vec<String>,
-    /// There was a session.
-    pub(crate) was: bool,
-    /// Where the browser goes afterwards.
-    pub(crate) back_to: Option<url::Url>,
-    /// The connector whose upstream is being told, and what its answer must name.
-    #[serde(default)]
-    pub(crate) asked: Option<(String, String)>,
 }
 
 /// The cache, as this room uses it.
@@ -301,13 +289,18 @@ impl<R: Records> Book<R> {
     }
 
     /// Keeps a logout.
-    pub(crate) async fn set_out(&self, id: &str, trip: &Trip) -> Result<(), CacheError> {
-        self.put(TRIPS, &digest::text("logout", &[id.as_bytes()]), trip).await
+    pub(crate) async fn keep_trip(&self, id: &str, trip: &Trip) -> Result<(), CacheError> {
+        self.put(TRIPS, &trip_key(id), trip).await
     }
 
-    /// Takes a logout up again.
-    pub(crate) async fn come_back(&self, id: &str) -> Result<Option<Trip>, CacheError> {
-        Ok(read(self.cache.take(TRIPS, &digest::text("logout", &[id.as_bytes()])).await?))
+    /// A logout on its way.
+    pub(crate) async fn trip(&self, id: &str) -> Result<Option<Trip>, CacheError> {
+        Ok(read(self.cache.get(TRIPS, &trip_key(id)).await?))
+    }
+
+    /// It is over, and found only by a request that comes again at once.
+    pub(crate) async fn end_trip(&self, id: &str, trip: &Trip) -> Result<bool, CacheError> {
+        self.cache.replace(TRIPS, &trip_key(id), json(trip), AGAIN).await
     }
 
     async fn put(&self, shelf: Shelf, key: &str, value: &impl Serialize) -> Result<(), CacheError> {
@@ -348,6 +341,10 @@ fn mark_key(flow: &str, member: &str) -> String {
 #[cfg(test)]
 pub(crate) fn place_of_an_attempt(state: &str, secret: &str) -> (&'static str, String) {
     (TICKETS.0, ticket_key(state, secret))
+}
+
+fn trip_key(id: &str) -> String {
+    digest::text("logout", &[id.as_bytes()])
 }
 
 fn ticket_key(state: &str, secret: &str) -> String {

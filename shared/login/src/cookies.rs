@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::{HeaderValue, header};
 use url::Url;
 
+use crate::trip::Leg;
 use crate::{Browser, digest};
 
 /// Most login cookies of one browser.
@@ -102,17 +103,17 @@ impl Cookies {
         self.crumb(&self.browser, value, None)
     }
 
-    /// The id of a logout that is on its way through upstreams.
-    pub(crate) fn logout<'a>(&self, browser: &'a Browser) -> Option<&'a str> {
-        browser.cookie(&self.logout)
+    /// How far the browser has got with a logout that is on its way through upstreams.
+    pub(crate) fn logout(&self, browser: &Browser) -> Option<Leg> {
+        Leg::parse(browser.cookie(&self.logout)?)
     }
 
-    /// Sets the id of a logout.
-    pub(crate) fn set_logout(&self, value: &str) -> Crumb {
-        self.crumb(&self.logout, value, Some(LOGIN_SECONDS))
+    /// Sets how far it has got.
+    pub(crate) fn set_logout(&self, leg: &Leg) -> Crumb {
+        self.crumb(&self.logout, &leg.to_string(), Some(LOGIN_SECONDS))
     }
 
-    /// Clears the id of a logout.
+    /// Clears that.
     pub(crate) fn clear_logout(&self) -> Crumb {
         self.crumb(&self.logout, "", Some(0))
     }

@@ -6,7 +6,7 @@
 //! for its own answer, or for the person ([`crate::logout`]). A wish that is signed ends the sessions of that person (and session, if it
 //! says which), once, and is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -20,7 +20,7 @@ use url::form_urlencoded;
 use crate::brought::{Kept, answer_again, wish_again};
 use crate::decisions::Fault;
 use crate::login::{Login, with_crumbs};
-use crate::logout::{BACK_PATH, waits_for};
+use crate::logout::BACK_PATH;
 use crate::pages::{self, Way};
 use crate::sessions::Session;
 use crate::{Browser, digest};
@@ -77,22 +77,22 @@ impl Login {
     /// An upstream answers a farewell, or wishes that sessions end.
     async fn is_told(&self, browser: &Browser, path: &str, carried: Carried) -> Response {
         let Some(connector) = self.exits.door(path) else {
-            return self.says_how_it_is(browser, false, &[], None);
+            return self.says_how_it_is(browser, false, &BTreeSet::new(), None);
         };
         if has_too_many_fields(&carried) {
             return self.refused(browser, connector, &format!("it has more than {MOST_FIELDS} fields"));
         }
         match (connector.hears(carried.clone(), browser.address.into()).await, self.cookies.logout(browser)) {
             (Ok(Heard::Wish(wish)), _) => self.as_wished(browser, connector, &wish, (path, &carried)).await,
-            (Ok(Heard::Answer { to, well }), Some(id)) if waits_for(id, &to) => {
-                self.goes_on(browser, id, Some((to, well))).await
+            (Ok(Heard::Answer { to, well }), Some(leg)) if leg.waits_for(&to) => {
+                self.goes_on(browser, leg, well).await
             }
             (Ok(Heard::Answer { .. }), Some(_)) => self.refused(
                 browser,
                 connector,
                 "an answer to another logout than the one that is on its way",
             ),
-            (Ok(Heard::Answer { .. }), None) => self.says_how_it_is(browser, false, &[], None),
+            (Ok(Heard::Answer { .. }), None) => self.says_how_it_is(browser, false, &BTreeSet::new(), None),
             (Err(failure), _) if failure.busy => {
                 self.comes_again(browser, connector, &failure.log, (path, &carried))
             }
@@ -164,7 +164,7 @@ impl Login {
         let own = here.is_some_and(|here| ended.iter().any(|session| session.sid == here.sid));
         let response = match connector.replies(wish, browser.address.into()).await {
             Some(to) => self.sends(browser, &to),
-            None => self.says_how_it_is(browser, own, &[], None),
+            None => self.says_how_it_is(browser, own, &BTreeSet::new(), None),
         };
         with_crumbs(response, own.then(|| self.cookies.clear_session()).into_iter().collect())
     }

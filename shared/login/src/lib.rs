@@ -28,7 +28,7 @@
 //! | [`dispatch`], [`callback`], [`password`], [`pages`] | what a browser is shown, and what it brings |
 //! | [`brought`] | what it brings again, because there was no time to look at it |
 //! | [`guessing`], [`device`] | wrong passwords, and the device that knows the right one |
-//! | [`sessions`], [`logout`], [`door`] | who is signed in, and the way out; what upstreams say of it |
+//! | [`sessions`], [`logout`], [`trip`], [`door`] | who is signed in, and the way out; what upstreams say of it |
 //! | [`decisions`], [`story`], [`word`] | what this node decided, in words, and what it says of itself |
 //! | [`explain`] | what applications would see of somebody, for who writes mappings |
 
@@ -67,6 +67,7 @@ mod sessions;
 mod simulation;
 mod steps;
 pub mod story;
+mod trip;
 mod unasked;
 mod watch;
 mod word;

@@ -6,10 +6,10 @@
 //! logout pages, each after a look at it, and what has to be signed for it is signed then; one that does not answer the look, or has no
 //! such page, is named. What ends here ends at once, before anybody is looked at.
 //!
-//! An upstream that speaks SAML answers at a door of its own ([`crate::door`]). A logout on its way goes on with that answer, or when
-//! the person comes back without one: nothing else that a browser can be made to fetch uses it up.
+//! An upstream that speaks SAML answers at a door of its own ([`crate::door`]). A logout on its way ([`crate::trip`]) goes on with that
+//! answer, or when the person comes back without one. Whoever reloads, or signs out again, on the way is sent there again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -20,12 +20,12 @@ use mangrove_connectors::{Connector, Farewell, Identity, Sending};
 use mangrove_keys::{ambient, secret};
 use url::{Url, form_urlencoded};
 
-use crate::book::Trip;
 use crate::browser::Site;
 use crate::layout;
 use crate::login::{Login, with_crumbs};
 use crate::pages::{self, Here, Way};
 use crate::sessions::Session;
+use crate::trip::{Leg, Trip};
 use crate::{Browser, SessionHandle, digest};
 
 /// Where upstreams send the browser back to, unless `oauthLogoutRedirect` says otherwise.
@@ -130,8 +130,8 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
 /// A browser came back from an upstream's logout page. A picture or a frame of another site's is not the person who comes back.
 pub(crate) async fn back(State(login): State<Arc<Login>>, browser: Browser) -> Response {
     match login.cookies.logout(&browser) {
-        Some(id) if browser.top_level => login.goes_on(&browser, id, None).await,
-        _ => login.says_how_it_is(&browser, false, &[], None),
+        Some(leg) if browser.top_level => login.goes_on(&browser, leg, false).await,
+        _ => login.says_how_it_is(&browser, false, &BTreeSet::new(), None),
     }
 }
 
@@ -141,29 +141,39 @@ impl Login {
     pub async fn end(&self, browser: &Browser, ask: EndAsk) -> Response {
         let key = self.cookies.session_key(browser);
         let here = key.as_deref().and_then(|key| self.sessions.by_cookie(key, ambient::now()));
-        let named = ask.session.as_ref().filter(|_| ask.proven).map(|handle| handle.sid.clone());
-        let here_is_meant = match (&here, &named) {
-            (Some(here), Some(named)) => *here.sid == **named,
-            (Some(_), None) => ask.proven,
-            (None, _) => true,
-        };
-        let sid = named.or_else(|| here.as_ref().filter(|_| here_is_meant).map(|here| here.sid.to_string()));
-        let own = here.as_ref().is_some_and(|here| sid.as_deref() == Some(&*here.sid));
-        let session = sid.and_then(|sid| self.sessions.end(&sid));
-        if let (false, Some(key)) = (here_is_meant, &key) {
-            self.tell_ended(session.as_slice()).await;
-            return self.question(browser, key, ask.back_to.as_ref());
+        let here = here.map(|session| session.sid);
+        let question = || self.question(browser, key.as_deref().unwrap_or_default(), ask.back_to.as_ref());
+        if !ask.proven {
+            // Who reloads the question that they have answered is asked once more.
+            return match here.is_some() || self.has_begun(key.as_deref()).await {
+                true => question(),
+                false => self.arrives(browser, false, &BTreeSet::new(), ask.back_to.as_ref()),
+            };
         }
-        let trip = Trip { back_to: ask.back_to, was: session.is_some(), ..self.trip(session.as_ref(), own) };
+        let meant = ask.session.as_ref().map(|handle| handle.sid.as_str()).or(here.as_deref());
+        let own = meant == here.as_deref();
+        let session = meant.and_then(|sid| self.sessions.end(sid));
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
-        self.tell_ended(session.as_slice()).await;
-        let mut response = self.travel(browser, trip).await;
-        if self.cookies.has_session(browser) {
-            response = with_crumbs(response, vec![self.cookies.clear_session()]);
+        if here.is_some() && !own {
+            self.tell_ended(session.as_slice()).await;
+            return question();
         }
-        response
+        let on_its_way = match &session {
+            Some(session) => {
+                let key = key.as_deref().filter(|_| own);
+                Some(self.sets_out(session, key, ask.back_to.clone()).await)
+            }
+            None => self.resumes(browser, key.as_deref(), ask.back_to.as_ref()).await,
+        };
+        self.tell_ended(session.as_slice()).await;
+        let response = match on_its_way {
+            Some((trip, leg)) => self.travel(browser, &trip, leg).await,
+            None => self.arrives(browser, false, &BTreeSet::new(), ask.back_to.as_ref()),
+        };
+        let clear = self.cookies.has_session(browser).then(|| self.cookies.clear_session());
+        with_crumbs(response, clear.into_iter().collect())
     }
 
     fn question(&self, browser: &Browser, key: &str, back_to: Option<&Url>) -> Response {
@@ -176,22 +186,57 @@ impl Login {
         )
     }
 
-    /// Whom a logout has to tell. Only the browser whose session it was (`own`) is sent to upstreams: the way there carries their ID
-    /// token.
-    fn trip(&self, session: Option<&Session>, own: bool) -> Trip {
-        let mut trip = Trip::default();
-        for vouched in session.iter().flat_map(|session| session.identities.values()) {
-            let identity = &vouched.identity;
+    /// A session has ended, and upstreams are to be told. Only the browser that had it, by what opened it, is sent to them: the way there
+    /// carries their ID token.
+    async fn sets_out(&self, session: &Session, key: Option<&str>, back_to: Option<Url>) -> (Trip, Leg) {
+        // Where this node asked for the password itself, nobody else keeps a session.
+        let asks_itself = |identity: &Identity| {
             let member = self.watch.member(&identity.connector);
-            if member.is_some_and(|member| member.connector.redirect_path().is_none()) {
-                continue; // this node asked for the password itself: nobody else keeps a session
-            }
-            match own {
-                true => trip.ahead.push(identity.clone()),
-                false => trip.untold.push(identity.connector.clone()),
+            member.is_some_and(|member| member.connector.redirect_path().is_none())
+        };
+        let identities = session.identities.values().map(|vouched| &vouched.identity);
+        let stops = identities.filter(|identity| !asks_itself(identity)).cloned().collect();
+        let trip = Trip { stops, back_to };
+        let leg = match key.map(Leg::first) {
+            Some(leg) if trip.stops.is_empty() || self.keeps(&leg, &trip).await => leg,
+            _ => trip.untellable(),
+        };
+        (trip, leg)
+    }
+
+    /// The logout that this browser began and is not through with, to where it was sent. It ends where this request says. A picture or a
+    /// frame takes nothing up.
+    async fn resumes(
+        &self,
+        browser: &Browser,
+        key: Option<&str>,
+        back_to: Option<&Url>,
+    ) -> Option<(Trip, Leg)> {
+        let known = key.map(Leg::first).into_iter().chain(self.cookies.logout(browser));
+        for leg in known.filter(|_| browser.top_level) {
+            if let Ok(Some(mut trip)) = self.book.trip(&leg.id).await {
+                if trip.back_to.as_ref() != back_to {
+                    trip.back_to = back_to.cloned();
+                    self.keeps(&leg, &trip).await;
+                }
+                return Some((trip, leg));
             }
         }
-        trip
+        None
+    }
+
+    /// Whether the logout of the session that `key` opened is on its way.
+    async fn has_begun(&self, key: Option<&str>) -> bool {
+        let Some(leg) = key.map(Leg::first) else { return false };
+        matches!(self.book.trip(&leg.id).await, Ok(Some(_)))
+    }
+
+    async fn keeps(&self, leg: &Leg, trip: &Trip) -> bool {
+        let kept = self.book.keep_trip(&leg.id, trip).await;
+        if let Err(why) = &kept {
+            tracing::warn!(%why, "a logout could not be kept; upstreams that it has not told yet may stay untold");
+        }
+        kept.is_ok()
     }
 
     /// The way to an upstream that can be told: looked at where it has a page for it, and signed once it has answered.
@@ -204,23 +249,19 @@ impl Login {
         connector.logout(identity, back, browser.address.into()).await
     }
 
-    /// A browser is back from an upstream, which answered, or only let it go.
-    pub(crate) async fn goes_on(
-        &self,
-        browser: &Browser,
-        id: &str,
-        answer: Option<(String, bool)>,
-    ) -> Response {
-        let mut trip = match self.book.come_back(id).await {
-            Ok(trip) => trip.unwrap_or_default(),
-            Err(why) => return self.cache_failed(browser, &why),
-        };
-        if let Some((connector, asked)) = trip.asked.take()
-            && answer.is_none_or(|(to, well)| to != asked || !well)
-        {
-            trip.untold.push(connector);
+    /// A browser is back from an upstream, which answered, `well` or not, or only let it go.
+    pub(crate) async fn goes_on(&self, browser: &Browser, mut leg: Leg, well: bool) -> Response {
+        match self.book.trip(&leg.id).await {
+            Ok(Some(trip)) => {
+                leg.is_back(well);
+                self.travel(browser, &trip, leg).await
+            }
+            Ok(None) => {
+                let page = self.says_how_it_is(browser, false, &BTreeSet::new(), None);
+                with_crumbs(page, vec![self.cookies.clear_logout()])
+            }
+            Err(why) => self.cache_failed(browser, &why),
         }
-        self.travel(browser, trip).await
     }
 
     /// Sends the browser on.
@@ -236,31 +277,33 @@ impl Login {
     }
 
     /// Sends the browser to the next upstream, or says how it ended.
-    async fn travel(&self, browser: &Browser, mut trip: Trip) -> Response {
-        while let Some(identity) = trip.ahead.pop() {
-            let Some(Farewell { to, asked }) = self.farewell(browser, &identity).await else {
-                trip.untold.push(identity.connector);
-                continue;
-            };
-            let id = trip_id(asked.as_deref());
-            trip.asked = asked.map(|asked| (identity.connector.clone(), asked));
-            match self.book.set_out(&id, &trip).await {
-                Ok(()) => {
-                    return with_crumbs(self.sends(browser, &to), vec![self.cookies.set_logout(&id)]);
-                }
-                Err(why) => {
-                    tracing::warn!(%why, "a logout could not be kept; the upstream is not told");
-                    trip.untold.push(identity.connector);
-                }
+    async fn travel(&self, browser: &Browser, trip: &Trip, mut leg: Leg) -> Response {
+        while let Some(identity) = trip.stops.get(leg.at) {
+            if let Some(Farewell { to, asked }) = self.farewell(browser, identity).await {
+                leg.asks(asked);
+                return with_crumbs(self.sends(browser, &to), vec![self.cookies.set_logout(&leg)]);
             }
+            leg.passes_by();
         }
-        trip.untold.sort();
-        trip.untold.dedup();
-        let response = match (&trip.back_to, trip.untold.is_empty()) {
-            (Some(url), true) => pages::redirect(url.as_str()),
-            (back_to, _) => self.says_how_it_is(browser, trip.was, &trip.untold, back_to.as_ref()),
-        };
+        if let Err(why) = self.book.end_trip(&leg.id, trip).await {
+            tracing::warn!(%why, "a logout that is over stays in the cache for longer");
+        }
+        let response = self.arrives(browser, true, &trip.untold(&leg), trip.back_to.as_ref());
         with_crumbs(response, vec![self.cookies.clear_logout()])
+    }
+
+    /// The way back where everybody was told, or a page.
+    fn arrives(
+        &self,
+        browser: &Browser,
+        has_ended: bool,
+        untold: &BTreeSet<&str>,
+        back_to: Option<&Url>,
+    ) -> Response {
+        match back_to {
+            Some(url) if untold.is_empty() => pages::redirect(url.as_str()),
+            _ => self.says_how_it_is(browser, has_ended, untold, back_to),
+        }
     }
 
     /// The page at the end of a logout that `has_ended` a session, or without one. It looks whether there is a session now: another may have begun.
@@ -268,7 +311,7 @@ impl Login {
         &self,
         browser: &Browser,
         has_ended: bool,
-        untold: &[String],
+        untold: &BTreeSet<&str>,
         back_to: Option<&Url>,
     ) -> Response {
         let key = self.cookies.session_key(browser);
@@ -280,18 +323,6 @@ impl Login {
         let on = back_to.map(|url| Way { href: url.to_string(), label: "Continue" });
         pages::signed_out(self.frame(browser.reference()), here, untold, on.as_ref())
     }
-}
-
-/// The id of a logout on its way. Behind a dot it says what the answer must name, so that what answers something else is known for
-/// that and uses up nothing.
-fn trip_id(asked: Option<&str>) -> String {
-    let id = ambient::token();
-    asked.map_or_else(|| id.clone(), |asked| format!("{id}.{asked}"))
-}
-
-/// Whether the logout of this id waits for an answer that names this.
-pub(crate) fn waits_for(id: &str, named: &str) -> bool {
-    id.split_once('.').is_some_and(|(_, asked)| asked == named)
 }
 
 /// The value that binds the question's form to the session.

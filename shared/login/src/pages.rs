@@ -1,6 +1,8 @@
 //! What this room's pages say. Their look, and what protects them, is [`crate::layout`]; when they are shown is the
 //! business of the login's steps.
 
+use std::collections::BTreeSet;
+
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
@@ -105,7 +107,12 @@ pub(crate) enum Here<'a> {
 }
 
 /// Says how it is, and who could not be told of a logout.
-pub(crate) fn signed_out(frame: Frame<'_>, here: Here<'_>, untold: &[String], on: Option<&Way>) -> Response {
+pub(crate) fn signed_out(
+    frame: Frame<'_>,
+    here: Here<'_>,
+    untold: &BTreeSet<&str>,
+    on: Option<&Way>,
+) -> Response {
     let heading = match here {
         Here::Ended | Here::NoSession => "You are signed out",
         Here::SignedIn(_) => "You are signed in",

@@ -78,6 +78,14 @@ pub(crate) async fn signs_out(alice: &mut Person, node: &Node, idp: &SamlIdp) ->
     request_id(page.leads_to())
 }
 
+/// Where a browser goes with the provider's answer.
+pub(crate) fn answers(idp: &SamlIdp, asked: &str) -> String {
+    let Carried::Query(query) = Farewell::response(&idp.entity_id(), &door(), asked).in_query(idp) else {
+        panic!("a form")
+    };
+    format!("/first/slo?{query}")
+}
+
 /// A picture in a page of another site, as a browser fetches it.
 async fn picture(alice: &Person, node: &Node, path: &str) -> Page {
     let mut browser = alice.clone().coming_from("cross-site");

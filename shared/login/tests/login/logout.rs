@@ -9,7 +9,8 @@ use crate::support::idp::Idp;
 use crate::support::node::{Node, oidc, users};
 use crate::support::person::{Page, Person, asks};
 
-fn node(idp: &Idp) -> Node {
+/// A node that signs out at `/single-logout` and then sends people to a portal.
+pub(crate) fn node(idp: &Idp) -> Node {
     Node::with(json!({
         "connectors": [oidc("first", idp)],
         "singleLogout": {
@@ -19,7 +20,8 @@ fn node(idp: &Idp) -> Node {
     }))
 }
 
-async fn signed_in(idp: &Idp, node: &Node, site: &'static str) -> Person {
+/// Alice, for whom `first` has vouched.
+pub(crate) async fn signed_in(idp: &Idp, node: &Node, site: &'static str) -> Person {
     let mut alice = Person::new().coming_from(site);
     let page = alice.is_shown(node, asks("first", Ask::default())).await;
     alice.opens(node, &idp.signs_in(page.leads_to())).await.told();

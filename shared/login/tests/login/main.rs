@@ -13,6 +13,7 @@ mod found;
 mod handed_back;
 mod judged;
 mod logout;
+mod logout_again;
 mod looks;
 mod loops;
 mod misconfigured;

@@ -93,7 +93,8 @@ impl Person {
         self.cookies.get("maverics_session").map(String::as_str)
     }
 
-    fn browser(&self) -> Browser {
+    /// As the node sees it.
+    pub(crate) fn browser(&self) -> Browser {
         Browser::read(&self.sent_headers(), Some(Peer { address: self.address, secure: true }))
     }
 
