@@ -11,8 +11,9 @@ use crate::history::{Login, MILLISECOND, Micros, Server};
 use crate::language::Expectation;
 
 /// An answer of one's own node that came so shortly after the change, or by the time longer that a server's last word takes to
-/// that node, was sent before anybody could know.
-const ON_ITS_WAY: Micros = 5 * MILLISECOND;
+/// that node, may stand on what it saw before: a process that is killed takes connections until its last moment, and the node
+/// has to write the answer after it.
+const ON_ITS_WAY: Micros = 50 * MILLISECOND;
 
 /// Where a browser stood when an upstream went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
