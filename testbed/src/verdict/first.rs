@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use super::ends::{End, Judged};
 use super::judge::{Court, Finding, in_words};
+use super::world::Span;
 use crate::history::{Micros, StepKind};
 use crate::language::Expectation;
 
 impl Court<'_, '_> {
-    /// For each fault and region the first login that had a live path: its time over the fault-free median.
+    /// For each fault and region the first login that had a live path: its time over the fault-free median. No attempt is one whose
+    /// time was the machine's.
     pub(super) fn first_login(&self, expected: &Expectation) -> Finding {
         let faults = self.world.steps.iter().filter(|step| step.kind == StepKind::Fault);
         let mut worst: Option<(f64, String)> = None;
         let mut attempts = 0;
         for fault in faults {
             for login in self.firsts(expected, fault.span.until) {
+                if self.was_disturbed(login) {
+                    continue;
+                }
                 let usual = self.ends.usual.get(login.login.region.as_str());
                 let usual = usual.and_then(|usual| usual.median(&login.by.join(" › ")));
                 let (added, words) = match (login.end, usual) {
@@ -47,6 +52,12 @@ impl Court<'_, '_> {
             .as_ref()
             .map_or("no login after a fault".to_owned(), |(_, words)| format!("at most {words}"));
         Finding { number: worst.map(|(most, _)| most), words, attempts }
+    }
+
+    /// Whether somebody signed in while the machine was too busy to say how long that takes.
+    pub(super) fn was_disturbed(&self, login: &Judged<'_>) -> bool {
+        let during = Span { from: login.login.start, until: login.ended };
+        login.end == End::SignedIn && self.machine.hiccuped(during)
     }
 
     pub(super) fn firsts<'l>(&'l self, expected: &'l Expectation, after: Micros) -> Vec<&'l Judged<'l>> {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::ends::{End, Ends, Judged};
+use super::machine::Machine;
 use super::world::{Span, World};
 use crate::history::{MILLISECOND, Micros, PasswordRefused, SECOND, micros};
 use crate::language::{Bound, Expectation, Limit, Measure};
@@ -44,8 +45,8 @@ pub struct Court<'c, 'a> {
     pub refused: &'c [&'a PasswordRefused],
     /// Least number of attempts where an expectation names none.
     pub attempts: u32,
-    /// Whether the machine was too busy for times to mean anything.
-    pub busy: bool,
+    /// Whether and when the machine was too busy for times to mean anything.
+    pub machine: &'c Machine,
 }
 
 /// A number that was found, in words, and as compared.
@@ -82,7 +83,7 @@ impl Court<'_, '_> {
             Measure::StillSignedIn => self.still_signed_in(expected),
             Measure::BrowsersAgree => self.agree(expected),
         };
-        if self.busy && is_a_time(expected.measure) && finding.number.take().is_some() {
+        if self.machine.busy() && is_a_time(expected.measure) && finding.number.take().is_some() {
             finding.words = format!("void on this machine: {}", finding.words);
         }
         let few = finding.attempts < needed;

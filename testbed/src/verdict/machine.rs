@@ -1,9 +1,11 @@
-//! Whether the machine was fit to judge on: how late the switch delivered and how late threads were woken, over the whole
-//! run. A run on a machine that was too busy passes nothing, and none of its times fails anything.
+//! Whether the machine was fit to judge on: how late the switch delivered and how late threads were woken. A run on a machine
+//! that was too busy over the whole of it passes nothing, and none of its times fails anything; a second in which it was too busy says
+//! nothing of the times of those who signed in meanwhile.
 
-use crate::history::{Event, LATE_PACKET, LATE_WAKE, Lateness, MILLISECOND, Micros, What};
+use crate::history::{Event, LATE_PACKET, LATE_WAKE, Lateness, MILLISECOND, Micros, SECOND, What};
 
 use super::judge::in_words;
+use super::world::Span;
 
 /// So many packets between regions of a login wait for each other: four pages across a link, each with a connection and a
 /// handshake of its own, and what nodes ask each other meanwhile.
@@ -15,30 +17,42 @@ const WAKES_IN_TURN: f64 = 60.0;
 const MOST_LONGER: Micros = 50 * MILLISECOND;
 
 /// How punctual a run was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Packets between regions.
     pub packets: Lateness,
     /// Wake-ups of a thread that only sleeps.
     pub wakes: Lateness,
+    /// When it was too busy for the times of anybody who signed in then.
+    hiccups: Vec<Span>,
 }
 
 impl Machine {
     /// Sums up a history; one that says nothing of it was not measured.
     pub fn of(events: &[Event]) -> Self {
         let mut all = Self::default();
+        let mut before: Option<Micros> = None;
         for event in events {
             if let What::Machine { packets, wakes } = &event.what {
                 all.packets.add(*packets);
                 all.wakes.add(*wakes);
+                let from = before.replace(event.at).unwrap_or_else(|| event.at.saturating_sub(SECOND));
+                if longer(packets, wakes) > MOST_LONGER {
+                    all.hiccups.push(Span { from, until: event.at });
+                }
             }
         }
         all
     }
 
+    /// Whether it was too busy at some time of these.
+    pub fn hiccuped(&self, during: Span) -> bool {
+        self.hiccups.iter().any(|hiccup| hiccup.meets(during))
+    }
+
     /// By how much it made a login longer on average.
     pub fn longer(&self) -> Micros {
-        (PACKETS_IN_TURN * self.packets.mean() + WAKES_IN_TURN * self.wakes.mean()) as Micros
+        longer(&self.packets, &self.wakes)
     }
 
     /// Whether the history says how late it was.
@@ -65,11 +79,20 @@ impl Machine {
         if !self.measured() {
             return "how late the machine was is not in the history".to_owned();
         }
+        let hiccups = match self.hiccups.len() {
+            0 => String::new(),
+            more => format!(", more than {} in {more} of its seconds", in_words(MOST_LONGER)),
+        };
         format!(
-            "it made a login about {} longer; {}, {}",
+            "it made a login about {} longer{hiccups}; {}, {}",
             in_words(self.longer()),
             told("packets between regions", &self.packets, LATE_PACKET),
             told("wake-ups", &self.wakes, LATE_WAKE)
         )
     }
+}
+
+/// By how much a login was made longer on average by this.
+fn longer(packets: &Lateness, wakes: &Lateness) -> Micros {
+    (PACKETS_IN_TURN * packets.mean() + WAKES_IN_TURN * wakes.mean()) as Micros
 }

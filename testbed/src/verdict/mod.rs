@@ -103,7 +103,7 @@ pub fn judge<'a>(
     let ends = Ends::judge(&world, events);
     let machine = Machine::of(events);
     let refused = told::refused(events);
-    let court = Court { world: &world, ends: &ends, refused: &refused, attempts, busy: machine.busy() };
+    let court = Court { world: &world, ends: &ends, refused: &refused, attempts, machine: &machine };
     let mut outcomes: Vec<Outcome> = expected.iter().map(|expected| court.judge(expected)).collect();
     let strict = never_wrong();
     let says_so = |it: &Expectation| {

@@ -17,7 +17,7 @@ type Stages<'a> = BTreeMap<(&'a str, &'a str), Micros>;
 
 impl Court<'_, '_> {
     /// How much longer than without a fault the logins after the first took, in the mean, at stages that are known: while
-    /// the probes could not have noticed, or from then on, whichever is worse.
+    /// the probes could not have noticed, or from then on, whichever is worse. Left out are those whose time was the machine's.
     pub(super) fn next_logins(&self, expected: &Expectation) -> Finding {
         let usual = self.usual_stages();
         let mut worst: Option<(f64, String)> = None;
@@ -36,6 +36,7 @@ impl Court<'_, '_> {
                         && (told..until).contains(&login.login.start)
                         && login.end != End::Apart
                         && (login.live || login.end == End::SignedIn)
+                        && !self.was_disturbed(login)
                 });
                 let (soon, later): (Vec<_>, Vec<_>) = came.partition(|login| login.login.start < noticed);
                 attempts += soon.len() + later.len();

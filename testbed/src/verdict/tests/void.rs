@@ -1,6 +1,7 @@
 //! Runs from which nobody can say anything: too thin, too busy, not whole, or with faults that were not real.
 
 use super::*;
+use crate::history::Micros;
 use crate::verdict::synthetic;
 
 #[test]
@@ -64,6 +65,47 @@ fn a_machine_too_busy_to_judge_passes_nothing_and_none_of_its_times_fails() {
     assert_eq!(code(&busy(slow), &both).0, 2, "it may have been the machine");
     let loses = Story::one_root_cut().with(|product| product.notices_after = None);
     assert_eq!(code(&busy(loses), &both).0, 1, "no machine is so busy that a login is lost by it");
+}
+
+#[test]
+fn a_second_in_which_the_machine_was_too_busy_says_nothing_of_times_and_all_of_who_is_lost() {
+    let slow_for_a_second: fn(u64) -> Micros = |second| if second == 22 { 900 * MILLISECOND } else { 0 };
+    let tell = |story: Story, machine_says_so: bool| {
+        let mut events = story.with(|product| product.machine = slow_for_a_second).tell();
+        for event in events.iter_mut().filter(|event| machine_says_so && event.at == BEGIN + 23 * SECOND) {
+            if let What::Machine { packets, wakes } = &mut event.what {
+                packets.total = packets.all * 5 * MILLISECOND;
+                wakes.total = wakes.all * 5 * MILLISECOND;
+            }
+        }
+        events
+    };
+    let next = within(Measure::NextLoginsAfterFault, Duration::from_millis(100)).in_region("branch-a");
+    let lost = none(Measure::LoginsLost);
+    let ruling = |events: &[Event], expected: &Expectation| {
+        judge(events, std::slice::from_ref(expected), 30).unwrap().outcomes.remove(0).ruling
+    };
+    let good = Story::one_root_cut;
+    assert_eq!(ruling(&tell(good(), false), &next), Ruling::Fails, "the product was slow");
+    assert_eq!(ruling(&tell(good(), true), &next), Ruling::Holds, "the machine was");
+    let loses = good().with(|product| product.notices_after = None);
+    assert_eq!(ruling(&tell(loses, true), &lost), Ruling::Fails);
+}
+
+#[test]
+fn a_first_login_whose_time_was_the_machines_cannot_be_judged() {
+    let mut events = Story::one_root_cut().tell();
+    let soon = within(Measure::FirstLoginAfterFault, Duration::from_secs(1)).in_region("branch-a");
+    let outcome =
+        |events: &[Event]| judge(events, std::slice::from_ref(&soon), 30).unwrap().outcomes.remove(0);
+    assert_eq!(outcome(&events).ruling, Ruling::Holds);
+    for event in events.iter_mut().filter(|event| event.at == BEGIN + 21 * SECOND) {
+        if let What::Machine { wakes, .. } = &mut event.what {
+            wakes.total = wakes.all * 5 * MILLISECOND;
+        }
+    }
+    let found = outcome(&events);
+    assert_eq!(found.ruling, Ruling::CannotJudge, "two of three faults: {found:?}");
 }
 
 #[test]
