@@ -1,10 +1,11 @@
 //! One search on one connection: all at once, or page by page (RFC 2696) where it may find more than directories show at once.
 //!
-//! Owns the control and the bounds on entries, pages and cookies; bytes are counted by [`guard`](super::guard), and the deadline, one for
-//! all pages, is the caller's. What may be a part of the answer never passes for all of it: a page behind the first that does not say
-//! whether it is the last is no answer. The control is not critical, so a directory that does not know it answers all at once; one that
-//! refuses it all the same is asked again without. A cookie that stays the same from page to page is no fault: some directories number
-//! searches by it and not pages.
+//! Owns the control and the bounds on entries, pages and cookies; bytes are counted by [`guard`](super::guard), and the deadline,
+//! one for all pages, is the caller's. What may be a part of the answer never passes for all of it: a page behind the first that
+//! does not say whether it is the last is no answer. The control is not critical, so a directory that does not know it answers all
+//! at once. One that refuses it all the same is asked again without, and so is one that sends just a page and no control: what
+//! stands before it may hand on the control of the question and lose that of the answer. A cookie that stays the same from page to
+//! page is no fault: some directories number searches by it and not pages.
 
 use ldap3::controls::{Control, PagedResults, RawControl};
 use ldap3::result::LdapError;
@@ -60,7 +61,8 @@ pub(super) async fn search(ldap: &mut Ldap, query: &Query) -> Result<Result<Foun
     for _ in 0..MOST_PAGES {
         let controls = ask(ldap, query, cookie.as_deref(), &mut found).await?;
         let is_first = cookie.as_ref().is_some_and(Vec::is_empty);
-        if is_first && REFUSALS.contains(&found.said.code) && found.entries.is_empty() {
+        if is_first && (is_refusal(&found) || is_untold(&found, &controls)) {
+            found.entries.clear();
             cookie = None;
             continue;
         }
@@ -99,11 +101,23 @@ async fn ask(
     Ok(answer.1.ctrls)
 }
 
+fn is_refusal(found: &Found) -> bool {
+    REFUSALS.contains(&found.said.code) && found.entries.is_empty()
+}
+
+/// Whether as many came as a page has, and nothing says whether it is one.
+fn is_untold(found: &Found, controls: &[Control]) -> bool {
+    found.said.code == 0 && found.entries.len() == usize::from(PAGE) && pages(controls).next().is_none()
+}
+
+fn pages(controls: &[Control]) -> impl Iterator<Item = &RawControl> {
+    controls.iter().map(|control| &control.1).filter(|control| control.ctype == PAGED_RESULTS)
+}
+
 /// The cookie of the page that follows the one that was asked for with `sent`; none behind the last.
 fn next(sent: Option<&[u8]>, controls: &[Control]) -> Result<Option<Vec<u8>>, Malformed> {
     let Some(sent) = sent else { return Ok(None) };
-    let mut pages =
-        controls.iter().map(|control| &control.1).filter(|control| control.ctype == PAGED_RESULTS);
+    let mut pages = pages(controls);
     match (pages.next(), pages.next()) {
         (None, _) if sent.is_empty() => Ok(None),
         (None, _) => Err(Malformed("a page that does not say whether it is the last")),

@@ -155,6 +155,25 @@ async fn a_directory_that_does_not_know_pages_answers_at_once_as_it_did_before()
 }
 
 #[tokio::test]
+async fn just_a_page_whose_control_was_lost_on_the_way_is_not_taken_for_all() {
+    // Between the node and the directory: a proxy that hands on controls of questions and none of answers.
+    let at_once = |size, code| {
+        alice_where(move |cookie, _| match cookie {
+            Some(_) => page(0, 500, result(0x65, 0, "")),
+            None => page(0, size, result(0x65, code, "")),
+        })
+    };
+    let (asked, alice) = at_once(700, 0).await;
+    assert_eq!((asked, groups(&alice.unwrap())), (2, 700));
+    let (asked, outcome) = at_once(600, 4).await;
+    let failure = outcome.unwrap_err();
+    assert_eq!((asked, failure.blame, failure.keeps_out), (2, Blame::Misconfigured, false), "{failure}");
+    assert!(failure.log.contains("it ends after 600 with result 4"), "{failure}");
+    let (asked, alice) = at_once(500, 0).await;
+    assert_eq!((asked, groups(&alice.unwrap())), (2, 500), "who is in just so many and no more");
+}
+
+#[tokio::test]
 async fn pages_without_an_end_end() {
     let (asked, outcome) = alice_where(|_, _| page(0, 500, end_of_page(b"1"))).await;
     assert_eq!((asked, outcome.unwrap_err().blame), (5, Blame::Misconfigured), "more groups than are read");
