@@ -111,8 +111,7 @@ impl Login {
         let (connector, blame) = (connector.name(), Fault::Node.word());
         tracing::warn!(connector, address = %browser.address, why, blame, "a message about a logout was not looked at; the browser brings it again");
         let frame = self.frame(browser.reference());
-        // Whose logout is on its way is signed out here already.
-        let page = if self.cookies.logout(browser).is_some() { answer_again } else { wish_again };
+        let page = if self.waits_for_an_answer(browser) { answer_again } else { wish_again };
         match carried {
             Carried::Query(query) => page(frame, Kept::address(path, query)),
             Carried::Form(form) => {
@@ -122,13 +121,18 @@ impl Login {
         }
     }
 
+    /// A logout is on its way in this browser, and nobody has signed in again meanwhile.
+    fn waits_for_an_answer(&self, browser: &Browser) -> bool {
+        self.cookies.logout(browser).is_some() && !self.is_signed_in(browser)
+    }
+
     /// A message is not believed, and nothing that it says happens. Whoever has a logout on its way is shown how it goes on.
     fn refused(&self, browser: &Browser, connector: &Connector, why: &str) -> Response {
         let (connector, blame) = (connector.name(), Fault::Answer.word());
         tracing::warn!(target: "security", connector, address = %browser.address, why, blame, "a message about a logout was refused");
         let frame = self.frame(browser.reference());
         let mut words = vec!["What your browser brought from the sign-in service could not be accepted."];
-        if self.cookies.logout(browser).is_none() {
+        if !self.waits_for_an_answer(browser) {
             return pages::notice(frame, StatusCode::BAD_REQUEST, "You were not signed out", &words, None);
         }
         words.push("You are signed out here. At that service you may still be signed in.");

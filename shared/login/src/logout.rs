@@ -172,7 +172,9 @@ impl Login {
             Some((trip, leg)) => self.travel(browser, &trip, leg).await,
             None => self.arrives(browser, false, &BTreeSet::new(), ask.back_to.as_ref()),
         };
-        let clear = self.cookies.has_session(browser).then(|| self.cookies.clear_session());
+        // Where the proof was of another browser's session, this one keeps what it has.
+        let ends_here = own || session.is_none();
+        let clear = (ends_here && self.cookies.has_session(browser)).then(|| self.cookies.clear_session());
         with_crumbs(response, clear.into_iter().collect())
     }
 
@@ -289,7 +291,14 @@ impl Login {
             tracing::warn!(%why, "a logout that is over stays in the cache for longer");
         }
         let response = self.arrives(browser, true, &trip.untold(&leg), trip.back_to.as_ref());
-        with_crumbs(response, vec![self.cookies.clear_logout()])
+        // The browser may have another on its way.
+        let cookie = self.cookies.logout(browser).filter(|there| there.id == leg.id);
+        with_crumbs(response, cookie.map(|_| self.cookies.clear_logout()).into_iter().collect())
+    }
+
+    /// Whether the browser has a session; to ask does not keep it from being idle.
+    pub(crate) fn is_signed_in(&self, browser: &Browser) -> bool {
+        self.cookies.session_key(browser).is_some_and(|key| self.sessions.lives(&key, ambient::now()))
     }
 
     /// The way back where everybody was told, or a page.
@@ -314,8 +323,7 @@ impl Login {
         untold: &BTreeSet<&str>,
         back_to: Option<&Url>,
     ) -> Response {
-        let key = self.cookies.session_key(browser);
-        let here = match key.is_some_and(|key| self.sessions.lives(&key, ambient::now())) {
+        let here = match self.is_signed_in(browser) {
             true => Here::SignedIn(self.exits.logout_path()),
             false if has_ended => Here::Ended,
             false => Here::NoSession,

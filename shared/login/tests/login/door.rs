@@ -128,6 +128,19 @@ async fn whose_provider_answers_something_else_is_shown_the_way_on_and_reads_tha
 }
 
 #[tokio::test]
+async fn who_signed_in_again_before_their_provider_answered_does_not_read_that_they_are_signed_out() {
+    let (idp, node, mut alice, _dir) = with_a_door().await;
+    signs_out(&mut alice, &node, &idp).await;
+    signs_in(&mut alice, &node, &idp, Ask::default()).await.told();
+    let unsigned =
+        Farewell { signed: false, ..Farewell::request(&idp.entity_id(), &door(), "alice-1", None) };
+    let page = says(&mut alice, &node, unsigned.in_query(&idp)).await;
+    assert!(is_signed_in(&alice, &node).await);
+    assert!(page.body.contains("You were not signed out"), "{}", page.body);
+    assert!(!page.body.contains("You are signed out here"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn who_brings_an_answer_to_no_logout_reads_whether_they_are_signed_in() {
     let (idp, node, mut alice, _dir) = with_a_door().await;
     let answer = Farewell::response(&idp.entity_id(), &door(), "_nobodys").in_query(&idp);

@@ -126,6 +126,23 @@ async fn a_picture_with_an_applications_proof_takes_no_logout_up() {
 }
 
 #[tokio::test]
+async fn the_proof_of_another_persons_application_takes_no_logout_away() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    let before_the_answer = alice.clone();
+    alice.opens(&node, "/single-logout").await;
+    for browser in [before_the_answer, alice.clone(), picture(&alice)] {
+        signed_in(&idp, &node, "same-origin").await;
+        let mallorys = node.told.last.lock().unwrap().clone().unwrap().session;
+        let ask = EndAsk { session: Some(mallorys), proven: true, back_to: None };
+        let answer = node.login.end(&browser.browser(), ask).await;
+        assert!(!answer.headers().contains_key("set-cookie"), "{:?}", answer.headers());
+    }
+    assert_eq!(alice.opens(&node, "/login/signed-out").await.leads_to(), BYE);
+}
+
+#[tokio::test]
 async fn who_reloads_the_question_once_it_was_answered_is_asked_again_and_sent_there() {
     let idp = Idp::start().await;
     let node = node(&idp);
