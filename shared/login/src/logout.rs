@@ -2,7 +2,7 @@
 //!
 //! `singleLogout.logoutURL` ends the session on GET where the browser says that the person came from this site or typed the
 //! address; where another site leads there, or the browser does not say, a page asks first, and its form is bound to the
-//! session. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
+//! browser. [`Login::end`] is the same for a mode's own logout endpoint. Upstreams are told one after the other by their
 //! logout pages, each after a look at it, and what has to be signed for it is signed then; one that does not answer the look, or has no
 //! such page, is named. What ends here ends at once, before anybody is looked at.
 //!
@@ -116,7 +116,7 @@ pub(crate) async fn confirmed(State(login): State<Arc<Login>>, browser: Browser,
         let mut fields = form_urlencoded::parse(&form);
         fields.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    let bound = login.cookies.session_key(&browser).map(|key| form_token(&key));
+    let bound = login.form_token(&browser);
     let proven = match (field("token"), &bound) {
         (Some(token), Some(bound)) => secret::equal(token.as_bytes(), bound.as_bytes()),
         _ => false,
@@ -142,10 +142,10 @@ impl Login {
         let key = self.cookies.session_key(browser);
         let here = key.as_deref().and_then(|key| self.sessions.by_cookie(key, ambient::now()));
         let here = here.map(|session| session.sid);
-        let question = || self.question(browser, key.as_deref().unwrap_or_default(), ask.back_to.as_ref());
+        let question = || self.question(browser, ask.back_to.as_ref());
         if !ask.proven {
-            // Who reloads the question that they have answered is asked once more.
-            return match here.is_some() || self.has_begun(key.as_deref()).await {
+            // Whose logout is on its way is asked as well: it could be taken up.
+            return match here.is_some() || self.begun(browser, key.as_deref()).await.is_some() {
                 true => question(),
                 false => self.arrives(browser, false, &BTreeSet::new(), ask.back_to.as_ref()),
             };
@@ -178,14 +178,10 @@ impl Login {
         with_crumbs(response, clear.into_iter().collect())
     }
 
-    fn question(&self, browser: &Browser, key: &str, back_to: Option<&Url>) -> Response {
+    fn question(&self, browser: &Browser, back_to: Option<&Url>) -> Response {
+        let token = self.form_token(browser).unwrap_or_default();
         let back = back_to.map(|url| self.sealer.seal(BACK_TO, url.as_str().as_bytes()));
-        pages::confirm_logout(
-            self.frame(browser.reference()),
-            SIGN_OUT_PATH,
-            &form_token(key),
-            back.as_deref(),
-        )
+        pages::confirm_logout(self.frame(browser.reference()), SIGN_OUT_PATH, &token, back.as_deref())
     }
 
     /// A session has ended, and upstreams are to be told. Only the browser that had it, by what opened it, is sent to them: the way there
@@ -206,31 +202,32 @@ impl Login {
         (trip, leg)
     }
 
-    /// The logout that this browser began and is not through with, to where it was sent. It ends where this request says. A picture or a
-    /// frame takes nothing up.
-    async fn resumes(
-        &self,
-        browser: &Browser,
-        key: Option<&str>,
-        back_to: Option<&Url>,
-    ) -> Option<(Trip, Leg)> {
-        let known = key.map(Leg::first).into_iter().chain(self.cookies.logout(browser));
-        for leg in known.filter(|_| browser.top_level) {
-            if let Ok(Some(mut trip)) = self.book.trip(&leg.id).await {
-                if trip.back_to.as_ref() != back_to {
-                    trip.back_to = back_to.cloned();
-                    self.keeps(&leg, &trip).await;
-                }
+    /// The logout that this browser began and is not through with, and where it was sent.
+    async fn begun(&self, browser: &Browser, key: Option<&str>) -> Option<(Trip, Leg)> {
+        for leg in key.map(Leg::first).into_iter().chain(self.cookies.logout(browser)) {
+            if let Ok(Some(trip)) = self.book.trip(&leg.id).await {
                 return Some((trip, leg));
             }
         }
         None
     }
 
-    /// Whether the logout of the session that `key` opened is on its way.
-    async fn has_begun(&self, key: Option<&str>) -> bool {
-        let Some(leg) = key.map(Leg::first) else { return false };
-        matches!(self.book.trip(&leg.id).await, Ok(Some(_)))
+    /// The same, taken up: it ends where this request says. A picture or a frame takes nothing up.
+    async fn resumes(
+        &self,
+        browser: &Browser,
+        key: Option<&str>,
+        back_to: Option<&Url>,
+    ) -> Option<(Trip, Leg)> {
+        if !browser.top_level {
+            return None;
+        }
+        let (mut trip, leg) = self.begun(browser, key).await?;
+        if trip.back_to.as_ref() != back_to {
+            trip.back_to = back_to.cloned();
+            self.keeps(&leg, &trip).await;
+        }
+        Some((trip, leg))
     }
 
     async fn keeps(&self, leg: &Leg, trip: &Trip) -> bool {
@@ -331,9 +328,11 @@ impl Login {
         let on = back_to.map(|url| Way { href: url.to_string(), label: "Continue" });
         pages::signed_out(self.frame(browser.reference()), here, untold, on.as_ref())
     }
-}
 
-/// The value that binds the question's form to the session.
-fn form_token(key: &str) -> String {
-    digest::text("logout form", &[key.as_bytes()])
+    /// The value that binds the question's form to the browser: to its session, or to the logout that is on its way there.
+    fn form_token(&self, browser: &Browser) -> Option<String> {
+        let on_its_way = || self.cookies.logout(browser).map(|leg| leg.id);
+        let key = self.cookies.session_key(browser).or_else(on_its_way)?;
+        Some(digest::text("logout form", &[key.as_bytes()]))
+    }
 }
