@@ -142,10 +142,11 @@ impl Login {
         let key = self.cookies.session_key(browser);
         let here = key.as_deref().and_then(|key| self.sessions.by_cookie(key, ambient::now()));
         let here = here.map(|session| session.sid);
+        let begun = if here.is_none() { self.begun(browser, key.as_deref()).await } else { None };
         let question = || self.question(browser, ask.back_to.as_ref());
         if !ask.proven {
             // Whose logout is on its way is asked as well: it could be taken up.
-            return match here.is_some() || self.begun(browser, key.as_deref()).await.is_some() {
+            return match here.is_some() || begun.is_some() {
                 true => question(),
                 false => self.arrives(browser, false, &BTreeSet::new(), ask.back_to.as_ref()),
             };
@@ -156,7 +157,9 @@ impl Login {
         if let Some(session) = &session {
             tracing::info!(apps = ?session.apps, "a session was ended by logout");
         }
-        if here.is_some() && !own {
+        let names = |trip: &Trip| ask.session.as_ref().is_none_or(|handle| handle.sid == trip.sid);
+        let proves_another = session.is_none() && begun.as_ref().is_some_and(|(trip, _)| !names(trip));
+        if here.is_some() && !own || proves_another {
             self.tell_ended(session.as_slice()).await;
             return question();
         }
@@ -165,7 +168,7 @@ impl Login {
                 let key = key.as_deref().filter(|_| own);
                 Some(self.sets_out(session, key, ask.back_to.clone()).await)
             }
-            None => self.resumes(browser, key.as_deref(), ask.back_to.as_ref()).await,
+            None => self.resumes(browser, begun, ask.back_to.as_ref()).await,
         };
         self.tell_ended(session.as_slice()).await;
         let response = match on_its_way {
@@ -194,7 +197,7 @@ impl Login {
         };
         let identities = session.identities.values().map(|vouched| &vouched.identity);
         let stops = identities.filter(|identity| !asks_itself(identity)).cloned().collect();
-        let trip = Trip { stops, back_to };
+        let trip = Trip { sid: session.sid.to_string(), stops, back_to };
         let leg = match key.map(Leg::first) {
             Some(leg) if trip.stops.is_empty() || self.keeps(&leg, &trip).await => leg,
             _ => trip.untellable(),
@@ -216,13 +219,10 @@ impl Login {
     async fn resumes(
         &self,
         browser: &Browser,
-        key: Option<&str>,
+        begun: Option<(Trip, Leg)>,
         back_to: Option<&Url>,
     ) -> Option<(Trip, Leg)> {
-        if !browser.top_level {
-            return None;
-        }
-        let (mut trip, leg) = self.begun(browser, key).await?;
+        let (mut trip, leg) = begun.filter(|_| browser.top_level)?;
         if trip.back_to.as_ref() != back_to {
             trip.back_to = back_to.cloned();
             self.keeps(&leg, &trip).await;

@@ -17,6 +17,8 @@ use crate::digest;
 /// Whom a logout has to tell, and what comes then.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Trip {
+    /// The session that has ended.
+    pub(crate) sid: String,
     /// Identities whose upstreams are to be told, in order.
     pub(crate) stops: Vec<Identity>,
     /// Where the browser goes afterwards.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mangrove_connectors::Ask;
 use mangrove_login::EndAsk;
 use serde_json::json;
+use url::Url;
 
 use crate::door::{answers, signs_out, with_a_door};
 use crate::logout::{node, signed_in};
@@ -139,6 +140,22 @@ async fn the_proof_of_another_persons_application_takes_no_logout_away() {
         let answer = node.login.end(&browser.browser(), ask).await;
         assert!(!answer.headers().contains_key("set-cookie"), "{:?}", answer.headers());
     }
+    assert_eq!(alice.opens(&node, "/login/signed-out").await.leads_to(), BYE);
+}
+
+#[tokio::test]
+async fn a_window_with_the_proof_of_another_session_takes_no_logout_up() {
+    let idp = Idp::start().await;
+    let node = node(&idp);
+    let mut mallory = signed_in(&idp, &node, "same-origin").await;
+    let mallorys = node.told.last.lock().unwrap().clone().unwrap().session;
+    mallory.opens(&node, "/single-logout").await;
+    let mut alice = signed_in(&idp, &node, "same-origin").await;
+    alice.opens(&node, "/single-logout").await;
+    let elsewhere = Url::parse("https://mallorys.example/").unwrap();
+    let ask = EndAsk { session: Some(mallorys), proven: true, back_to: Some(elsewhere) };
+    let answer = node.login.end(&alice.clone().coming_from("cross-site").browser(), ask).await;
+    assert!(!answer.headers().contains_key("location") && !answer.headers().contains_key("set-cookie"));
     assert_eq!(alice.opens(&node, "/login/signed-out").await.leads_to(), BYE);
 }
 
