@@ -24,11 +24,16 @@ const TICKETS: Shelf = Shelf("login.ticket");
 const MARKS: Shelf = Shelf("login.mark");
 const SPENT: Shelf = Shelf("login.spent");
 const TRIPS: Shelf = Shelf("login.logout");
+const TRIPS_OF: Shelf = Shelf("login.logouts-of");
 
 const LIFE: Duration = Duration::from_secs(LOGIN_SECONDS);
 
 /// How long a logout that is over can be repeated.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// How many logouts of one person are kept at a time. Each needs a login that succeeded; the bound is for who signs in and out for
+/// ever to fill the room.
+const MOST_TRIPS: usize = 20;
 
 /// A login in progress: the application's request and how far it got.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -288,9 +293,30 @@ impl<R: Records> Book<R> {
         self.cache.put_new(SPENT, &key, Vec::new(), left.min(LIFE)).await
     }
 
-    /// Keeps a logout.
+    /// Keeps a logout; of too many of one person the oldest goes.
     pub(crate) async fn keep_trip(&self, id: &str, trip: &Trip) -> Result<(), CacheError> {
+        for too_old in self.list_trip(&trip.person, id).await? {
+            self.cache.take(TRIPS, &trip_key(&too_old)).await?;
+        }
         self.put(TRIPS, &trip_key(id), trip).await
+    }
+
+    /// Lists a logout as its person's newest, undoing nobody else's; those that are one too many.
+    async fn list_trip(&self, person: &str, id: &str) -> Result<Vec<String>, CacheError> {
+        loop {
+            let was = self.cache.get(TRIPS_OF, person).await?;
+            let mut ids: Vec<String> = read(was.clone()).unwrap_or_default();
+            ids.retain(|there| there != id);
+            ids.push(id.to_owned());
+            let too_old = ids.drain(..ids.len().saturating_sub(MOST_TRIPS)).collect();
+            let listed = match &was {
+                Some(was) => self.cache.exchange(TRIPS_OF, person, was, json(&ids), LIFE).await?,
+                None => self.cache.put_new(TRIPS_OF, person, json(&ids), LIFE).await?,
+            };
+            if listed {
+                return Ok(too_old);
+            }
+        }
     }
 
     /// A logout on its way.

@@ -197,7 +197,7 @@ impl Login {
         };
         let identities = session.identities.values().map(|vouched| &vouched.identity);
         let stops = identities.filter(|identity| !asks_itself(identity)).cloned().collect();
-        let trip = Trip { sid: session.sid.to_string(), stops, back_to };
+        let trip = Trip::of(session, stops, back_to);
         let leg = match key.map(Leg::first) {
             Some(leg) if trip.stops.is_empty() || self.keeps(&leg, &trip).await => leg,
             _ => trip.untellable(),

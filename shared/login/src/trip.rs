@@ -13,12 +13,15 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::digest;
+use crate::sessions::Session;
 
 /// Whom a logout has to tell, and what comes then.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Trip {
     /// The session that has ended.
     pub(crate) sid: String,
+    /// Whose it was, as a digest.
+    pub(crate) person: String,
     /// Identities whose upstreams are to be told, in order.
     pub(crate) stops: Vec<Identity>,
     /// Where the browser goes afterwards.
@@ -26,6 +29,13 @@ pub(crate) struct Trip {
 }
 
 impl Trip {
+    /// The logout of a session that has ended.
+    pub(crate) fn of(session: &Session, stops: Vec<Identity>, back_to: Option<Url>) -> Self {
+        let whose = session.identities.values().next();
+        let whose = whose.map(|it| digest::text("logouts of", &[it.via.as_bytes(), it.sub.as_bytes()]));
+        Self { sid: session.sid.to_string(), person: whose.unwrap_or_default(), stops, back_to }
+    }
+
     /// The end of it, where nobody can be told.
     pub(crate) fn untellable(&self) -> Leg {
         Leg { at: self.stops.len(), untold: (0..self.stops.len()).collect(), ..Leg::default() }
@@ -102,7 +112,10 @@ impl fmt::Display for Leg {
 
 #[cfg(test)]
 mod tests {
+    use mangrove_cache::Cache;
+
     use super::*;
+    use crate::book::Book;
 
     fn leg(at: usize, untold: &[usize], asked: Option<&str>) -> Leg {
         Leg { at, untold: untold.to_vec(), asked: asked.map(str::to_owned), ..Leg::first("key") }
@@ -128,6 +141,25 @@ mod tests {
         assert_eq!(after(Some("_a"), true), (2, vec![]));
         assert_eq!(after(Some("_a"), false), (2, vec![1]));
         assert_eq!(after(None, false), (2, vec![]), "its protocol has no answers");
+    }
+
+    #[tokio::test]
+    async fn who_signs_out_over_and_over_loses_the_oldest_of_their_own_logouts_and_nobody_elses() {
+        let book = Book::new(Cache::in_memory(1_000));
+        let of = |person: &str| Trip { person: person.to_owned(), ..Trip::default() };
+        book.keep_trip("another", &of("another person")).await.unwrap();
+        for at in 0..30 {
+            book.keep_trip(&format!("{at}"), &of("a person")).await.unwrap();
+            book.keep_trip("0", &of("a person")).await.unwrap();
+        }
+        let mut kept = Vec::new();
+        for id in (0..30).map(|at| at.to_string()).chain(["another".to_owned()]) {
+            kept.extend(book.trip(&id).await.unwrap().map(|_| id));
+        }
+        let newest = (11..30).map(|at| at.to_string());
+        let expected: Vec<_> =
+            ["0".to_owned()].into_iter().chain(newest).chain(["another".to_owned()]).collect();
+        assert_eq!(kept, expected, "one that is written again is the newest");
     }
 
     #[test]
