@@ -12,7 +12,7 @@ use crate::finder::Found;
 use crate::http::HttpBuildError;
 use crate::ldap::Ldap;
 use crate::local::{Local, Queue};
-use crate::look::{Look, ProbeResult};
+use crate::look::{Knock, Look, ProbeResult};
 use crate::oidc::Oidc;
 use crate::saml::{Benches, Saml};
 use crate::{
@@ -266,11 +266,11 @@ impl Connector {
     }
 
     /// Whether its page can be connected to now; asks nothing, and has no deadline of its own.
-    pub async fn opens(&self) -> bool {
+    pub async fn opens(&self) -> Knock {
         match self {
             Self::Oidc(c) => c.opens().await,
             Self::Saml(c) => c.opens().await,
-            Self::Ldap(_) | Self::Local(_) => true,
+            Self::Ldap(_) | Self::Local(_) => Knock::Open,
         }
     }
 

@@ -34,7 +34,7 @@ pub use finder::Finder;
 pub use front::Door;
 pub use http::HttpClient;
 pub use identity::{Identity, Once};
-pub use look::{Look, ProbeResult};
+pub use look::{Knock, Look, ProbeResult};
 pub use mangrove_continuity::Blame;
 pub use network::Network;
 pub use step::{Answer, Ask, Begin, Pending, Prompt, PromptError};

@@ -37,6 +37,20 @@ pub enum ProbeResult {
     },
 }
 
+/// What a knock at the page found where people would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Knock {
+    /// It can be connected to.
+    Open,
+    /// Whoever has the page, and is asked in looks, takes no connections.
+    Closed {
+        /// In words, for the log.
+        why: String,
+    },
+    /// Neither was seen.
+    Unsure,
+}
+
 /// What a look before leaving found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {

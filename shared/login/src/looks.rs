@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
-use mangrove_connectors::Look;
+use mangrove_connectors::{Knock, Look};
 use mangrove_continuity::simulated::SIMULATED;
 use mangrove_continuity::{Moment, Sample};
 use mangrove_keys::ambient;
@@ -224,8 +224,9 @@ impl Member {
         futures::future::ready(Look::Failed { why, timed_out: false }).boxed().shared()
     }
 
-    /// A knock: an open door is enough, and no sample. Where none opens in a moment, it is looked at as ever; so a knock that is
-    /// lost, or slow, moves nobody and no verdict.
+    /// A knock: an open door is enough, and no sample. A closed one is what a look would have found, although it may open again
+    /// before a look came: whoever restarts may be another afterwards, which only a probe can tell. Where neither is seen in a moment, it
+    /// is looked at as ever; so a knock that is lost, or slow, moves nobody and no verdict.
     fn knock(self: &Arc<Self>, patience: Duration) -> Flight {
         let mut knock = self.knock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = knock.as_ref().and_then(WeakShared::upgrade).filter(|it| it.peek().is_none()) {
@@ -235,8 +236,13 @@ impl Member {
         let knocking = async move {
             let began = ambient::now();
             match timeout(KNOCK, member.connector.opens()).await {
-                Ok(true) => Look::Answered { took: ambient::now().since(began) },
-                _ => member.join(Kind::BeforeLeaving, patience).await,
+                Ok(Knock::Open) => Look::Answered { took: ambient::now().since(began) },
+                Ok(Knock::Closed { why }) => {
+                    let look = Look::Failed { why, timed_out: false };
+                    member.learns(Kind::BeforeLeaving, &look);
+                    look
+                }
+                Ok(Knock::Unsure) | Err(_) => member.join(Kind::BeforeLeaving, patience).await,
             }
         };
         let flight = knocking.boxed().shared();
@@ -277,17 +283,22 @@ impl Member {
         // The connector keeps the deadline itself; this one is for what it does twice.
         let look = timeout(patience + GRACE, looking).await;
         let look = look.unwrap_or_else(|_| Look::Failed { why: "no answer in time".into(), timed_out: true });
+        self.learns(kind, &look);
+        let mut looks = self.looks(kind);
+        (looks.flight, looks.kept) = (None, false);
+        look
+    }
+
+    /// Takes in what was found. What the provider says past its judge is no sample.
+    fn learns(&self, kind: Kind, look: &Look) {
         let now = ambient::now();
-        // What the provider says past its judge is no sample.
         if kind == Kind::BeforeLeaving || matches!(look, Look::Refused { .. }) {
-            if let Look::Answered { took } = &look {
+            if let Look::Answered { took } = look {
                 self.health().took(*took);
             }
-            self.observe(&sample_of(&look), now);
+            self.observe(&sample_of(look), now);
         }
-        let mut looks = self.looks(kind);
-        *looks = Looks { flight: None, last: Some((now, look.clone())), kept: false };
-        look
+        self.looks(kind).last = Some((now, look.clone()));
     }
 
     /// How long a look at it may take.

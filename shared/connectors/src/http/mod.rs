@@ -151,9 +151,11 @@ impl HttpClient {
     }
 
     /// Whether a connection to where a URL points can be made now. Nothing is said on it.
-    pub(crate) async fn opens(&self, url: &Url) -> bool {
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
-        self.dialer.reach(host, port).await.is_ok()
+    pub(crate) async fn opens(&self, url: &Url) -> Result<(), HttpError> {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err(HttpError::NoAnswer(NoAnswer::Dns));
+        };
+        self.dialer.reach(host, port).await.map(drop)
     }
 
     /// Sends one request and reads the whole answer, whatever its status.

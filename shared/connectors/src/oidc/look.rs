@@ -12,9 +12,9 @@ use super::Oidc;
 use super::metadata::MetadataError;
 use super::provider::FetchError;
 use super::word::Said;
-use crate::Look;
 use crate::endpoint;
 use crate::http::{HttpError, Limits, NoAnswer};
+use crate::{Knock, Look};
 
 impl Oidc {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
@@ -22,12 +22,19 @@ impl Oidc {
     }
 
     /// Whether the page where people would be sent can be connected to now. Asks nothing, so that providers which limit requests
-    /// count none. Where an endpoint judges, its last word stands.
-    pub(crate) async fn opens(&self) -> bool {
+    /// count none. Where an endpoint judges, its last word stands. A page elsewhere than what looks ask may be closed to this node
+    /// and open to people.
+    pub(crate) async fn opens(&self) -> Knock {
         let page = self.provider.last_good().map(|good| good.metadata.authorization_endpoint.clone());
-        match page.filter(|_| self.endpoint.is_none()) {
-            Some(page) => self.http.opens(&page).await,
-            None => true,
+        let Some(page) = page.filter(|_| self.endpoint.is_none()) else { return Knock::Open };
+        match self.http.opens(&page).await {
+            Ok(()) => Knock::Open,
+            Err(why @ HttpError::NoAnswer(NoAnswer::Refused))
+                if page.origin() == self.settings.well_known.origin() =>
+            {
+                Knock::Closed { why: self.said(format!("its page: {why}")) }
+            }
+            Err(_) => Knock::Unsure,
         }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use mangrove_keys::ambient;
 
 use super::Saml;
-use crate::Look;
 use crate::endpoint;
 use crate::http::{HttpError, Limits, NoAnswer};
+use crate::{Knock, Look};
 
 impl Saml {
     pub(crate) async fn look(&self, patience: Duration) -> Look {
@@ -19,11 +19,17 @@ impl Saml {
 
     /// Whether the page where people would be sent can be connected to now. Asks nothing, so that providers which limit
     /// requests count none. Where an endpoint judges, its last word stands.
-    pub(crate) async fn opens(&self) -> bool {
+    pub(crate) async fn opens(&self) -> Knock {
         let known = self.provider.last_good().filter(|_| self.endpoint.is_none());
-        match known.as_ref().and_then(|known| known.sign_on_by(&self.settings.bindings)) {
-            Some((_, page)) => self.http.opens(page).await,
-            None => true,
+        let page = known.as_ref().and_then(|known| known.sign_on_by(&self.settings.bindings));
+        let Some((_, page)) = page else { return Knock::Open };
+        match self.http.opens(page).await {
+            Ok(()) => Knock::Open,
+            // A look would knock at the same door.
+            Err(why @ HttpError::NoAnswer(NoAnswer::Refused)) => {
+                Knock::Closed { why: self.said(format!("its page: {why}")) }
+            }
+            Err(_) => Knock::Unsure,
         }
     }
 

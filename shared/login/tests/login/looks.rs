@@ -297,6 +297,30 @@ async fn a_member_is_waited_for_where_nobody_else_is_left() {
 }
 
 #[tokio::test]
+async fn a_provider_that_refuses_a_knock_is_left_until_a_probe_has_asked_it_though_it_answers_over_what_was_kept()
+ {
+    let (mut first, second) = (Idp::start().await, Idp::start().await);
+    let members = [oidc("first", &first), oidc("second", &second), group("group", &["first", "second"])];
+    let node = Node::new(json!(members));
+    for known in ["second", "first"] {
+        Person::new().is_shown(&node, asks(known, Ask::default())).await;
+    }
+    let asked = first.hits(DISCOVERY);
+    first.shuts_its_door().await;
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&second.issuer), "people need a new connection");
+    assert_eq!(first.hits(DISCOVERY), asked, "a refusal is enough");
+
+    first.dies().await;
+    first.comes_back().await;
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&second.issuer), "who restarted may not know this node any more");
+    node.login.watch().observe("first", &Sample::ProbeSucceeded, ambient::now());
+    let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
+    assert!(page.leads_to().starts_with(&first.issuer));
+}
+
+#[tokio::test]
 async fn a_provider_that_dies_a_moment_after_its_last_sign_of_life_is_knocked_at_and_asked_nothing() {
     let (mut first, second) = (Idp::start().await, Idp::start().await);
     // Probed seldom: for five seconds a sign of life is young.

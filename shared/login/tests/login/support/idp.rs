@@ -11,11 +11,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use mangrove_keys::{Algorithm, KeyRing, ambient};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -28,6 +30,32 @@ pub(crate) struct Idp {
     address: SocketAddr,
     house: Arc<House>,
     tasks: JoinSet<()>,
+    shut: Arc<Notify>,
+}
+
+/// Takes connections until it is shut.
+struct Door {
+    listener: Option<TcpListener>,
+    shut: Arc<Notify>,
+}
+
+impl Listener for Door {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        if let Some(listener) = &mut self.listener {
+            tokio::select! {
+                taken = Listener::accept(listener) => return taken,
+                () = self.shut.notified() => self.listener = None,
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.as_ref().ok_or(std::io::ErrorKind::NotConnected)?.local_addr()
+    }
 }
 
 struct House {
@@ -69,7 +97,8 @@ impl Idp {
             takes_for_tokens: Mutex::default(),
             takes: Mutex::new(Some(Duration::ZERO)),
         };
-        let mut idp = Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new() };
+        let mut idp =
+            Self { issuer, address, house: Arc::new(house), tasks: JoinSet::new(), shut: Arc::default() };
         idp.serve(listener);
         idp
     }
@@ -77,6 +106,14 @@ impl Idp {
     /// Ends every connection and listens no more.
     pub(crate) async fn dies(&mut self) {
         self.tasks.shutdown().await;
+    }
+
+    /// Takes no connections any more, and goes on with those that it has.
+    pub(crate) async fn shuts_its_door(&self) {
+        self.shut.notify_one();
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) async fn comes_back(&mut self) {
@@ -164,7 +201,8 @@ impl Idp {
 
     fn serve(&mut self, listener: TcpListener) {
         let app = self.house.clone().router();
-        self.tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let door = Door { listener: Some(listener), shut: Arc::clone(&self.shut) };
+        self.tasks.spawn(async move { axum::serve(door, app).await.unwrap() });
     }
 }
 
