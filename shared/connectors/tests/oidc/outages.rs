@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mangrove_connectors::{Ask, Blame, Connector, Look, ProbeResult};
+use mangrove_connectors::{Ask, Blame, Connector, Knock, Look, ProbeResult};
 use serde_json::{Value, json};
 
 use crate::lying_idp::{Idp, rewritten};
@@ -202,6 +202,20 @@ async fn at_last_an_endpoint_that_is_silent_is_looked_past_and_one_that_says_no_
         lies.instead.insert("/health", (503, "", String::new()));
     });
     assert!(matches!(connector.look_at_last(patience).await, Look::Refused { .. }));
+}
+
+#[tokio::test]
+async fn a_page_elsewhere_may_be_closed_to_this_node_and_open_to_people() {
+    let (idp, mut elsewhere) = (Idp::start().await, Idp::start().await);
+    let page = format!("{}/auth", elsewhere.issuer);
+    idp.lies(move |lies| {
+        lies.discovery = Some(Box::new(move |document| document["authorization_endpoint"] = json!(page)));
+    });
+    let connector = connector(&idp, |_| ());
+    begin(&connector).await;
+    assert_eq!(connector.opens().await, Knock::Open);
+    elsewhere.dies().await;
+    assert_eq!(connector.opens().await, Knock::Unsure, "a look decides");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mangrove_connectors::{Ask, Look, ProbeResult};
+use mangrove_connectors::{Ask, Knock, Look, ProbeResult};
 use mangrove_saml::uris;
 
 use crate::lying_idp::Idp;
@@ -50,14 +50,15 @@ async fn a_dead_provider_is_seen_and_one_that_is_silent_is_waited_for_no_longer_
         written["healthCheck"] = serde_json::json!({ "enabled": true, "timeout": "200ms" });
     });
     login(&idp, &connector, &Ask::default()).await.unwrap();
-    assert!(matches!(connector.look(PATIENCE).await, Look::Answered { .. }) && connector.opens().await);
+    assert!(matches!(connector.look(PATIENCE).await, Look::Answered { .. }));
+    assert_eq!(connector.opens().await, Knock::Open);
     idp.lies(|lies| lies.silent = true);
     assert!(matches!(connector.probe().await, ProbeResult::Failed { no_answer: true, .. }));
     let silent = connector.look(Duration::from_millis(100)).await;
     assert!(matches!(silent, Look::Failed { timed_out: true, .. }), "{silent:?}");
     idp.dies().await;
     assert!(matches!(connector.probe().await, ProbeResult::Failed { no_answer: true, .. }));
-    assert!(!connector.opens().await);
+    assert!(matches!(connector.opens().await, Knock::Closed { .. }));
     idp.lies(|lies| lies.silent = false);
     idp.comes_back().await;
     assert!(matches!(connector.probe().await, ProbeResult::Answered { .. }));
