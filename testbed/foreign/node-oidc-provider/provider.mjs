@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { generateKeyPairSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const require = createRequire(`${process.env.MODULES}/package.json`);
 const { default: Provider } = await import(pathToFileURL(require.resolve('oidc-provider')).href);
@@ -38,7 +38,14 @@ function proof({ jwks, secret }) {
 /** The signing key of last time, or a new one where the file is gone. */
 function keys(file) {
   if (existsSync(file)) return JSON.parse(readFileSync(file));
-  const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
+  // By way of PEM: to export the very key object that was generated waits for ever now and then, in Node.js 20, where the collector of
+  // garbage comes in between.
+  const { privateKey: pem } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const jwk = createPrivateKey(pem).export({ format: 'jwk' });
   const set = { keys: [{ ...jwk, use: 'sig', alg: 'RS256', kid: randomBytes(6).toString('hex') }] };
   writeFileSync(file, JSON.stringify(set), { mode: 0o600 });
   return set;
