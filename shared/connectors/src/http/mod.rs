@@ -150,7 +150,10 @@ impl HttpClient {
         Ok(Dialer { names: self.shared.names.clone(), tls: Arc::new(tls), proxy: None })
     }
 
-    /// Whether a connection to where a URL points can be made now. Nothing is said on it.
+    /// Makes a connection to where a URL points, and says nothing on it.
+    ///
+    /// # Errors
+    /// [`HttpError::NoAnswer`] where none can be made; a proxy's refusal. It has no deadline of its own.
     pub(crate) async fn opens(&self, url: &Url) -> Result<(), HttpError> {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(HttpError::NoAnswer(NoAnswer::Dns));

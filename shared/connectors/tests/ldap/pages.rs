@@ -126,7 +126,7 @@ async fn a_connection_that_pages_are_left_on_is_not_used_again() {
 
 #[tokio::test]
 async fn pages_may_be_empty_and_their_cookie_the_same() {
-    // 389 Directory Server and Samba number a search by its cookie; Active Directory may send a page with nothing on it.
+    // Samba numbers a search by its cookie, and a page may have fewer entries than were asked for.
     let (asked, alice) = alice_where(|_, before| match before {
         0 => page(0, 500, end_of_page(b"1")),
         1 => page(0, 0, end_of_page(b"1")),

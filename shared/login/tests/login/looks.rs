@@ -296,15 +296,21 @@ async fn a_member_is_waited_for_where_nobody_else_is_left() {
     assert_eq!(told["member"], "first", "slow is better than nobody");
 }
 
-#[tokio::test]
-async fn a_provider_that_refuses_a_knock_is_left_until_a_probe_has_asked_it_though_it_answers_over_what_was_kept()
- {
-    let (mut first, second) = (Idp::start().await, Idp::start().await);
+/// Two providers, and a node that probes them seldom: for five seconds a sign of life is young.
+async fn two_that_were_seen_a_moment_ago() -> (Idp, Idp, Node) {
+    let (first, second) = (Idp::start().await, Idp::start().await);
     let members = [oidc("first", &first), oidc("second", &second), group("group", &["first", "second"])];
     let node = Node::new(json!(members));
     for known in ["second", "first"] {
         Person::new().is_shown(&node, asks(known, Ask::default())).await;
     }
+    (first, second, node)
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_a_knock_is_left_until_a_probe_has_asked_it_though_it_answers_over_what_was_kept()
+ {
+    let (mut first, second, node) = two_that_were_seen_a_moment_ago().await;
     let asked = first.hits(DISCOVERY);
     first.shuts_its_door().await;
     let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
@@ -322,13 +328,7 @@ async fn a_provider_that_refuses_a_knock_is_left_until_a_probe_has_asked_it_thou
 
 #[tokio::test]
 async fn a_provider_that_dies_a_moment_after_its_last_sign_of_life_is_knocked_at_and_asked_nothing() {
-    let (mut first, second) = (Idp::start().await, Idp::start().await);
-    // Probed seldom: for five seconds a sign of life is young.
-    let members = [oidc("first", &first), oidc("second", &second), group("group", &["first", "second"])];
-    let node = Node::new(json!(members));
-    for known in ["second", "first"] {
-        Person::new().is_shown(&node, asks(known, Ask::default())).await;
-    }
+    let (mut first, second, node) = two_that_were_seen_a_moment_ago().await;
     let asked = first.hits(DISCOVERY);
     let page = Person::new().is_shown(&node, asks("group", Ask::default())).await;
     assert!(page.leads_to().starts_with(&first.issuer));
